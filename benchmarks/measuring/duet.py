@@ -1,16 +1,19 @@
 """Do slices that alternate tell models apart better than turns of 150 ms? ``make bench-duet``.
 
 The same graphs are timed for the same time, once in a slice of 150 ms each (a turn), once in slices
-of 2 ms in random order, block after block, side by side. Both ways use the same processes, which
-stay open: what fresh processes differ by is no matter of slices. Figures, from one run:
+of 2 ms, or of few calls, in random order, block after block, side by side. Both ways use the same
+processes, which stay open: what fresh processes differ by is no matter of slices. Figures:
 
 - ``sd_ratio_p50``, ``sd_ratio_p95``, ``sd_ratio_throughput``: standard deviation over blocks of a
   figure's logarithm relative to the other models, alternating slices / turns;
 - ``sd_ratio_p50_busy``: the same with a busy loop on each core;
-- ``bias_max``: largest difference of a ratio of two models' medians between both ways;
+- ``bias_max``: largest difference of a model's p50, relative to all models, between both ways, as a
+  logarithm; ``bias_max_error``: its standard error over blocks;
 - ``known_load_error``: of the ratio of two models of known cost, 2 and 3 ms of CPU time, in fresh
   processes, as a measurement has them;
-- ``known_load_covered``: share of blocks of six processes whose interval holds the true ratio.
+- ``known_load_covered``: share of blocks of six processes whose interval holds the true ratio;
+- ``refill_left``: by how much calls are slower, in the worst of eight models, that count in a slice
+  of 2 ms (the second millisecond) than those of the last 4 of 8 ms, for caches that others used.
 
 ``--contenders`` and ``--parts`` choose what is run. Ends with one line of JSON.
 """
@@ -42,15 +45,18 @@ from rightfit.measuring.rounds.lock import machine_lock
 from rightfit.measuring.rounds.measurement import MeasurementContext, MeasurementTarget
 from rightfit.measuring.rounds.state import MeasurementState
 from rightfit.measuring.rounds.worker_pool import WorkerKind, WorkerPool
+from rightfit.measuring.worker.latency import time_calls
 from rightfit.measuring.worker.phases import Contender
-from rightfit.measuring.worker.protocol import MeasureRequest, TimingLimits
+from rightfit.measuring.worker.protocol import MeasureRequest, Ready, TimingLimits
+from rightfit.measuring.worker.units import NS_PER_MS
 
 sys.path.append(str(Path(__file__).resolve().parents[2] / "tests" / "support"))  # known loads
 
 TURN_MS, SLICE_MS = 150.0, 2.0
 BATCH_SIZE = 1_024
 FIGURES = ("p50", "p95", "throughput")
-PARTS = ("idle", "busy", "known")
+PARTS = ("idle", "busy", "known", "refill")
+REFILL_ENDS_MS = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
 KNOWN_MS = (2.0, 3.0)
 
 
@@ -70,6 +76,8 @@ def main() -> None:
             for n in options.contenders if "idle" in options.parts else ():
                 found = compare_ways(served, bench, options.n_blocks, n=n, label="host as it is")
                 figures |= found if n == options.contenders[len(options.contenders) // 2] else {}
+            if "refill" in options.parts:
+                figures["refill_left"] = time_refill(served, bench, n_rounds=8 * options.n_blocks)
             if "busy" in options.parts:
                 with busy_cores():
                     busy = compare_ways(served, bench, options.n_blocks, n=8, label="busy cores")
@@ -91,48 +99,48 @@ def compare_ways(
 ) -> dict[str, float]:
     """Time n models both ways, block by block in turn; print and return how they compare."""
     logs: dict[float, list[list[list[float]]]] = {TURN_MS: [], SLICE_MS: []}
-    with open_contenders([served[number % len(served)] for number in range(n)], bench) as pipes:
+    with open_contenders([served[number % len(served)] for number in range(n)], bench) as opened:
         for block in range(n_blocks):
             for slice_ms, blocks in logs.items():
                 rng = np.random.default_rng(block)
                 with machine_lock():
-                    blocks.append(time_contenders(pipes, slice_ms, rng))
+                    blocks.append(time_contenders(opened, slice_ms, rng))
     found: dict[str, float] = {}
-    biases = []
     for position, figure in enumerate(FIGURES):
         tables = {ms: np.log(np.array(blocks)[:, :, position].T) for ms, blocks in logs.items()}
         stds = {ms: spread_within_blocks(table) for ms, table in tables.items()}
         found[f"sd_ratio_{figure}"] = stds[SLICE_MS] / stds[TURN_MS]
-        slices, turns = (
-            np.median(tables[ms] - np.median(tables[ms], axis=0), axis=1)
-            for ms in (SLICE_MS, TURN_MS)
-        )
-        biases.append(float(np.abs(slices - turns).max()))
+        slices, turns = (tables[ms] - np.median(tables[ms], axis=0) for ms in (SLICE_MS, TURN_MS))
+        biases = np.median(slices - turns, axis=1)
+        errors = (slices - turns).std(axis=1, ddof=1) / math.sqrt(n_blocks)
+        if figure == "p50":
+            largest = int(np.abs(biases).argmax())
+            found |= {"bias_max": abs(biases[largest]), "bias_max_error": errors[largest]}
         print(
             f"{label}, {n} contenders, {figure}: standard deviation relative to the block "
-            f"{stds[TURN_MS]:.4f} in turns, {stds[SLICE_MS]:.4f} in slices",
+            f"{stds[TURN_MS]:.4f} in turns, {stds[SLICE_MS]:.4f} in slices; slices against turns "
+            + ", ".join(f"{b:+.3f} ({e:.3f})" for b, e in zip(biases, errors, strict=True)),
             flush=True,
         )
-    return found | {"bias_max": math.expm1(biases[0])}
+    return found
 
 
 @contextmanager
 def open_contenders(
     subjects: Sequence[MeasurementTarget], bench: MeasurementContext
-) -> Iterator[list[Connection]]:
+) -> Iterator[list[tuple[Connection, Ready]]]:
     """Open a process for each model, which stays as long as the block."""
     fork = multiprocessing.get_context("fork")
-    pipes, processes = [], []
+    opened, processes = [], []
     for subject in subjects:
         ours, theirs = fork.Pipe()
         process = fork.Process(target=run_contender, args=(theirs, subject, bench), daemon=True)
         process.start()
         theirs.close()
-        ours.recv()  # it is warm
-        pipes.append(ours)
+        opened.append((ours, ours.recv()))
         processes.append(process)
     try:
-        yield pipes
+        yield opened
     finally:
         for process in processes:
             process.kill()
@@ -147,15 +155,21 @@ def run_contender(pipe: Connection, subject: MeasurementTarget, bench: Measureme
     module, _, function = subject.factory.partition(":")
     contender = Contender(getattr(importlib.import_module(module), function), request, None)
     timed = (contender._rows, contender._batches)  # no other caller forgets what was timed
-    pipe.send(None)
+    pipe.send(contender.ready)
     while True:
         asked = pipe.recv()
-        if asked is None:
+        if asked == "refill":
+            length_ns = int(REFILL_ENDS_MS[-1] * NS_PER_MS)
+            inputs = timed[False]._inputs
+            pipe.send(
+                time_calls(contender._call, inputs, min_calls=1, min_ns=length_ns, max_ns=length_ns)
+            )
+        elif asked is None:
             phase, samples_ns = contender.finish().result, np.load(request.samples)
             p50, p95 = np.quantile(samples_ns, (0.5, 0.95))
             pipe.send((p50, p95, phase.batches[-1].rows_per_s))
             for slices in timed:
-                slices._slices.clear()
+                slices.clear()
         else:
             is_batch, slice_ms = asked
             timed[is_batch].slice_ms = slice_ms
@@ -181,20 +195,53 @@ def ask_measurement(subject: MeasurementTarget, bench: MeasurementContext) -> Me
 
 
 def time_contenders(
-    pipes: Sequence[Connection], slice_ms: float, rng: np.random.Generator
+    opened: Sequence[tuple[Connection, Ready]], slice_ms: float, rng: np.random.Generator
 ) -> list[list[float]]:
     """Time all models for ``TURN_MS`` of rows and of batches each; return their figures."""
-    n_slices = round(TURN_MS / slice_ms)
-    slices = [(pipe, is_batch) for pipe in pipes for is_batch in (False, True)] * n_slices
+    slices: list[tuple[Connection, bool, float]] = []
+    for pipe, ready in opened:
+        for is_batch, usual_ms in ((False, ready.row_slice_ms), (True, ready.batch_slice_ms)):
+            length_ms = max(slice_ms, usual_ms)
+            slices += [(pipe, is_batch, length_ms)] * max(1, round(TURN_MS / length_ms))
     for position in rng.permutation(len(slices)):
-        pipe, is_batch = slices[position]
-        pipe.send((is_batch, slice_ms))
+        pipe, is_batch, length_ms = slices[position]
+        pipe.send((is_batch, length_ms))
         pipe.recv()
     figures = []
-    for pipe in pipes:
+    for pipe, _ in opened:
         pipe.send(None)
         figures.append(pipe.recv())
     return figures
+
+
+def time_refill(
+    served: Sequence[MeasurementTarget], bench: MeasurementContext, *, n_rounds: int
+) -> float:
+    """Time calls from the switch to a process on; print and return how long they are slower."""
+    rng = np.random.default_rng(0)
+    subjects = [*served, *served]
+    samples: list[list[np.ndarray]] = [[] for _ in subjects]
+    with open_contenders(subjects, bench) as opened, machine_lock():
+        for number in rng.permutation(np.repeat(np.arange(len(subjects)), n_rounds)):
+            pipe, _ = opened[number]
+            pipe.send("refill")
+            samples[number].append(pipe.recv())
+    left = []
+    for subject, slices in zip(subjects, samples, strict=True):
+        calls_ns = np.concatenate(slices)
+        begun_ms = np.concatenate([(np.cumsum(one) - one) / NS_PER_MS for one in slices])
+        bins = np.searchsorted(REFILL_ENDS_MS, begun_ms, side="right")
+        first_ns = np.median([one[0] for one in slices])
+        steady_ns = np.median(calls_ns[bins == len(REFILL_ENDS_MS) - 1])
+        times = [
+            f"to {end_ms:g} ms {np.median(calls_ns[bins == number]) / steady_ns:.2f}"
+            for number, end_ms in enumerate(REFILL_ENDS_MS)
+            if (bins == number).any()
+        ]
+        print(f"{subject.label}: first call {first_ns / steady_ns:.1f}, {', '.join(times)}")
+        counted = bins == REFILL_ENDS_MS.index(2.0)
+        left.append(float(np.median(calls_ns[counted]) / steady_ns) - 1)
+    return max(left)
 
 
 def measure(subjects: Sequence[MeasurementTarget]) -> list[JobMeasurement]:

@@ -32,6 +32,7 @@ TIMES = ("latency_p50_ms", "latency_p95_ms", "latency_p99_ms", "throughput_rows_
 PERCENTILES = TIMES[1:3]
 MEMORIES = ("peak_memory_mib", "peak_memory_one_row_mib")
 EXACT = "model_size_mib"
+EQUAL_WITHIN = read_default("ranking")["equal_within"]
 
 
 @dataclass(frozen=True)
@@ -136,7 +137,8 @@ def measure_cell(
         profiles = make_profiles(qualities | columns).with_columns(
             pl.lit("request").alias("request_path")
         )
-        is_out = ~np.array(could_be_chosen(profiles, applications, "request"))
+        could_be = could_be_chosen(profiles, applications, "request", equal_within=EQUAL_WITHIN)
+        is_out = ~np.array(could_be)
         p50 = "latency_p50_ms"
         width_pct = 50 * (columns[f"{p50}_high"] - columns[f"{p50}_low"]) / columns[p50]
         is_over |= is_out | (used >= settings.max_processes)

@@ -56,6 +56,7 @@ def measure(folder: Path, rivals: pl.DataFrame | None) -> int:
             read_default("evaluation") | {"n_threads": [1], "runtimes": ["onnx"]}
         ),
         choosers=ApplicationsParams({"any": make_application(request_path="model")}),
+        equal_within=0.01,
         rivals=rivals,
     )
     [how] = profiles["measured_how"]

@@ -208,6 +208,23 @@ def test_threshold_of_a_cascade_is_chosen_by_those_predictions(bundles: dict[str
     check_cascade(bundle, bundles, validation)
 
 
+@pytest.mark.parametrize("middle", [2e3, 2e4])
+def test_the_same_cascades_have_the_same_order_whatever_they_cost(middle: float) -> None:
+    labels = np.arange(1_000) % 3
+    speeds = {"cheap": (700, 1e6), "middle": (900, middle), "best": (1_000, middle / 4)}
+    members = [
+        Member(name, predict_doubtfully(labels, n_sure), rows_per_s)
+        for name, (n_sure, rows_per_s) in speeds.items()
+    ]
+
+    chosen = choose_cascades(
+        members, lambda answers: float(np.mean(answers.argmax(axis=1) == labels)), n_cascades=2
+    )
+
+    pairs = [(cascade.cheap, cascade.expensive) for cascade in chosen]
+    assert pairs == [("cheap", "best"), ("cheap", "middle")]
+
+
 def test_cascade_of_another_threshold_is_refused(
     bundles: dict[str, Bundle], tmp_path: Path
 ) -> None:

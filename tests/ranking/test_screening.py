@@ -5,9 +5,8 @@ from typing import Any
 import polars as pl
 import pytest
 
-from rightfit.params.defaults import read_default
 from rightfit.ranking.applications.applications import Applications
-from rightfit.ranking.screening import EQUAL_WITHIN, could_be_chosen
+from rightfit.ranking.screening import could_be_chosen
 
 LATENCY = {"latency_p50_ms": {"weight": 1, "worst": 100, "best": 0}}
 QUALITY = {"quality": {"weight": 1, "worst": 0, "best": 1}}
@@ -41,6 +40,8 @@ def choices(
     profiles: list[dict[str, Any]],
     objectives: dict[str, Any],
     constraints: dict[str, Any] | None = None,
+    *,
+    equal_within: float = 0.01,
 ) -> list[bool]:
     application = {
         "description": "any",
@@ -49,7 +50,8 @@ def choices(
         "constraints": constraints or {},
     }
     applications = Applications.model_validate({"any": application})
-    return list(could_be_chosen(pl.DataFrame(profiles), applications, "model"))
+    table = pl.DataFrame(profiles)
+    return list(could_be_chosen(table, applications, "model", equal_within=equal_within))
 
 
 @pytest.mark.parametrize(
@@ -96,8 +98,14 @@ def test_a_device_of_cheaper_hardware_is_out_where_it_loses_more_than_a_tie_may(
     assert choices([gpu, cpu], LATENCY) == [True, expected]
 
 
-def test_that_loss_is_the_default_tie_rules() -> None:
-    assert read_default("ranking")["equal_within"] == EQUAL_WITHIN
+@pytest.mark.parametrize(("equal_within", "expected"), [(0.0, True), (0.06, False)])
+def test_who_can_gain_less_than_practical_equality_is_out(
+    equal_within: float, expected: bool
+) -> None:
+    leader = profile("a", latency=(9.0, 10.0, 11.0))
+    rival = profile("b", latency=(6.0, 12.0, 20.0))  # at best 0.05 more
+
+    assert choices([leader, rival], LATENCY, equal_within=equal_within) == [True, expected]
 
 
 def test_figure_whose_interval_is_unknown_may_be_anything() -> None:

@@ -96,6 +96,7 @@ def measure_candidates(
     measurements: JsonStore,
     params: EvaluationParams,
     choosers: ApplicationsParams,
+    equal_within: float,
     table: RowTable | None = None,
     rivals: pl.DataFrame | None = None,
 ) -> pl.DataFrame:
@@ -110,6 +111,7 @@ def measure_candidates(
         measurements: Keeps what was measured.
         params: How to measure.
         choosers: Applications that choose among the profiles.
+        equal_within: Utilities that differ by less are practically equal to them.
         table: Rows of imported models, in place of the encoded columns of ``test``.
         rivals: Profiles of the dataset that are measured already, which these compete with.
 
@@ -128,7 +130,8 @@ def measure_candidates(
 
     def choose(profiles: pl.DataFrame) -> Sequence[bool]:
         together = profiles if rivals is None else pl.concat([profiles, rivals], how="diagonal")
-        return could_be_chosen(together, choosers, default_path)[: profiles.height]
+        could_be = could_be_chosen(together, choosers, default_path, equal_within=equal_within)
+        return could_be[: profiles.height]
 
     with _open_bench(test, features, params) as bench:
         candidate_set = _make_set(candidates, costs, test, data_card, environment, params)
@@ -149,7 +152,7 @@ def measure_candidates(
             choose=choose,
             choosers=fingerprint(
                 choosers.model_dump(mode="json")
-                | {"request_path": default_path}
+                | {"request_path": default_path, "equal_within": equal_within}
                 | (
                     {}
                     if rivals is None

@@ -154,12 +154,13 @@ class PreparedModels:
             wanted: Serving configurations of each model; ``None``: all.
         """
         metric = None if self.judging.labels is None else self.judging.metric
+        equal_within = read_default("ranking")["equal_within"]
         profiles = self.profile(
             self.bench.settings,
             lambda found: (
                 [True] * found.height
                 if applications is None
-                else could_be_chosen(found, applications, MODEL)
+                else could_be_chosen(found, applications, MODEL, equal_within=equal_within)
             ),
             wanted,
         )

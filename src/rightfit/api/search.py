@@ -704,6 +704,7 @@ class _Search:
             measurements=self._workspace.measurements,
             params=rules.evaluation,
             choosers=rules.applications,
+            equal_within=rules.ranking.equal_within,
         )
 
     @property

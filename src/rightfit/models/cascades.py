@@ -16,6 +16,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -122,7 +123,8 @@ def choose_cascades(members: Sequence[Member], score: Score, *, n_cascades: int)
     """Choose the cascades that promise most beyond what single candidates reach.
 
     Returns:
-        None that a single candidate, or one before it, equals in both quality and throughput.
+        None that a single candidate, or one chosen before it, equals in both quality and
+        throughput; in an order in which the same ones have the same numbers whatever they cost.
     """
     reached = [(score(member.answers), member.rows_per_s) for member in members]
     possible = list(predict_cascades(members, score))
@@ -135,7 +137,7 @@ def choose_cascades(members: Sequence[Member], score: Score, *, n_cascades: int)
             break
         chosen.append(possible.pop(best))
         reached.append(points[best])
-    return chosen
+    return sorted(chosen, key=attrgetter("cheap", "expensive", "threshold"))
 
 
 def predict_cascades(members: Sequence[Member], score: Score) -> Iterator[Cascade]:

@@ -25,18 +25,21 @@ from rightfit.ranking.applications.utility import Bools, Floats, compute_utility
 
 QUALITIES = columns_from("predictions")
 LATENCIES = tuple(LATENCY_COLUMNS.values())  # of rising percentiles
-EQUAL_WITHIN = 0.01  # utilities that differ by less are practically equal by default
 # An application that needs none of them chooses the same however long is measured.
 REFINABLE = {metric.column for metric in METRICS if metric.is_refinable}
 
 
 def could_be_chosen(
-    profiles: pl.DataFrame, applications: Applications, request_path: RequestPath
+    profiles: pl.DataFrame,
+    applications: Applications,
+    request_path: RequestPath,
+    *,
+    equal_within: float,
 ) -> Sequence[bool]:
     """Tell for each profile whether an application could choose it.
 
     Each application chooses among the profiles of its request path; ``request_path`` is that of
-    those that name none.
+    those that name none. Utilities that differ by less than ``equal_within`` are practically equal.
 
     Returns:
         One answer per row. Where no application needs anything that measuring makes more certain,
@@ -58,22 +61,24 @@ def could_be_chosen(
         )
         may_keep = _keeps(best, application, unknown=True)
         surely_keeps = _keeps(worst, application, unknown=False)
-        chosen[mine] |= may_keep & ~_is_beaten(rivals, application, surely_keeps)
+        chosen[mine] |= may_keep & ~_is_beaten(rivals, application, surely_keeps, equal_within)
     return [bool(answer) for answer in chosen]
 
 
-def _is_beaten(profiles: pl.DataFrame, application: Application, surely_keeps: Bools) -> Bools:
+def _is_beaten(
+    profiles: pl.DataFrame, application: Application, surely_keeps: Bools, equal_within: float
+) -> Bools:
     """Tell which profiles have less utility than another that is sure to be allowed."""
     is_same = profiles["candidate"].to_numpy()[:, None] == profiles["candidate"].to_numpy()[None, :]
     loss = np.zeros(is_same.shape)
     for column in {"n_threads", "min_hardware_tier"} & set(profiles.columns):
         needed = _floats(profiles[column])
-        loss[is_same & (needed[:, None] < needed[None, :])] = EQUAL_WITHIN
+        loss[is_same & (needed[:, None] < needed[None, :])] = equal_within
     if surely_keeps.any():
         values = {metric: _floats(profiles[metric]) for metric in application.needed_metrics()}
         reached = np.nan_to_num(compute_utility(values, application))
         leader = int(np.argmax(np.where(surely_keeps, reached, -1.0)))
-        loss[:, leader] -= np.where(loss[:, leader] > 0, 0.0, EQUAL_WITHIN)
+        loss[:, leader] -= np.where(loss[:, leader] > 0, 0.0, equal_within)
         loss[leader, leader] = 0.0
     beaten = _is_below(profiles, application, by=loss)
     allowed = np.broadcast_to(surely_keeps[None, :], beaten.shape).copy()

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 from factories.measurements import BATCH, SETTINGS, make_round, make_settings
 
@@ -144,6 +145,31 @@ def test_what_profiles_share_in_their_blocks_is_in_none_of_their_intervals() -> 
     first, second = (one for one in intervals if not isinstance(one, str))
     assert first.half_width_pct == pytest.approx(0, abs=1e-6)
     assert second.value / first.value == pytest.approx(3)
+
+
+def test_tail_of_the_reference_moves_no_profile() -> None:
+    def time_calls(name: str, p50_ms: float, p99_ms: float) -> Measured:
+        shares = {"0.5": p50_ms, "0.9": None, "0.95": None, "0.99": p99_ms, "0.999": None}
+        nanoseconds = {share: ms and ms * 1e6 for share, ms in shares.items()}
+        timed = fake_round([LARGE], percentiles_ns=nanoseconds)
+        rounds = tuple(replace(timed, block=f"{name}.{block}") for block in range(2))
+        return Measured(MeasurementState(rounds=rounds, settled="precise"), make_settings())
+
+    first, second = time_calls("a", 1.0, 3.0), time_calls("b", 2.0, 6.0)
+    quiet, noisy = (
+        time_calls("a", 0.1, 0.2),
+        time_calls("b", 0.2, 4.0),
+    )  # half as fast in the second
+    rounds = (*quiet.state.rounds, *noisy.state.rounds)
+    reference = replace(quiet, state=replace(quiet.state, rounds=rounds))
+
+    told = tell_at_usual_speed([first, second], reference)
+
+    for metric in (MetricTable.latency_p50_ms, MetricTable.latency_p99_ms):
+        ours, theirs = (float(np.median(one.figures(metric))) for one in told)
+        assert theirs == pytest.approx(ours), metric
+    ours, theirs = (one.figures(MetricTable.throughput_rows_per_s)[0] for one in told)
+    assert theirs == pytest.approx(2 * ours)  # as many rows, though the machine was half as fast
 
 
 def measure_twice(

@@ -15,6 +15,7 @@ from rightfit.measuring.worker.meters.devices import DeviceMeter
 from rightfit.measuring.worker.meters.memory import MemoryMeter
 from rightfit.measuring.worker.phases import time_batches
 from rightfit.measuring.worker.protocol import TimingLimits
+from rightfit.measuring.worker.units import NS_PER_MS
 
 
 def test_batches_are_timed_until_the_time_is_over() -> None:
@@ -59,6 +60,9 @@ def test_throughput_is_rows_over_the_time_of_all_whole_batches(
     assert all(batch.flags.c_contiguous for batch in batches)
 
 
+CALL_NS = 400_000
+
+
 class Clock:
     """Clocks of a process whose calls take some time on its core, and some beside it."""
 
@@ -67,17 +71,18 @@ class Clock:
         self._taken_ns, self._waits = taken_ns, n_waits
 
     def call(self, _row: object) -> None:
-        self.wall_ns += 1_000 + self._taken_ns
-        self.cpu_ns += 1_000
+        self.wall_ns += CALL_NS + self._taken_ns
+        self.cpu_ns += CALL_NS
         self.n_waits += self._waits
 
 
 @pytest.mark.parametrize(
     ("taken_ns", "n_waits", "slice_ns", "samples_ns"),
     [
-        (0, 0, 3_500, [1_000] * 3),  # the first of four refills the caches
-        (900, 0, 1_500, [1_000]),  # one call, of which others took the rest
-        (900, 1, 1_500, [1_900]),  # it waited by itself
+        (0, 0, 2 * NS_PER_MS, [CALL_NS] * 2),  # those of the first ms refill the caches
+        (300_000, 0, 2 * NS_PER_MS, [CALL_NS]),  # others took the rest
+        (300_000, 1, 2 * NS_PER_MS, [CALL_NS + 300_000]),  # it waited by itself
+        (300_000, 0, 1, [CALL_NS]),  # there is no other
     ],
 )
 def test_time_that_others_took_is_left_out_of_a_slice(
@@ -90,19 +95,19 @@ def test_time_that_others_took_is_left_out_of_a_slice(
     monkeypatch.setattr(
         phases, "time_calls", functools.partial(time_calls, clock_ns=lambda: clock.wall_ns)
     )
-    slices = phases._Slices(itertools.cycle([0]), slice_ns / 1e6, has_threads=False)
+    slices = phases._Slices(itertools.cycle([0]), slice_ns / NS_PER_MS, has_threads=False)
 
     slices.time(clock.call)
 
     assert slices.read_samples_ns().tolist() == samples_ns
 
 
-def test_slices_that_others_interrupted_do_not_count_while_others_do() -> None:
+def test_pieces_that_others_interrupted_tell_no_call_while_others_do() -> None:
     slices = phases._Slices(itertools.cycle([0]), 1.0, has_threads=False)
-    slices._slices = [
-        phases._Slice(np.array([10, 10, 10]), taken_ns=0, cpu_ns=30),
-        phases._Slice(np.array([10, 10, 90]), taken_ns=80, cpu_ns=30),
+    slices._pieces = [
+        phases._Piece(np.array([10, 10, 10]), taken_ns=0, cpu_ns=30),
+        phases._Piece(np.array([10, 10, 90]), taken_ns=80, cpu_ns=30),
     ]
 
-    assert slices.read_samples_ns().tolist() == [10, 10]
+    assert slices.read_samples_ns().tolist() == [10, 10, 10]
     assert slices.sum_up().wall_ms == pytest.approx(60e-6)

@@ -240,17 +240,22 @@ class Measured:
 def tell_at_usual_speed(measured: Sequence[Measured], reference: Measured) -> list[Measured]:
     """Return measurements that were timed in common blocks at the machine's usual speed.
 
+    The median call of the reference tells it, for all metrics. Its tail is the host's: told by
+    that, profiles of other blocks differed by 28 % in their p99, told by the median by 7 %.
+
     Args:
         measured: Measurements; what failed stays as it is.
         reference: That of the reference, with its rounds of all runs; none: the usual speed is that
             of these measurements.
     """
     adjusted: list[dict[str, FigureByBlock]] = [{} for _ in measured]
+    call_ms = reference.by_block(MetricTable.latency_p50_ms) if reference.rounds else {}
+    calls_per_ms = {block: 1 / ms for block, ms in call_ms.items()}
     for metric in METRICS:
         if metric.shares == "drift":
             figures = [one.by_block(metric) if one.rounds else {} for one in measured]
-            known = reference.by_block(metric) if reference.rounds else {}
-            for found, of_profile in zip(adjusted, adjust_figures(figures, known), strict=True):
+            speed = calls_per_ms if metric.better == "higher" else call_ms
+            for found, of_profile in zip(adjusted, adjust_figures(figures, speed), strict=True):
                 found[metric.column] = of_profile
     told = [replace(one, adjusted=own) for one, own in zip(measured, adjusted, strict=True)]
     spreads = pool_spreads(told)

@@ -298,11 +298,9 @@ def _settle(
     all_jobs: Sequence[JobMeasurement], reference: JobMeasurement, bench: MeasurementContext
 ) -> None:
     """Judge which measurements are precise enough, relative to each other."""
+    speed = read_percentile(reference.state, MEDIAN)
     adjusted = {
-        share: adjust_figures(
-            [read_percentile(one.state, share) for one in all_jobs],
-            read_percentile(reference.state, share),
-        )
+        share: adjust_figures([read_percentile(one.state, share) for one in all_jobs], speed)
         for share in (MEDIAN, P95)
     }
     for number, one in enumerate(all_jobs):

@@ -18,7 +18,7 @@ from rightfit.measuring.rounds.lock import machine_lock
 from rightfit.measuring.rounds.presets import MeasuringSettings
 from rightfit.measuring.rounds.state import PERCENTILES, FinishedRound, MeasurementState
 from rightfit.measuring.rounds.worker_pool import WorkerKind, WorkerPool
-from rightfit.measuring.worker.latency import percentile_ns
+from rightfit.measuring.worker.latency import REFILL_MS, percentile_ns
 from rightfit.measuring.worker.protocol import (
     STOPPED,
     Failure,
@@ -134,9 +134,11 @@ class OpenRound:
         if isinstance(self._ready, Failure):
             return 0, 0
         settings = self._bench.settings
-        rows_ms = max(settings.latency_min_ms, settings.latency_min_calls * self._ready.call_ms)
+        call_ms, slice_ms = self._ready.call_ms, self._ready.row_slice_ms
+        that_count = max(1.0, (slice_ms - REFILL_MS) / call_ms)  # calls of a slice
+        rows_ms = max(settings.latency_min_ms, settings.latency_min_calls / that_count * slice_ms)
         return (
-            math.ceil(min(rows_ms, settings.latency_max_ms) / self._ready.row_slice_ms),
+            math.ceil(min(rows_ms, settings.latency_max_ms) / slice_ms),
             math.ceil(settings.batch_min_ms / self._ready.batch_slice_ms),
         )
 

@@ -35,6 +35,10 @@ WARM_MIN_NS = 20 * NS_PER_MS
 WARM_BLOCK_NS = 2 * NS_PER_MS
 WARM_BLOCK_CALLS = 3
 
+# Calls at the beginning of a slice refill the caches that others have used since the last one. They
+# do not count where more follow.
+REFILL_MS = 1.0
+
 
 def warm_up(
     call: Call,

@@ -28,7 +28,7 @@ from rightfit.data.request_path.raw_rows import (
     load_rows,
     take_first,
 )
-from rightfit.measuring.worker.latency import Call, Clock, time_calls, warm_up
+from rightfit.measuring.worker.latency import REFILL_MS, Call, Clock, time_calls, warm_up
 from rightfit.measuring.worker.meters.cpu import PhaseMeter
 from rightfit.measuring.worker.meters.devices import DeviceMeter
 from rightfit.measuring.worker.meters.memory import (
@@ -65,11 +65,10 @@ Factory = Callable[..., Callable[[], Call]]  # returns what opens the model
 N_ROTATING_ROWS = 1_024
 N_PREDICT_ROWS = 1_024  # rows a call when the test split is answered
 N_OVERHEAD_CALLS = 500
-MAX_TAKEN_SHARE = 0.05  # of a slice whose single calls count
-# The first call of a slice refills the caches that others have used. It does not count where more
-# follow, so a slice is made longer, up to so many times, until it holds so many calls.
+PIECE_NS = NS_PER_MS // 4  # of a slice whose CPU time is read at once, or one call
+MAX_TAKEN_SHARE = 0.05  # of a piece whose single calls count
 MIN_SLICE_CALLS = 5
-LONGEST_SLICE = 10
+LONGEST_SLICE = 10  # times the usual length, for so many calls
 
 
 def open_bundle(
@@ -161,7 +160,7 @@ class Contender:
     def time_slice(self, *, is_batch: bool) -> SliceTimed:
         """Time calls for the length of a slice, at least one.
 
-        The first call after the others had the core refills its caches. It does not count where
+        The first calls after the others had the core refill its caches. They do not count where
         others follow: what is told is the time of calls back to back.
         """
         start_ns = time.perf_counter_ns()
@@ -199,8 +198,8 @@ class Contender:
 
 
 @dataclass(frozen=True)
-class _Slice:
-    """Calls timed in a row.
+class _Piece:
+    """Calls timed in a row, a part of a slice.
 
     Args:
         samples_ns: Wall time of each.
@@ -227,15 +226,15 @@ class _Slice:
         return self.n_calls == 1 or self.taken_ns <= MAX_TAKEN_SHARE * self.samples_ns.sum()
 
     @property
-    def counted_ns(self) -> npt.NDArray[np.int64]:
-        """Times that count: not the first, which refills the caches, unless it is alone."""
-        return self.samples_ns[1:] if self.n_calls > 1 else self.samples_ns - self.taken_ns
+    def calls_ns(self) -> npt.NDArray[np.int64]:
+        """Time of each call, without what others took if it is alone."""
+        return self.samples_ns - self.taken_ns if self.n_calls == 1 else self.samples_ns
 
 
 class _Slices:
     """The timed calls of one kind.
 
-    A process that never waited in a slice, and has one thread, took its CPU time: what the clock
+    A process that never waited in a piece, and has one thread, took its CPU time: what the clock
     shows beyond it others took. That is left out, as it is the machine's and not the model's.
 
     Args:
@@ -248,51 +247,62 @@ class _Slices:
         self._inputs = inputs
         self.slice_ms = slice_ms
         self._has_threads = has_threads
-        self._slices: list[_Slice] = []
+        self._pieces: list[_Piece] = []  # that count
 
     def time(self, call: Call) -> None:
-        """Time a slice more."""
-        slice_ns = int(self.slice_ms * NS_PER_MS)
+        """Time a slice more; pieces count from when the caches are filled, or else the last one."""
+        start_ns, spent_ns, pieces = time.perf_counter_ns(), 0, []
+        while spent_ns < self.slice_ms * NS_PER_MS:
+            is_warm = spent_ns >= REFILL_MS * NS_PER_MS
+            pieces.append((is_warm, self._time_piece(call)))
+            spent_ns = time.perf_counter_ns() - start_ns
+        self._pieces += [piece for is_warm, piece in pieces if is_warm] or [pieces[-1][1]]
+
+    def _time_piece(self, call: Call) -> _Piece:
         n_waits = _count_waits()
         start_cpu_ns, start_ns = time.process_time_ns(), time.perf_counter_ns()
-        samples_ns = time_calls(call, self._inputs, min_calls=1, min_ns=slice_ns, max_ns=slice_ns)
+        samples_ns = time_calls(call, self._inputs, min_calls=1, min_ns=PIECE_NS, max_ns=PIECE_NS)
         wall_ns = time.perf_counter_ns() - start_ns
         cpu_ns = time.process_time_ns() - start_cpu_ns
         has_waited = self._has_threads or _count_waits() > n_waits
         taken_ns = 0 if has_waited else min(max(0, wall_ns - cpu_ns), int(samples_ns.sum()) - 1)
-        self._slices.append(_Slice(samples_ns, taken_ns, cpu_ns))
+        return _Piece(samples_ns, taken_ns, cpu_ns)
+
+    def clear(self) -> None:
+        """Forget what was timed."""
+        self._pieces.clear()
 
     def read_samples_ns(self) -> npt.NDArray[np.int64]:
-        """Return the times of single calls, of the slices that others left alone if these do."""
-        clean = [one for one in self._slices if one.is_clean]
-        is_enough = 2 * sum(one.n_calls for one in clean) >= sum(
-            one.n_calls for one in self._slices
+        """Return the times of single calls, of the pieces that others left alone if these do."""
+        clean = [piece for piece in self._pieces if piece.is_clean]
+        is_enough = 2 * sum(piece.n_calls for piece in clean) >= sum(
+            piece.n_calls for piece in self._pieces
         )
-        return np.concatenate([one.counted_ns for one in (clean if is_enough else self._slices)])
+        return np.concatenate([piece.calls_ns for piece in (clean if is_enough else self._pieces)])
 
     def sum_up(self) -> TimedPhase:
-        """Return what all slices took together, in which the process had its core."""
-        wall_ns = sum(one.wall_ns for one in self._slices)
-        taken_ns = sum(one.taken_ns for one in self._slices)
-        cpu_ns = sum(one.cpu_ns for one in self._slices)
+        """Return what all that counts took together, in which the process had its core."""
+        wall_ns = sum(piece.wall_ns for piece in self._pieces)
+        taken_ns = sum(piece.taken_ns for piece in self._pieces)
+        cpu_ns = sum(piece.cpu_ns for piece in self._pieces)
         return TimedPhase(
             wall_ms=wall_ns / NS_PER_MS,
             cpu_ms=cpu_ns / NS_PER_MS,
             cores=cpu_ns / wall_ns,
             delay_share=None if self._has_threads else taken_ns / (wall_ns + taken_ns),
-            n_calls=sum(one.n_calls for one in self._slices),
+            n_calls=sum(piece.n_calls for piece in self._pieces),
             peak_memory_mib=0.0,
         )
 
 
 def choose_slice_ms(slice_ms: float, call_ms: float) -> float:
-    """Return how long a slice of a model is: of a slow one it is a call.
+    """Return how long a slice of a model is: of a slow one it is few calls, at least one.
 
-    >>> [choose_slice_ms(2.0, call_ms) for call_ms in (0.01, 1.0, 30.0)]
-    [2.0, 5.0, 30.0]
+    >>> [choose_slice_ms(2.0, call_ms) for call_ms in (0.01, 1.0, 8.0, 30.0)]
+    [2.0, 5.0, 20.0, 30.0]
     """
-    few_ms = MIN_SLICE_CALLS * call_ms
-    return max(slice_ms, few_ms if few_ms <= LONGEST_SLICE * slice_ms else call_ms)
+    longest_ms = max(call_ms, LONGEST_SLICE * slice_ms)
+    return max(slice_ms, min(MIN_SLICE_CALLS * call_ms, longest_ms))
 
 
 def _count_waits() -> int:

@@ -66,6 +66,7 @@ def profile_candidates(
     measurements: JsonStore,
     params: EvaluationParams,
     applications: ApplicationsParams,
+    equal_within: float,
     *,
     models: tuple[str, ...],
     **of_models: Any,
@@ -99,6 +100,7 @@ def profile_candidates(
         measurements=measurements,
         params=params,
         choosers=applications,
+        equal_within=equal_within,
     )
     searched = {model: block.space for model, block in blocks.items()}
     return add_settings(profiles, candidates, searched=searched)
@@ -112,6 +114,7 @@ def profile_imported(
     measurements: JsonStore,
     params: EvaluationParams,
     applications: ApplicationsParams,
+    equal_within: float,
     model: ImportedBlock,
 ) -> pl.DataFrame:
     """Measure an imported model on the columns that it reads, as the searched ones are measured.
@@ -143,6 +146,7 @@ def profile_imported(
         measurements=measurements,
         params=params,
         choosers=applications,
+        equal_within=equal_within,
         table=table,
     )
 
@@ -156,6 +160,7 @@ def profile_cascades(
     measurements: JsonStore,
     params: EvaluationParams,
     applications: ApplicationsParams,
+    equal_within: float,
     model: CascadeBlock,
     profiles: pl.DataFrame,
     *members: Any,
@@ -191,6 +196,7 @@ def profile_cascades(
         measurements=measurements,
         params=params,
         choosers=applications,
+        equal_within=equal_within,
         rivals=profiles,
     )
     return cascades, add_settings(measured, cascades, fixed=DEFINING)

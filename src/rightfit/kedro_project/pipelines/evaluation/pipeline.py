@@ -17,7 +17,8 @@ from rightfit.ranking.applications.applications import Applications
 BOX = BOXES["evaluation"]
 OF_DATASET = ("rows", "encoder", "data_card")
 PARTS = {"params:applications": Applications.describe_demands}
-MEASURING = ("measurements", "params:evaluation", "params:applications")
+EQUAL_WITHIN = "params:ranking.equal_within"
+MEASURING = ("measurements", "params:evaluation", "params:applications", EQUAL_WITHIN)
 
 
 def create_pipeline(grid: Grid) -> Pipeline:
@@ -36,6 +37,7 @@ def create_pipeline(grid: Grid) -> Pipeline:
                     "measurements": "measurements",
                     "params": "params:evaluation",
                     "applications": "params:applications",
+                    "equal_within": EQUAL_WITHIN,
                     **{
                         f"candidates_of_{model}": f"{dataset}.{model}.candidates"
                         for model in models
