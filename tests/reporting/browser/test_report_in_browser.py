@@ -151,13 +151,13 @@ def test_switch_shows_another_machine_in_matrix_charts_and_sliders(
     page.get_by_role("tab", name="web_api").click()
     cell = page.locator("#cell-web_api-landsat")
     here = cell.inner_text()
-    page.get_by_label("Machine").select_option("board")
+    page.get_by_label("Machine this_machine").select_option("board")
     there, chart = cell.inner_text(), page.locator("#charts figcaption").inner_text()
 
     assert "forest-14" in here
     assert "forest-14" not in there
     assert "net-05 (onnx, 1 thread)" in there
-    assert "net-05" in page.locator("#charts svg .label.winner").inner_text()
+    assert "net-05" in page.locator("#charts svg .label.winner").text_content()
     assert "net-05" in page.locator("#what-if-results p").first.inner_text()
     assert "accuracy on all test rows" in chart
     page.get_by_role("link", name="One model for all").click()
