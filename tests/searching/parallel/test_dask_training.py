@@ -36,7 +36,7 @@ def test_model_of_three_workers_is_as_good_as_one_process_within_an_error(
     exec(block.text, page)  # noqa: S102 - the page's own code
     rng = np.random.default_rng(0)
     rows = rng.normal(size=(9_000, 6))
-    targets = rows[:, 0] * rows[:, 1] + np.sin(2 * rows[:, 2]) + rng.normal(size=9_000) / 2
+    targets = np.sin(2 * rows[:, :3]).sum(axis=1) + rng.normal(size=9_000) / 2
     train, test = slice(6_000), slice(6_000, None)
 
     with LocalCluster(
