@@ -264,6 +264,30 @@ def test_size_needs_a_measured_rate_or_a_load(ask: Ask, tmp_path: Path) -> None:
     assert "These are no figures of a server" in rows.output
 
 
+def test_size_says_how_many_of_which_machine_at_several_rates(ask: Ask, tmp_path: Path) -> None:
+    (tmp_path / "load.json").write_text(json.dumps(to_plain(make_load_curve())))
+    (tmp_path / "prices.yml").write_text("board: {price_per_hour: 0.01}")
+    command = ("size", "-a", "web_api", "-d", "landsat", "--rate", "100", "--rate", "2000")
+
+    sized = ask(
+        *command, "--load", f"board={tmp_path}/load.json", "--prices", tmp_path / "prices.yml"
+    )
+    (tmp_path / "prices.yml").write_text("board: {price_per_hour: -1}")
+    bad = ask(
+        *command, "--load", f"board={tmp_path}/load.json", "--prices", tmp_path / "prices.yml"
+    )
+    missing = ask(*command, "--load", "board=moon.json")
+    patch = ask(*command[:-2], "--load", "a=x.json", "--load", "b=y.json")
+
+    assert sized.exit_code == 0, sized.output
+    rows = [line.split("  ") for line in sized.output.splitlines() if " board " in line]
+    assert [row[0] for row in rows] == ["100", "2,000"]
+    assert (bad.exit_code, missing.exit_code, patch.exit_code) == (1, 1, 2)
+    assert "prices.yml must hold lines such as" in bad.output
+    assert "board.price_per_hour: Input should be greater than or equal to 0" in bad.output
+    assert "There is no file moon.json" in missing.output
+
+
 @pytest.mark.parametrize(("scenario", "rate_per_s"), [("server", 2_000), ("offline", 1_000)])
 def test_a_deployment_is_tried_with_requests_as_they_were_loaded(
     ask: Ask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, scenario: str, rate_per_s: float

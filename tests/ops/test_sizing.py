@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import asdict
 from typing import Any
 
 import pytest
 import yaml
 from factories.exports import choose
+from factories.reports import make_load_step
 
 from rightfit.exporting.model_call import Model
 from rightfit.measuring.profile import MeasuredHow
 from rightfit.measuring.worker.results import LimitTrial
-from rightfit.ops.sizing import ServedFigures, size_deployment
+from rightfit.ops.sizing import ServedFigures, size_deployment, tabulate_instances
+from rightfit.ranking.applications.applications import MachineKind
+from rightfit.ranking.records.load_records import LoadCurve
 
 FIGURES: dict[str, Any] = {
     "throughput_rows_per_s": 50_000.0,
@@ -97,6 +101,40 @@ def test_a_disturbed_load_is_named(disturbed: bool, model: Model) -> None:
     _, text = size(model, "server", served=served)
 
     assert ("the load it rests on was disturbed" in text) is disturbed
+
+
+def make_curve(*steps: tuple[float, float]) -> LoadCurve:
+    """Steps by rate and p99, whose interval reaches a tenth below and a fifth above it."""
+    opened = tuple(make_load_step(rate, (1.0, 2.0, p99_ms)) for rate, p99_ms in steps)
+    rate = max(rate for rate, p99_ms in steps if p99_ms <= 10)
+    return LoadCurve((), opened, 900, rate, limit_ms=10, knee_per_s=None)
+
+
+def test_instances_have_an_interval_by_rates_that_surely_hold_or_fail() -> None:
+    curve = make_curve((100, 3.0), (250, 8.0), (400, 9.0), (500, 10.5), (600, 20.0))
+    prices = {"board": MachineKind(price_per_hour=0.01), "server": MachineKind(price_per_hour=0.1)}
+
+    capacity, _, _, first, _ = tabulate_instances(
+        {"board": curve, "server": curve}, [1_000], headroom_pct=20, prices=prices
+    )
+
+    # 9.0 × 1.2 and 10.5 × 0.9 lie across the limit of 10 ms, so 250 holds and 600 fails for sure
+    assert "400 (250 to 600) requests/s of one server" in capacity
+    # 1,200 / 400, / 600 and / 250; times 7.3 a month
+    assert re.split(" {2,}", first)[1:] == [
+        "board",
+        "3 (2 to 5)",
+        "21.9 (14.6 to 36.5)",
+        "cheapest",
+    ]
+
+
+def test_number_without_a_rate_that_fails_is_open_at_its_end() -> None:
+    lines = tabulate_instances(
+        {"board": make_curve((100, 3.0))}, [1_000], headroom_pct=0, prices={}
+    )
+
+    assert lines[-1].split() == ["1,000", "board", "10", "(?", "to", "10)"]
 
 
 def test_requests_are_sized_by_a_load_alone(model: Model) -> None:

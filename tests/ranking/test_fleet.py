@@ -88,6 +88,26 @@ def test_kind_without_measurements_is_said_to_have_none() -> None:
     assert "all 2 kinds" in fleet.sentence
 
 
+def test_dataset_that_a_kind_was_not_measured_on_is_said_to_be() -> None:
+    profiles, rules = make_fleet()
+    here = profiles.filter(device="cpu").with_columns(dataset=pl.lit("other"))
+    fleet = rf.rank(pl.concat([profiles, here]), {"web": APPLICATION}, rules=rules)
+
+    other = fleet.decision(dataset="other").fleet
+    assert other is not None
+    assert [member.is_measured for member in other.kinds] == [True, False]
+
+
+def test_one_measured_kind_is_no_choice_for_all() -> None:
+    profiles, rules = make_fleet(laptop={})
+    alone = profiles.filter(device="cpu")
+    fleet = rf.rank(alone, {"web": APPLICATION}, rules=rules).decision().fleet
+
+    assert fleet is not None
+    assert fleet.one_for_all is None
+    assert fleet.sentence == "a single kind of machine was measured"
+
+
 def test_there_is_no_fleet_of_one_kind_or_of_a_named_one() -> None:
     profiles, rules = make_fleet()
     alone = profiles.filter(device="cpu")

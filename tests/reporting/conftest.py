@@ -6,8 +6,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import polars as pl
+import polars.selectors as cs
 import pytest
-from factories.reports import APPLICATIONS, LADDER, build_results, run_ranking_and_reporting
+from factories.reports import (
+    APPLICATIONS,
+    LADDER,
+    build_results,
+    make_profiles,
+    run_ranking_and_reporting,
+)
 
 from rightfit.measuring.hardware.tiers import Tier
 from rightfit.reporting.html_report import render_report
@@ -32,6 +40,22 @@ def make_results() -> Callable[..., Results]:
 @pytest.fixture(scope="session")
 def results() -> Results:
     return build_results()
+
+
+@pytest.fixture(scope="session")
+def fleet_results() -> Results:
+    """Forests take four times as long on the board."""
+    environments = {
+        "this_machine": {"price_per_hour": 0.1},
+        "board": {"price_per_hour": 0.01},
+        "laptop": {},
+    }
+    here = make_profiles().filter(pl.col("dataset") == "landsat")
+    factor = pl.when(model="forest").then(4).otherwise(1)
+    board = here.with_columns(
+        pl.lit("cpu@board").alias("device"), cs.starts_with("latency_p") * factor
+    )
+    return build_results(APPLICATIONS, pl.concat([here, board]), environments=environments)
 
 
 @pytest.fixture(scope="session")

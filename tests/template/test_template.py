@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -149,6 +150,37 @@ def test_own_tests_of_a_project_pass(project: str, request: pytest.FixtureReques
     summary = run(command, folder, OMP_NUM_THREADS="1").splitlines()[-1]
 
     assert " passed" in summary
+
+
+@pytest.mark.slow
+def test_three_kinds_of_machine_are_ranked_in_one_report(ran: Path, tmp_path: Path) -> None:
+    """One core with limited memory by the command, and the packed program, beside this machine."""
+    study = tmp_path / "fleet"
+    shutil.copytree(ran, study)
+    prices = {"this_machine": {"price_per_hour": 0.08}, "board": {"price_per_hour": 0.01}}
+    (study / "conf/base/parameters_ranking.yml").write_text(
+        yaml.safe_dump({"ranking": {"environments": prices | {"laptop": {}, "server": {}}}})
+    )
+    small = ["taskset", "--cpu-list", "0", "prlimit", f"--data={1536 * 2**20}", sys.executable]
+    kedro(study, "rightfit", "remote", "pack", "packed", "--env", "test")
+    run([*small, "-m", "rightfit", "remote", "measure", "packed", "on_board"], study)
+    run([sys.executable, "packed/measure.py", "on_laptop"], study)
+    for kind in ("board", "laptop"):
+        kedro(study, "rightfit", "remote", "import", f"on_{kind}", "--name", kind, "--env", "test")
+    kedro(study, "run", "--pipelines", "perf", "--env", "test")
+    document = json.loads(
+        max(study.glob("data/08_reporting/recommendations.json/*/*.json")).read_text()
+    )
+    fleet = document["batch"]["datasets"]["landsat"]["fleet"]
+    members = {member["kind"]: member for member in fleet["kinds"]}
+
+    assert [kind for kind in members if not members[kind]["is_measured"]] == ["server"]
+    winners = [members[kind] for kind in ("this_machine", "board", "laptop")]
+    assert [winner["serving"]["device"] for winner in winners] == ["cpu", "cpu@board", "cpu@laptop"]
+    assert len({winner["metrics"]["throughput_rows_per_s"] for winner in winners}) == 3
+    assert fleet["one_for_all"] is not None
+    assert fleet["cheapest"] == "board"
+    assert "The fleet" in (study / "data/08_reporting/report.md").read_text()
 
 
 @pytest.mark.slow

@@ -9,16 +9,20 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 import click
+import yaml
+from pydantic import TypeAdapter, ValidationError
 
 from rightfit._core.formatting import clean_text
 from rightfit._core.processes.codec import from_plain
 from rightfit._core.processes.regular_files import require_regular
+from rightfit._core.strict_model import list_faults
 from rightfit.cli.options import (
     APPLICATION,
     DATASET,
     GIVEN_FILE,
     GIVEN_FOLDER,
     FiniteRange,
+    echo_lines,
     faults_as_message,
 )
 from rightfit.cli.stored_answers import load_recommendations, read_answers, read_loads
@@ -27,7 +31,15 @@ from rightfit.kedro_project.stored_results import ProjectLocation, where
 from rightfit.ops.http_load.deployment_trial import TrialResult, read_deployment, try_deployment
 from rightfit.ops.http_load.loading import read_bodies
 from rightfit.ops.http_load.served import split_cores
-from rightfit.ops.sizing import NOT_RAISED, OFFLINE, Raised, ServedFigures, size_deployment
+from rightfit.ops.sizing import (
+    NOT_RAISED,
+    OFFLINE,
+    Raised,
+    ServedFigures,
+    size_deployment,
+    tabulate_instances,
+)
+from rightfit.ranking.applications.applications import THIS_MACHINE, MachineKind
 from rightfit.ranking.records.load_records import LatencyLimit, LoadCurve
 
 SECTION = "Use"
@@ -41,10 +53,12 @@ MORE_MEMORY = 0.25  # share of the limit, where a trial was killed
 @DATASET
 @click.option(
     "--rate",
-    "rate_per_s",
+    "rates_per_s",
     required=True,
+    multiple=True,
     type=FiniteRange(0, 1e12, min_open=True),
-    help="Requests a second of all replicas; rows a second where the scenario is offline.",
+    help="Requests a second of all replicas; rows a second where the scenario is offline. Several "
+    "rates, or --prices: a table of how many machines of each kind, and their price.",
 )
 @click.option(
     "--headroom-pct",
@@ -55,9 +69,15 @@ MORE_MEMORY = 0.25  # share of the limit, where a trial was killed
 )
 @click.option(
     "--load",
-    "load_file",
+    "load_files",
+    multiple=True,
+    help="What rightfit load-test --json printed for the exported winner, a file; of another kind "
+    "of machine as KIND=FILE.",
+)
+@click.option(
+    "--prices",
     type=GIVEN_FILE,
-    help="What rightfit load-test --json printed for the exported winner.",
+    help="YAML of price_per_hour by kind of machine, as in ranking.environments.",
 )
 @click.option(
     "--try",
@@ -83,9 +103,10 @@ def size(
     application: str,
     dataset: str,
     *,
-    rate_per_s: float,
+    rates_per_s: tuple[float, ...],
     headroom_pct: float,
-    load_file: Path | None,
+    load_files: tuple[str, ...],
+    prices: Path | None,
     folder: Path | None,
     rows: Path | None,
     seconds: float,
@@ -94,16 +115,40 @@ def size(
 
     With --try only what held is written.
     """
-    if folder is not None and (load_file is None or rows is None):
-        raise click.UsageError("--try needs --load and --rows.")
+    is_table = prices is not None or len(rates_per_s) > 1
+    if folder is not None and (len(load_files) != 1 or rows is None or is_table):
+        raise click.UsageError("--try needs --load and --rows, once, and no --prices.")
+    if len(load_files) > 1 and not is_table:
+        raise click.UsageError("Several --load need several --rate, or --prices.")
+    rate_per_s = rates_per_s[0]
     remarks: list[str] = []
     with faults_as_message():
         results = location.open_results()
         (answer,) = read_answers(results, application, dataset)
         scenario = load_recommendations(results)[1][application].scenario
-        served = None if load_file is None else read_load(load_file)
         loaded = read_loads(results).find(application, dataset, answer.decision.winner)
         stored = loaded.curve if loaded is not None else None
+        curves = dict(map(read_kind, load_files))
+        if is_table:
+            if stored is not None:
+                curves = {THIS_MACHINE: stored} | curves
+            if not curves:
+                raise ValueError(
+                    "No load of a server of the winner is known. Export and load it on each kind "
+                    "of machine: rightfit load-test --json … > board.json, then rightfit size "
+                    "--load board=board.json"
+                )
+            lines = tabulate_instances(
+                curves,
+                rates_per_s,
+                headroom_pct=headroom_pct,
+                prices={} if prices is None else read_prices(prices),
+                per_row=scenario == OFFLINE,
+            )
+            click.echo(f"{application} on {dataset}, with {headroom_pct:g} % head-room")
+            echo_lines(lines)
+            return
+        served = next(map(read_served_figures, curves.values()), None)
         if served is None and stored is not None and stored.highest_rate_per_s is not None:
             served = read_served_figures(stored)  # of the run's own test of the winner's server
 
@@ -146,21 +191,54 @@ def size(
     click.echo("\n".join([*remarks, text]), nl=False)
 
 
-def read_load(path: Path) -> ServedFigures:
+def read_kind(option: str) -> tuple[str, LoadCurve]:
+    """Read a kind of machine, by default this one, and what loading a server there has found.
+
+    Raises:
+        ValueError: If there is no file, it is something else, or no rate met the limit.
+    """
+    kind, has_kind, name = option.partition("=")
+    if not has_kind or Path(option).is_file():
+        kind, name = THIS_MACHINE, option
+    return kind, read_load(Path(name))
+
+
+def read_load(path: Path) -> LoadCurve:
     """Read what loading a server has found.
 
     Raises:
         ValueError: If the file is something else, or no rate met the limit.
     """
+    if not path.exists():
+        raise ValueError(f"There is no file {path}.")
     require_regular(path)
     try:
         curve = from_plain(LoadCurve, json.loads(path.read_text(encoding="utf-8")))
     except (AttributeError, KeyError, TypeError, ValueError, RecursionError) as err:
         raise ValueError(f"{path} is not what rightfit load-test --json prints: {err}") from err
     try:
-        return read_served_figures(curve)
+        read_served_figures(curve)
     except (AttributeError, TypeError, ValueError) as err:
         raise ValueError(f"{path}: {err}") from err
+    return curve
+
+
+def read_prices(path: Path) -> dict[str, MachineKind]:
+    """Read the prices of kinds of machine.
+
+    Raises:
+        ValueError: If the file holds something else; names the first fault.
+    """
+    require_regular(path)
+    try:
+        document = yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)
+        return TypeAdapter(dict[str, MachineKind]).validate_python(document)
+    except (yaml.YAMLError, ValueError) as err:
+        faults = list_faults(err) if isinstance(err, ValidationError) else [str(err)]
+        raise ValueError(
+            f"{path} must hold lines such as 'board: {{price_per_hour: 0.01}}': "
+            f"{' '.join(faults[0].split())}"
+        ) from err
 
 
 def read_served_figures(curve: LoadCurve) -> ServedFigures:

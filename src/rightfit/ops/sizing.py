@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from rightfit._core.formatting import format_number
@@ -11,7 +12,10 @@ from rightfit._core.processes.starting import THREAD_VARIABLES
 from rightfit.exporting.export_folder import require_winner
 from rightfit.measuring.profile import Profile
 from rightfit.measuring.worker.units import MS_PER_S
+from rightfit.ranking.applications.applications import MachineKind
 from rightfit.ranking.explanation.answer import Answer, describe_origin
+from rightfit.ranking.fleet import HOURS_PER_MONTH
+from rightfit.ranking.records.load_records import LoadCurve
 
 OFFLINE = "offline"
 
@@ -148,6 +152,99 @@ def size_deployment(
         f"              memory: {math.ceil(memory_limit.value)}Mi  # {memory_limit.source}",
     ]
     return "\n".join(lines) + "\n"
+
+
+def tabulate_instances(
+    curves: Mapping[str, LoadCurve],
+    rates_per_s: Sequence[float],
+    *,
+    headroom_pct: float,
+    prices: Mapping[str, MachineKind],
+    per_row: bool = False,
+) -> list[str]:
+    """Say how many machines of each kind sustain some rates, and what renting them costs.
+
+    Args:
+        curves: What a server of the winner did under load on each kind of machine, by its name.
+        rates_per_s: Requests a second of all instances together.
+        headroom_pct: Further rate that they must sustain.
+        prices: Of an instance, by kind; kinds without a price have an empty column.
+        per_row: Whether rates count rows instead of requests.
+
+    Returns:
+        A line per kind, then a table with a line per rate and kind, the cheapest kind marked.
+
+    Raises:
+        ValueError: If no rate of a curve meets its limit.
+    """
+    capacities = {kind: _bound_capacity(kind, curve, per_row) for kind, curve in curves.items()}
+    unit = "rows" if per_row else "requests"
+    lines = []
+    for kind, curve in curves.items():
+        state = "disturbed: load it again" if curve.disturbed else "measured undisturbed"
+        band = _write_band(capacities[kind])
+        lines.append(f"{kind}: {band} {unit}/s of one server within {curve.limit}, {state}")
+    rows = [(f"{unit}/s", "machine", "instances", "a month", "")]
+    for rate_per_s in rates_per_s:
+        needed_per_s = rate_per_s * (1 + headroom_pct / 100)
+        numbers = {
+            kind: [end and math.ceil(needed_per_s / end) for end in (value, high, low)]
+            for kind, (value, low, high) in capacities.items()
+        }
+        months = {
+            kind: [n and n * price * HOURS_PER_MONTH for n in numbers[kind]]
+            for kind in numbers
+            if kind in prices and (price := prices[kind].price_per_hour) is not None
+        }
+        cheapest = min(months, key=lambda kind: months[kind][0] or 0.0, default=None)
+        rows += [
+            (
+                format_number(rate_per_s),
+                kind,
+                _write_band(numbers[kind]),
+                _write_band(months[kind]) if kind in months else "",
+                "cheapest" if kind == cheapest and len(months) > 1 else "",
+            )
+            for kind in numbers
+        ]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return lines + [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    ]
+
+
+def _bound_capacity(
+    kind: str, curve: LoadCurve, per_row: bool
+) -> tuple[float, float | None, float | None]:
+    """Bound the highest rate that meets the limit by those that do, or do not, beyond their errors.
+
+    Returns:
+        The rate, the highest one that surely meets the limit, and the lowest one that surely does
+        not; ``None``: no such rate was tried.
+    """
+    rate_per_s, low, high = curve.highest_rate_per_s, None, None
+    if rate_per_s is None:
+        raise ValueError(f"{kind}: no rate of the load keeps {curve.limit}.")
+    for step in curve.opened:
+        latency = step.latency_ms.get(curve.limit_share)
+        ends = (None, None) if latency is None else (latency.low, latency.high)
+        if step.level <= rate_per_s:
+            low = step.level if ends[1] is not None and ends[1] <= curve.limit_ms else low
+        elif not step.keeps_up or (ends[0] is not None and ends[0] > curve.limit_ms):
+            high = step.level
+            break
+    factor = curve.n_rows if per_row else 1
+    return rate_per_s * factor, low and low * factor, high and high * factor
+
+
+def _write_band(values: Sequence[float | None]) -> str:
+    """Write a value with its ends; those that are not known as a question mark."""
+    value, *ends = (None if end is None else format_number(end) for end in values)
+    if {value} == set(ends):
+        return str(value)
+    low, high = ("?" if end is None else end for end in ends)
+    return f"{value} ({low} to {high})"
 
 
 def _size_server(

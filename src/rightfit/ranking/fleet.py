@@ -10,11 +10,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from rightfit._core.formatting import format_number, format_quality
-from rightfit.ranking.application_ranking import (
-    ApplicationRanking,
-    find_winning_rows,
-    order_candidates,
-)
+from rightfit.ranking.application_ranking import ApplicationRanking, order_candidates
 from rightfit.ranking.applications.applications import (
     S_PER_HOUR,
     THIS_MACHINE,
@@ -25,6 +21,7 @@ from rightfit.ranking.applications.applications import (
 from rightfit.ranking.assessment.assessment import Assessment, assess_candidates
 from rightfit.ranking.assessment.profile_table import ProfileTable, select_profiles
 from rightfit.ranking.explanation.decisions import Fleet, FleetMember
+from rightfit.ranking.explanation.recommendation import judge_limits, read_quality
 
 HOURS_PER_MONTH = 730
 ROWS = 1e6  # predictions that a price is for
@@ -46,20 +43,19 @@ def rank_fleet(
         Empty where there is one kind, or the application names one.
     """
     application, name = ranking.assessment.application, ranking.assessment.name
-    kinds = {*(kind or THIS_MACHINE for kind in table.environments), *rules.environments}
+    kinds = dict.fromkeys(
+        [*(kind or THIS_MACHINE for kind in table.environments), *rules.environments]
+    )
     if len(kinds) < 2 or application.environment is not None:
         return {}
-    assessed = {
-        kind or THIS_MACHINE: assess_candidates(table, name, on_kind, rules)
+    assessed = {THIS_MACHINE: ranking.assessment} | {  # a winner that is kept stands here, too
+        kind: assess_candidates(table, name, on_kind, rules)
         for kind in table.environments
-        if _is_measured(table, on_kind := application.model_copy(update={"environment": kind}))
+        if kind is not None
+        and _is_measured(table, on_kind := application.model_copy(update={"environment": kind}))
     }
     return {
-        dataset: _compare(
-            {kind: one for kind, one in assessed.items() if dataset in one.table.datasets},
-            dataset,
-            rules,
-        )
+        dataset: _compare({kind: assessed.get(kind) for kind in kinds}, dataset, rules)
         for dataset in ranking.assessment.table.datasets
     }
 
@@ -69,18 +65,16 @@ def _is_measured(table: ProfileTable, application: Application) -> bool:
     return select_profiles(table, application).n_rows > 0
 
 
-def _compare(assessed: Mapping[str, Assessment], dataset: str, rules: RankingRules) -> Fleet:
-    members = [
-        FleetMember(kind=kind, is_measured=False)
-        for kind in rules.environments
-        if kind not in assessed
-    ]
-    utilities = {}
+def _compare(assessed: Mapping[str, Assessment | None], dataset: str, rules: RankingRules) -> Fleet:
+    members, utilities = [], {}
     for kind, assessment in assessed.items():
+        if assessment is None or dataset not in assessment.table.datasets:
+            members.append(FleetMember(kind=kind, is_measured=False))
+            continue
         position = assessment.table.datasets.index(dataset)
         part = assessment.table.candidate_slices[position]
-        row = find_winning_rows(assessment, order_candidates(assessment))[position]
-        members.append(_describe(kind, assessment, row, rules))
+        first = int(order_candidates(assessment)[part.start])
+        members.append(_describe(kind, assessment, first, rules))
         utilities[kind] = {
             assessment.table.read_key(int(assessment.chosen[number])).candidate: float(
                 assessment.utility[number]
@@ -88,7 +82,10 @@ def _compare(assessed: Mapping[str, Assessment], dataset: str, rules: RankingRul
             for number in range(part.start, part.stop)
             if assessment.feasible[number]
         }
+    winners = {member.candidate for member in members if member.is_measured}
     one, cost = _find_one_for_all(list(utilities.values()))
+    if one is not None and len(winners) == 1:  # though another may be a little better somewhere
+        (one,), cost = winners, 0.0
     affordable = [
         member for member in members if member.candidate and member.price_per_month is not None
     ]
@@ -102,22 +99,29 @@ def _compare(assessed: Mapping[str, Assessment], dataset: str, rules: RankingRul
     )
 
 
-def _describe(
-    kind: str, assessment: Assessment, row: int | None, rules: RankingRules
-) -> FleetMember:
+def _describe(kind: str, assessment: Assessment, first: int, rules: RankingRules) -> FleetMember:
     price_per_hour = rules.environments[kind].price_per_hour if kind in rules.environments else None
     month = None if price_per_hour is None else price_per_hour * HOURS_PER_MONTH
-    if row is None:
-        return FleetMember(kind=kind, price_per_month=month)
-    table = assessment.table
-    rate = float(table.values(THROUGHPUT)[row]) if THROUGHPUT in table.frame.columns else np.nan
+    table, row = assessment.table, int(assessment.chosen[first])
     key = table.read_key(row)
+    path = key.serving.request_path
+    if not assessment.feasible[first]:
+        return FleetMember(kind=kind, request_path=path, price_per_month=month)
+    rate = float(table.values(THROUGHPUT)[row]) if THROUGHPUT in table.frame.columns else np.nan
+    measured = {name: table.values(name)[row] for name in assessment.application.needed_metrics()}
     has_price = price_per_hour is not None and rate > 0
     return FleetMember(
         kind=kind,
+        request_path=path,
+        model=key.model,
         candidate=key.candidate,
-        serving=key.serving.label,
+        serving=key.serving,
         utility=float(assessment.judgement.utility[row]),
+        quality=read_quality(assessment, first, "quality_raw"),
+        metrics={
+            name: None if np.isnan(value) else float(value) for name, value in measured.items()
+        },
+        limits=judge_limits(assessment, first),
         price_per_month=month,
         price_per_1m=(price_per_hour or 0.0) / S_PER_HOUR / rate * ROWS if has_price else None,
     )
@@ -128,10 +132,10 @@ def _find_one_for_all(utilities: Sequence[Utilities]) -> tuple[str | None, float
 
     Returns:
         Its name, and by how much that mean is below the one of each kind's best; ``None`` twice
-        where no candidate is feasible on all.
+        where no candidate is feasible on all, or there is a single kind.
     """
-    common = set.intersection(*(set(one) for one in utilities)) if utilities else set()
-    if not common:
+    common = set.intersection(*map(set, utilities))
+    if not common or len(utilities) == 1:
         return None, None
     means = {name: float(np.mean([one[name] for one in utilities])) for name in sorted(common)}
     best = max(means, key=lambda name: means[name])
@@ -140,7 +144,11 @@ def _find_one_for_all(utilities: Sequence[Utilities]) -> tuple[str | None, float
 
 def _word(one: str | None, cost: float | None, n_kinds: int, cheapest: FleetMember | None) -> str:
     sentence = f"no candidate meets the limits on all {n_kinds} kinds of machine"
-    if one is not None and cost is not None:
+    if n_kinds == 1:
+        sentence = "a single kind of machine was measured"
+    elif one is not None and not cost:
+        sentence = f"{one} wins on all {n_kinds} kinds of machine"
+    elif one is not None:
         sentence = (
             f"{one} for all {n_kinds} kinds of machine costs {format_quality(cost)} of utility on "
             "average"

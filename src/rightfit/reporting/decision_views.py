@@ -32,12 +32,13 @@ from rightfit.measuring.naming import (
 )
 from rightfit.measuring.profile import Profile
 from rightfit.measuring.serving import Serving
-from rightfit.ranking.applications.applications import QUALITIES, THREADS, THROUGHPUT
+from rightfit.ranking.applications.applications import QUALITIES, THIS_MACHINE, THREADS, THROUGHPUT
 from rightfit.ranking.assessment.profile_table import PROFILE_KEYS, SERVING_KEYS
 from rightfit.ranking.explanation.decisions import (
     Decision,
     Fact,
     FactKind,
+    FleetMember,
     RankedCandidate,
     find_facts,
 )
@@ -84,6 +85,14 @@ class CellFigure:
 
 
 @dataclass(frozen=True)
+class KindView:
+    """The winner on another kind of machine, its figures there, and what renting it costs."""
+
+    member: FleetMember
+    figures: tuple[CellFigure, ...]
+
+
+@dataclass(frozen=True)
 class Number:
     """A cell of a leaderboard: its text, what is known about it, and what it sorts by."""
 
@@ -119,6 +128,7 @@ class DecisionView:
         decision: What is recommended.
         candidate: The winner, else the nearest miss; ``None``: nothing to name.
         figures: What it reaches.
+        kinds: The winners on other kinds of machine.
         served: Limits of how it is served, as of a figure.
         badge: How sure the decision is.
         findings: The remarks on it, the most severe first.
@@ -136,6 +146,7 @@ class DecisionView:
     decision: Decision
     candidate: RankedCandidate | None
     figures: tuple[CellFigure, ...]
+    kinds: tuple[KindView, ...]
     served: tuple[tuple[bool, str], ...]
     badge: str
     findings: tuple[Finding, ...]
@@ -166,6 +177,11 @@ def view_decisions(
                 decision=decision,
                 candidate=decision.subject,
                 figures=tuple(_list_figures(*context)),
+                kinds=tuple(
+                    KindView(member, tuple(_list_winner_figures(*context[:3], member)))
+                    for member in (decision.fleet.kinds if decision.fleet else ())
+                    if member.kind != THIS_MACHINE
+                ),
                 served=tuple(
                     (True, f"≤ {format_number(limit.bound)}")
                     for limit in decision.limits
@@ -203,10 +219,19 @@ def _list_figures(
                 limits=((False, broken.short),),
             )
         return
-    metrics, quality = decision.winner.metrics, decision.winner.quality
+    yield from _list_winner_figures(results, application, dataset, decision)
+
+
+def _list_winner_figures(
+    results: Results, application: str, dataset: str, chosen: Decision | FleetMember
+) -> Iterator[CellFigure]:
+    winner = chosen.winner if isinstance(chosen, Decision) else chosen
+    if winner is None or winner.candidate is None:
+        return
+    metrics, quality = winner.metrics, winner.quality
     limits = {
-        name: tuple((True, limit.short) for limit in decision.limits if limit.metric == name)
-        for name in dict.fromkeys(limit.metric for limit in decision.limits)
+        name: tuple((True, limit.short) for limit in chosen.limits if limit.metric == name)
+        for name in dict.fromkeys(limit.metric for limit in chosen.limits)
     }
     of_quality = tuple(sentence for name in QUALITIES for sentence in limits.get(name, ()))
     yield CellFigure(
@@ -218,7 +243,7 @@ def _list_figures(
     costs = list_costs(results.applications[application])
     n_limited = sum(name in limits for name in costs)
     for name in costs[: max(N_FIGURES - 1, n_limited)]:
-        judged = next((limit.value for limit in decision.limits if limit.metric == name), None)
+        judged = next((limit.value for limit in chosen.limits if limit.metric == name), None)
         value = metrics.get(name, judged)
         yield CellFigure(
             value=format_metric(name, value).replace(" ", UNBROKEN),

@@ -24,6 +24,7 @@ from rightfit.ranking.explanation.decisions import CLEAR, LIKELY, list_decisions
 from rightfit.reporting.decision_views import DecisionView, view_decisions
 from rightfit.reporting.page_data import collect_page_data
 from rightfit.reporting.run_results import Results
+from rightfit.reporting.sections.fleet import build_fleet
 from rightfit.reporting.sections.hardware import build_hardware
 from rightfit.reporting.sections.how_measured import build_measuring, build_profiles
 from rightfit.reporting.sections.in_use import build_changed, build_replacements
@@ -104,9 +105,19 @@ def render_report(results: Results, tiers: Sequence[Tier]) -> str:
         applications=applications,
         is_of_project=bool(results.run),  # else there is nothing that kedro could run
         **_arrange(applications, results.datasets),
+        kinds=list(
+            dict.fromkeys(
+                kind.member.kind
+                for application in applications
+                for decision in application.decisions
+                for kind in decision.kinds
+                if kind.member.is_measured
+            )
+        ),
         marks=results.marks,
         legend=_write_legend(results),
         sections=[
+            *build_fleet(results),
             build_findings(findings),
             *build_changed(results),
             *build_replacements(results),

@@ -10,7 +10,9 @@ from rightfit.ranking.explanation.decisions import list_decisions
 from rightfit.reporting.decision_views import DecisionView, view_decisions
 from rightfit.reporting.html_report import describe_application, write_headline
 from rightfit.reporting.run_results import Results
+from rightfit.reporting.sections.fleet import build_fleet
 from rightfit.reporting.sections.run_findings import list_findings, tabulate_findings
+from rightfit.reporting.sections.section import Section, Table
 
 ESCAPED = str.maketrans({char: f"\\{char}" for char in "\\`*_[]<>|"})
 
@@ -38,10 +40,9 @@ def render_markdown(results: Results, tiers: Sequence[Tier]) -> str:
             ("Application", "Dataset", "Winner", "Served", "Status", "Figures", "Machine"),
             map(_describe_winner, views),
         ),
+        *(part for section in build_fleet(results) for part in _write_fleet(section)),
         "## Findings",
-        _write_table([column.title for column in table.columns], table.rows)
-        if table.rows
-        else "None.",
+        _write_section_table(table) if table.rows else "None.",
         "## Applications",
         "\n".join(
             f"- **{_escape(name)}**: {_escape(describe_application(application))}"
@@ -75,6 +76,15 @@ def _describe_winner(view: DecisionView) -> tuple[str, ...]:
         "; ".join(figures),
         (candidate and candidate.hardware_tier) or "",
     )
+
+
+def _write_fleet(section: Section) -> list[str]:
+    points = [f"- {_escape(point)}" for point in section.points]
+    return [f"## {section.title}", "\n".join(points), *map(_write_section_table, section.tables)]
+
+
+def _write_section_table(table: Table) -> str:
+    return _write_table([column.title for column in table.columns], table.rows)
 
 
 def _write_table(heads: Sequence[str], rows: Iterable[tuple[str, ...]]) -> str:

@@ -13,6 +13,7 @@ from rightfit.measuring.serving import ELSEWHERE, Serving, split_device
 from rightfit.ranking.applications.applications import (
     QUALITIES,
     S_PER_HOUR,
+    THIS_MACHINE,
     THROUGHPUT,
     Application,
     RankingRules,
@@ -161,9 +162,21 @@ def _list_profiles(profiles: pl.DataFrame, columns: list[str]) -> list[Json]:
 
 def _write_decision(decision: Decision) -> Json:
     """Write who won; the same stands under other weights as long as it is practically the best."""
-    if decision.winner is None:
-        return {"winner": None}
-    return {"winner": decision.winner.candidate, "serving": decision.winner.serving.label}
+    winner = decision.winner
+    document: Json = {"winner": winner and winner.candidate}
+    if winner is not None:
+        document["serving"] = winner.serving.label
+    if decision.fleet is not None:
+        document["kinds"] = {
+            member.kind: {
+                "winner": member.candidate,
+                "serving": member.serving and member.serving.label,
+                "path": f"{member.request_path}{ELSEWHERE}{member.kind}",
+            }
+            for member in decision.fleet.kinds
+            if member.kind != THIS_MACHINE
+        }
+    return document
 
 
 def _finite(value: float | None) -> float | None:

@@ -78,6 +78,30 @@ def test_deviations_have_the_standard_error_of_the_metric(metric: QualityMetric)
     assert np.sqrt((deviations**2).sum()) == pytest.approx(expected, rel=0.15)
 
 
+@pytest.mark.parametrize("name", ["matthews_corrcoef", "jaccard_macro", "f1_macro"])
+def test_formula_of_a_confusion_matrix_is_the_spread_over_samples(name: str) -> None:
+    metric = QualityMetric(name=name, worst=0.0, best=1.0)
+    rng = np.random.default_rng(1)
+    labels = rng.choice(4, size=N_ROWS, p=[0.5, 0.3, 0.15, 0.05])
+    answers = rng.dirichlet(np.ones(4), size=N_ROWS) + np.eye(4)[labels] * 0.4
+    drawn = [rng.integers(N_ROWS, size=N_ROWS) for _ in range(400)]
+
+    effects = find_contributions(metric, labels, answers)
+
+    assert effects is not None
+    expected = np.std([metric.score(labels[i], answers[i]) for i in drawn])
+    assert np.sqrt((effects**2).sum()) == pytest.approx(expected, rel=0.15)
+
+
+def test_correlation_of_a_constant_prediction_has_no_error() -> None:
+    metric = QualityMetric(name="matthews_corrcoef", worst=0.0, best=1.0)
+
+    effects = find_contributions(metric, np.array([0, 1, 1]), np.array([[0.9, 0.1]] * 3))
+
+    assert effects is not None
+    assert not effects.any()
+
+
 def test_many_rows_are_added_up_alike_for_all_candidates() -> None:
     labels = (np.random.default_rng(1).uniform(size=5_000) < 0.5).astype(np.int64)
     metric = QualityMetric(name="accuracy", worst=0.0, best=1.0)

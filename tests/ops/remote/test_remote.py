@@ -53,7 +53,7 @@ from rightfit.ranking.assessment.profile_table import check_columns, read_profil
 pytestmark = pytest.mark.whole
 
 SHORT = MeasuringSettings.model_validate(SETTINGS | {"min_processes": 1, "max_processes": 1})
-NOT_THERE = ("kedro", "optuna", "onnx", "polars", "sklearn", "skops", "torch")
+NOT_THERE = ("kedro", "optuna", "onnx", "polars", "sklearn", "skops", "torch", "yaml")
 ALONE = f"""
 import runpy, sys
 

@@ -143,6 +143,30 @@ def test_no_text_is_smaller_than_12_px(
 
 
 @pytest.mark.browser
+@pytest.mark.parametrize("size", SIZES)
+def test_switch_shows_another_machine_in_matrix_charts_and_sliders(
+    open_report: Callable[..., Any], fleet_results: Results, size: str
+) -> None:
+    page = open_report(fleet_results, viewport=SIZES[size])
+    page.get_by_role("tab", name="web_api").click()
+    cell = page.locator("#cell-web_api-landsat")
+    here = cell.inner_text()
+    page.get_by_label("Machine this_machine").select_option("board")
+    there, chart = cell.inner_text(), page.locator("#charts figcaption").inner_text()
+
+    assert "forest-14" in here
+    assert "forest-14" not in there
+    assert "net-05 (onnx, 1 thread)" in there
+    assert "net-05" in page.locator("#charts svg .label.winner").text_content()
+    assert "net-05" in page.locator("#what-if-results p").first.inner_text()
+    assert "accuracy on all test rows" in chart
+    page.get_by_role("link", name="One model for all").click()
+    expect(page.locator("#fleet table")).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth") == SIZES[size]["width"]
+    assert page.complaints == []
+
+
+@pytest.mark.browser
 def test_tab_and_cell_choose_the_application_on_the_first_screen(
     open_page: Callable[..., Any], report_path: Path
 ) -> None:

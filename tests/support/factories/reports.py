@@ -30,6 +30,7 @@ from rightfit.ranking.explanation.rankings import (
     tabulate_robust_choices,
 )
 from rightfit.ranking.explanation.recommendation import recommend
+from rightfit.ranking.fleet import rank_fleet
 from rightfit.ranking.records.load_records import (
     LatencyLimit,
     LoadCurve,
@@ -362,11 +363,13 @@ def build_results(
     profiles: pl.DataFrame | None = None,
     imported: tuple[str, ...] = (),
     earlier: Winners = NO_WINNERS,
+    environments: dict[str, Any] | None = None,
 ) -> Results:
     asked = Applications.model_validate(applications)
-    rules = RankingRules.model_validate(RANKING)
+    rules = RankingRules.model_validate(RANKING | {"environments": environments or {}})
     profiles = make_profiles() if profiles is None else profiles
-    ranked = rank_applications(read_profiles(profiles), asked, rules, earlier)
+    table = read_profiles(profiles)
+    ranked = rank_applications(table, asked, rules, earlier)
     rankings = tabulate_rankings(ranked)
     tables = make_tables(ranked)
     recommendations = recommend(
@@ -375,6 +378,7 @@ def build_results(
         limit_effects=tables["limit_effects"],
         robust_choices=tables["robust_choices"],
         imported=imported,
+        fleets={one.assessment.name: rank_fleet(one, table, rules) for one in ranked},
     )
     return Results(
         applications=asked,

@@ -9,8 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-import yaml
-
 from rightfit._core.errors import RightfitError
 from rightfit.models.bundle import ONNX_ONLY
 from rightfit.models.bundle_files import is_plain_name, open_regular
@@ -112,6 +110,8 @@ def resolve_file(path: Path) -> Path:
         if not path.is_file():
             raise RightfitError(f"there is no file {path}")
         return path
+    import yaml  # not there where a pack is measured
+
     with open_regular(path / MLFLOW) as file:
         text = file.read(MAX_MLFLOW_BYTES)
     try:

@@ -34,7 +34,7 @@ REGRESSION = (
     "neg_root_mean_squared_error",
     "r2",
 )
-RATIOS = ("f1", "precision", "recall")  # of two classes, and their means over classes
+RATIOS = ("f1", "jaccard", "precision", "recall")  # of two classes, and their means over classes
 SHARES = ("accuracy", "balanced_accuracy", "roc_auc")
 N_DRAWS, N_DRAWN_ROWS = 24, 1_000  # for an error within a sixth, in some milliseconds a look
 MAX_DEVIATIONS = 1_000  # rows beyond are added up in so many groups, the same for all candidates
@@ -187,6 +187,8 @@ def row_effects(metric: QualityMetric, labels: Array, answers: Array) -> Floats 
         return _centred(np.log(np.clip(chosen, np.finfo(np.float32).eps, 1)))
     if name.removesuffix("_macro") in RATIOS:
         return _ratio_effects(metric, labels, answers)
+    if name == "matthews_corrcoef":
+        return _correlation_effects(labels, metric.decide(answers).argmax(axis=1))
     if name == COST:
         return _centred(-metric.find_costs(labels, answers))
     if name == "neg_brier_score":
@@ -214,7 +216,7 @@ def row_effects(metric: QualityMetric, labels: Array, answers: Array) -> Floats 
 
 
 def _ratio_effects(metric: QualityMetric, labels: Array, answers: Array) -> Floats:
-    """Return the influence of each row on precision, recall or F1: ratios of means over the rows.
+    """Return the influence of each row on precision, recall, F1 or Jaccard: ratios of means.
 
     Of a ratio a / b it is (a_i - a / b * b_i) / b, with the rows' shares a_i and b_i of its terms.
     """
@@ -225,12 +227,34 @@ def _ratio_effects(metric: QualityMetric, labels: Array, answers: Array) -> Floa
     for label in classes:
         is_label, is_answer = labels == label, predicted == label
         hits = (is_label & is_answer).astype(np.float64)
-        shares = {"recall": is_label, "precision": is_answer}.get(kind)
+        shares = {
+            "recall": is_label,
+            "precision": is_answer,
+            "jaccard": is_label | is_answer,
+        }.get(kind)
         below = (is_label.astype(np.float64) + is_answer) / 2 if shares is None else shares
         mean = float(below.mean())
         if mean:
             effects += (hits - hits.mean() / mean * below) / mean / len(classes)
     return _centred(effects)
+
+
+def _correlation_effects(labels: Array, predicted: Array) -> Floats:
+    """Return the influence of each row on Matthews' correlation of labels and predictions.
+
+    By shares of the rows it is (c - t p) / sqrt((1 - p p) (1 - t t)), with c of the hits and the
+    vectors t and p of each class as label and as prediction (Gorodkin, Computational Biology and
+    Chemistry 28, 2004); a row's influence is the derivative by the share of its cell.
+    """
+    n_rows, n_classes = len(labels), int(max(labels.max(), predicted.max())) + 1
+    t, p = (np.bincount(classes, minlength=n_classes) / n_rows for classes in (labels, predicted))
+    hits = labels == predicted
+    covariance, of_predictions, of_labels = hits.mean() - t @ p, 1 - p @ p, 1 - t @ t
+    scale = math.sqrt(max(of_predictions * of_labels, 0.0))
+    if not scale:  # a single class, whose correlation is 0
+        return np.zeros(n_rows)
+    spreads = p[predicted] / of_predictions + t[labels] / of_labels
+    return _centred((hits - t[predicted] - p[labels] + covariance * spreads) / scale)
 
 
 def resample(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from decimal import ROUND_CEILING, ROUND_FLOOR, Context
 from functools import partial
 from typing import Any, Literal
@@ -33,7 +33,7 @@ from rightfit._core.formatting import (
     format_quality,
     format_share,
 )
-from rightfit.data.request_path import MODEL
+from rightfit.data.request_path import MODEL, RequestPath
 from rightfit.measuring.naming import (
     TIMES,
     describe_limit,
@@ -43,7 +43,7 @@ from rightfit.measuring.naming import (
     metric_unit,
 )
 from rightfit.measuring.profile import Profile
-from rightfit.measuring.serving import Serving
+from rightfit.measuring.serving import Serving, split_device
 from rightfit.ranking.applications.applications import QUALITIES, ROUNDING, LimitKind
 from rightfit.ranking.explanation.findings import Finding
 
@@ -409,24 +409,37 @@ class Segments(FrozenModel):
 class FleetMember(FrozenModel):
     """A kind of machine, its winner and its price; ``None``: none qualifies, no price is known.
 
+    Metrics are those that the application needs, limits those that the winner meets on this kind.
     ``price_per_1m`` is that of a million predictions in the throughput's batches, all the time.
     """
 
     kind: str
     is_measured: bool = True
+    request_path: RequestPath | None = None
+    model: str | None = None
     candidate: str | None = None
-    serving: str | None = None
+    serving: Serving | None = None
     utility: float | None = None
+    quality: Quality | None = None
+    metrics: dict[str, float | None] = Field(default_factory=dict)
+    limits: list[LimitOutcome] = Field(default_factory=list)
     price_per_month: float | None = None
     price_per_1m: float | None = None
 
+    @property
+    def label(self) -> str:
+        """The winner and how it is served, or why there is none."""
+        if self.candidate is None or self.serving is None:
+            return "none qualifies" if self.is_measured else "not measured"
+        serving = replace(self.serving, device=split_device(self.serving.device)[0])
+        return f"{self.candidate} ({serving.label})"
+
     def __str__(self) -> str:
         if self.candidate is None:
-            return f"{self.kind}: {'none qualifies' if self.is_measured else 'not measured'}"
+            return f"{self.kind}: {self.label}"
         month = self.price_per_month
         price = "" if month is None else f", {format_number(month)} a month"
-        utility = format_quality(self.utility)
-        return f"{self.kind}: {self.candidate} ({self.serving}), utility {utility}{price}"
+        return f"{self.kind}: {self.label}, utility {format_quality(self.utility)}{price}"
 
 
 class Fleet(FrozenModel):

@@ -160,63 +160,63 @@ class _RankedRows:
         row = int(self.ranked.assessment.chosen[number])
         return RankedCandidate(
             **self.rankings.row(number, named=True),
-            quality=self.quality(number, "quality_raw"),
+            quality=read_quality(self.ranked.assessment, number, "quality_raw"),
             metrics=self.metrics.row(row, named=True),
         )
 
-    def quality(self, number: int, column: str) -> Quality | None:
-        """Return one of a candidate's qualities, with what the metric is called."""
-        table, row = self.ranked.assessment.table, int(self.ranked.assessment.chosen[number])
-        value = table.values(column)[row]
-        if np.isnan(value):
-            return None
-        low, high = table.read_ends(column, row)
-        name = table.frame["quality_metric"][row] or "quality"
-        return Quality(metric=name, value=float(value), low=low, high=high)
-
-    def limits(self, number: int) -> list[LimitOutcome]:
-        """Return how a candidate stands to each limit of its application."""
-        assessment = self.ranked.assessment
-        table, rows = assessment.table, assessment.chosen[[number]]
-        scale = table.scale_of_quality(int(table.dataset_of_candidate[number]))
-        outcomes = []
-        for limit in (limit.at(rows) for limit in assessment.limits):
-            value, bound = table.values(limit.metric)[rows], np.atleast_1d(limit.bound)
-            excess = measure_excess(value, limit)
-            figures = [bound, value, excess, relate_excess(excess, limit)]
-            bound_, value_, excess_, relative = (
-                None if np.isnan(figure[0]) else float(figure[0]) for figure in figures
-            )
-            metric, (low, high) = limit.metric, (None, None)
-            if limit.kind != "max_degradation":  # else both are measured on the same rows
-                raw = "quality_raw" if metric == "quality" and scale is not None else metric
-                low, high = table.read_ends(raw, int(rows[0]))
-            if metric == "quality" and scale is not None:  # in the dataset's own metric
-                metric, (factor, offset) = "quality_raw", scale
-                bound_, value_ = (
-                    None if figure is None else factor * figure + offset
-                    for figure in (bound_, value_)
-                )
-                if excess_ is not None and bound_ is not None:
-                    excess_ = abs(factor) * excess_
-                    relative = excess_ / (abs(bound_) or 1.0)
-            outcomes.append(
-                LimitOutcome(
-                    metric=metric,
-                    kind="min" if limit.is_floor else "max",
-                    bound=bound_,
-                    value=value_,
-                    excess=excess_,
-                    relative=relative,
-                    low=low,
-                    high=high,
-                )
-            )
-        return outcomes
-
     def violations(self, number: int) -> list[LimitOutcome]:
         """Return the limits that a candidate breaks, or was not measured for."""
-        return [limit for limit in self.limits(number) if not limit.is_met]
+        return [limit for limit in judge_limits(self.ranked.assessment, number) if not limit.is_met]
+
+
+def read_quality(assessment: Assessment, number: int, column: str) -> Quality | None:
+    """Return one of a candidate's qualities, with what the metric is called."""
+    table, row = assessment.table, int(assessment.chosen[number])
+    value = table.values(column)[row]
+    if np.isnan(value):
+        return None
+    low, high = table.read_ends(column, row)
+    name = table.frame["quality_metric"][row] or "quality"
+    return Quality(metric=name, value=float(value), low=low, high=high)
+
+
+def judge_limits(assessment: Assessment, number: int) -> list[LimitOutcome]:
+    """Return how a candidate stands to each limit of its application."""
+    table, rows = assessment.table, assessment.chosen[[number]]
+    scale = table.scale_of_quality(int(table.dataset_of_candidate[number]))
+    outcomes = []
+    for limit in (limit.at(rows) for limit in assessment.limits):
+        value, bound = table.values(limit.metric)[rows], np.atleast_1d(limit.bound)
+        excess = measure_excess(value, limit)
+        figures = [bound, value, excess, relate_excess(excess, limit)]
+        bound_, value_, excess_, relative = (
+            None if np.isnan(figure[0]) else float(figure[0]) for figure in figures
+        )
+        metric, (low, high) = limit.metric, (None, None)
+        if limit.kind != "max_degradation":  # else both are measured on the same rows
+            raw = "quality_raw" if metric == "quality" and scale is not None else metric
+            low, high = table.read_ends(raw, int(rows[0]))
+        if metric == "quality" and scale is not None:  # in the dataset's own metric
+            metric, (factor, offset) = "quality_raw", scale
+            bound_, value_ = (
+                None if figure is None else factor * figure + offset for figure in (bound_, value_)
+            )
+            if excess_ is not None and bound_ is not None:
+                excess_ = abs(factor) * excess_
+                relative = excess_ / (abs(bound_) or 1.0)
+        outcomes.append(
+            LimitOutcome(
+                metric=metric,
+                kind="min" if limit.is_floor else "max",
+                bound=bound_,
+                value=value_,
+                excess=excess_,
+                relative=relative,
+                low=low,
+                high=high,
+            )
+        )
+    return outcomes
 
 
 def describe_deadline(assessment: Assessment, candidates: Ints) -> str:
@@ -419,13 +419,13 @@ def _decide(
         equal_to=equal,
         not_told_apart=open_,
         corrected_quality=correct_winner(rows.ranked, feasible[0]) if feasible else None,
-        held_out_quality=rows.quality(feasible[0], FINAL) if feasible else None,
+        held_out_quality=read_quality(assessment, feasible[0], FINAL) if feasible else None,
         nearest_miss=miss,
         relax=None if winner or undecided else find_relaxations(assessment, dataset),
         reversals=reversals,
         reversal=reversal,
         deadline=describe_deadline(assessment, best_first),
-        limits=rows.limits(feasible[0]) if feasible else [],
+        limits=judge_limits(assessment, feasible[0]) if feasible else [],
         replacements=[
             compare_with_winner(
                 rows.candidate(number),

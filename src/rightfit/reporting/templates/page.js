@@ -8,6 +8,7 @@
   const results = document.getElementById("what-if-results");
   const charts = document.getElementById("charts");
   const costs = document.getElementById("cost");
+  const kinds = document.getElementById("kind"); // of machine; null where there is a single one
   const tabs = [...document.querySelectorAll("[role=tab]")];
   const STEPS = 200;
   const WORDS = { min: "at least", max: "at most", max_degradation: "below the best by at most" };
@@ -41,8 +42,9 @@
   // ── The decision: the card's winner stands among practically equal candidates. ──
 
   function decide(dataset, application) {
-    const decision = data.decisions[chosen][dataset];
-    const pool = data.profiles[dataset].filter((profile) => profile.path === application.path);
+    const { kinds: others, ...here } = data.decisions[chosen][dataset];
+    const { path, ...decision } = others?.[kinds?.value] ?? { ...here, path: application.path };
+    const pool = data.profiles[dataset].filter((profile) => profile.path === path);
     const ranked = Ranking.rank(pool, application, decision);
     const winner = Ranking.choose(ranked, application, decision);
     return { dataset, decision, ranked, winner };
@@ -234,6 +236,14 @@
 
   form.addEventListener("reset", (event) => { event.preventDefault(); restart(); });
   costs.addEventListener("change", show);
+  kinds?.addEventListener("change", () => {
+    for (const cell of document.querySelectorAll(".matrix td[id]")) {
+      const views = [...cell.querySelectorAll(".kind")];
+      const shown = views.find((view) => view.dataset.kind === kinds.value) ?? views[0];
+      views.forEach((view) => { view.hidden = view !== shown; });
+    }
+    show();
+  });
 
   // ── Tabs, records, copying, printing ──
 
