@@ -10,7 +10,6 @@ from factories.application_targets import make_targets
 
 from rightfit.models.family import TrainingData
 from rightfit.searching.cell import study_name
-from rightfit.searching.parallel import planned_search
 from rightfit.searching.parallel.planned_search import PlannedSearch
 from rightfit.searching.parallel.side_by_side import SearchQueue
 from rightfit.searching.search_scheduler import SearchScheduler, open_study, read_trials
@@ -112,11 +111,9 @@ def test_the_search_with_most_left_to_do_begins_first(
     assert [queue.next().cell.name for _ in range(2)] == expected
 
 
-def test_the_better_half_of_the_families_shares_what_their_defaults_have_left(
-    blobs: TrainingData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_families_share_evenly_what_their_defaults_have_left(
+    blobs: TrainingData, tmp_path: Path
 ) -> None:
-    promises = {"x.a": {"archive": 0.8}, "x.b": {"archive": 0.6}, "x.c": {"archive": 0.7}}
-    monkeypatch.setattr(planned_search, "appraise_best", lambda _, cell, __: promises[cell.name])
     limit = CallLimit(90.0)
     limit.refit_growth = 1.25
     searches = [
@@ -125,7 +122,8 @@ def test_the_better_half_of_the_families_shares_what_their_defaults_have_left(
     ]
     queue = SearchQueue(searches)
     for default in [queue.next() for _ in searches]:
-        train_default(default)
+        if default.cell.name != "x.c":  # whose default does not fit the call
+            train_default(default)
         queue.end(default)
 
     shared = {}
@@ -135,6 +133,6 @@ def test_the_better_half_of_the_families_shares_what_their_defaults_have_left(
         assert search.settings.budget_cpu_s is not None
         shared[search.cell.name] = search.settings.budget_cpu_s - spent_s
 
-    assert 0.0 < shared["x.b"] < 0.1  # of a final training of its default
-    assert shared["x.a"] == pytest.approx(shared["x.c"])
+    assert shared["x.c"] == 0.0
+    assert shared["x.a"] == pytest.approx(shared["x.b"])
     assert 40.0 < shared["x.a"] < 45.0  # half of 90, but for the defaults and the winner's last

@@ -56,7 +56,7 @@ class CallLimit:
         self._elsewhere_s = 0.0
         self._underway_s: dict[tuple[str, int], float] = {}  # expected, by search and trial
         self._finals_s: dict[str, float] = {}  # by search
-        self._refit_s = 0.0
+        self._refits_s: dict[str, tuple[float, float]] = {}  # with the quality, by search
 
     @property
     def spent_cpu_s(self) -> float:
@@ -82,16 +82,17 @@ class CallLimit:
         """Note that a step is over."""
         self._underway_s.pop((search, number), None)
 
-    def reserve(self, search: str, training_s: float, *, growth: float) -> None:
+    def reserve(self, search: str, training_s: float, *, growth: float, quality_raw: float) -> None:
         """Keep free what a search's best model takes at last, and the winner's training after it.
 
         Args:
             search: Its name.
             training_s: CPU seconds of its training so far.
             growth: Rows of the final training for each row of that; 1: there is none.
+            quality_raw: Its validation quality: the best of all searches is taken for the winner.
         """
         self._finals_s[search] = training_s * growth if growth > 1 else 0.0
-        self._refit_s = max(self._refit_s, training_s * growth * self.refit_growth)
+        self._refits_s[search] = (quality_raw, training_s * growth * self.refit_growth)
 
     def release_final(self, search: str) -> None:
         """Keep nothing free for a search's final training any more."""
@@ -99,7 +100,7 @@ class CallLimit:
 
     def release_refit(self) -> None:
         """Keep nothing free for the winner's training any more."""
-        self._refit_s = 0.0
+        self._refits_s.clear()
 
     def left_s(self) -> float:
         """Return the seconds that are left; at most 0 once the call has to end."""
@@ -120,7 +121,8 @@ class CallLimit:
     def _keep_free(self, left_s: float, finals_s: Mapping[str, float]) -> float:
         """Take off steps underway, and each last training that the rest has room for."""
         left_s -= sum(self._underway_s.values())
-        for training_s in (self._refit_s, *sorted(finals_s.values())):
+        _, refit_s = max(self._refits_s.values(), default=(0.0, 0.0))
+        for training_s in (refit_s, *sorted(finals_s.values())):
             if training_s <= left_s:
                 left_s -= training_s
         return left_s
