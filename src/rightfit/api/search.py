@@ -312,7 +312,8 @@ def search(
             a YAML file of them. ``None``: quality alone decides.
         families: Names of the library's families, import paths of families or of estimators, or
             blocks by name as in ``parameters_models.yml``. ``None``: ``linear``, ``forest``,
-            ``boosting``, ``lightgbm`` and ``catboost``, as far as their libraries are installed.
+            ``boosting``, ``lightgbm``, ``catboost`` and ``net``, as far as their libraries are
+            installed.
         budget_cpu_s: CPU seconds of the call, all processes together: preparing, searching and
             final trainings. Where applications ask for costs of serving, exporting and measuring
             the candidates comes on top. A step that takes longer than expected is ended, but for
