@@ -31,6 +31,7 @@ from pathlib import Path
 
 from peer_judging import judge, judge_accuracy
 from peer_rows import TABLES, prepare_rows
+from process_trees import count_cpu_s
 
 from rightfit._core.processes.lifeline import adopt_orphans, end_children
 from rightfit._core.processes.starting import limit_threads
@@ -113,24 +114,22 @@ def run_counted(command: Sequence[str], folder: Path, core: int) -> tuple[float,
         output if it failed, else ``""``.
     """
     variables = os.environ | limit_threads(1) | {"PYTHONPATH": str(PROJECT / "src")}
-    before, began_s = _count_cpu_s(), time.perf_counter()
+    before, began_s = _count_waited_cpu_s(), time.perf_counter()
     log = folder / "log.txt"
     with log.open("a", encoding="utf-8") as output:
-        try:
-            ended = subprocess.run(  # noqa: S603
-                ["taskset", "-c", str(core), *command],  # noqa: S607
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                env=variables,
-                cwd=folder,
-                timeout=MAX_WALL_S,
-                check=False,
-            )
-            failed = f"exit code {ended.returncode}" if ended.returncode else ""
-        except subprocess.TimeoutExpired:
-            failed = f"not over after {MAX_WALL_S} s"
+        process = subprocess.Popen(  # noqa: S603
+            ["taskset", "-c", str(core), *command],  # noqa: S607
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env=variables,
+            cwd=folder,
+            text=True,
+        )
+        cpu_s = count_cpu_s(process, max_wall_s=MAX_WALL_S)
+    failed = f"exit code {process.returncode}" if process.returncode else ""
     end_children()  # those left behind are counted, too
-    wall_s, cpu_s = time.perf_counter() - began_s, _count_cpu_s() - before
+    wall_s = time.perf_counter() - began_s
+    cpu_s = max(cpu_s, _count_waited_cpu_s() - before)  # either misses some
     lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
     return cpu_s, wall_s, f"{failed}: {lines[-1] if lines else ''}" if failed else ""
 
@@ -162,7 +161,7 @@ def read_failure(folder: Path) -> str:
     return str(ended["failure"])
 
 
-def _count_cpu_s() -> float:
+def _count_waited_cpu_s() -> float:
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return used.ru_utime + used.ru_stime
 

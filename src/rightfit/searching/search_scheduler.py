@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import math
 from collections import Counter, deque
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
@@ -240,16 +239,13 @@ class SearchScheduler:
             for trial in self.pool.trials
             if trial.state != TrialState.FAIL and trial.user_attrs.get(CURVE)
         ]
-        targets = self.settings.targets
         if self._limit is not None and curves:
             best = max(curves, key=lambda curve: curve[-1]["quality_raw"])
-            is_by_quality = targets is not None and not targets.applications.asks_costs
             self._limit.reserve(
                 self.cell.name,
                 best[-1]["fit_cpu_s"],
                 growth=grow_final(self.cell),
                 quality_raw=best[-1]["quality_raw"],
-                quality_error=best[-1]["quality_raw_error"] if is_by_quality else math.inf,
             )
 
     def _take_over(self) -> None:

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import math
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -166,10 +165,8 @@ def test_the_first_of_two_limits_ends_a_call() -> None:
 def test_final_trainings_and_steps_underway_are_kept_free() -> None:
     limit, *_ = make_limit(100.0)
     limit.refit_growth = 1.5
-    limit.reserve(
-        "x.a", 8.0, growth=1.25, quality_raw=0.9, quality_error=0.1
-    )  # 10 of its last training, 15 of all
-    limit.reserve("x.b", 4.0, growth=1.25, quality_raw=0.8, quality_error=0.1)
+    limit.reserve("x.a", 8.0, growth=1.25, quality_raw=0.9)  # 10 of its last training, 15 of all
+    limit.reserve("x.b", 4.0, growth=1.25, quality_raw=0.8)
     limit.begin("x.b", 0, 7.0)
 
     assert limit.left_for_searching_s() == pytest.approx(95.0 - 10.0 - 5.0 - 15.0 - 7.0)
@@ -195,17 +192,3 @@ def test_nothing_is_kept_free_for_a_last_training_that_there_is_no_room_for() ->
     limit.charge(30.0)
 
     assert limit.left_for_searching_s() == pytest.approx(65.0 - 50.0)
-
-
-def test_what_cannot_win_by_quality_is_trained_no_more() -> None:
-    limit, *_ = make_limit(100.0)
-    limit.refit_growth = 1.5
-    limit.reserve("x.a", 8.0, growth=1.25, quality_raw=0.9, quality_error=0.01)
-    limit.reserve("x.b", 4.0, growth=1.25, quality_raw=0.8, quality_error=0.01)
-
-    assert limit.left_for_searching_s() == pytest.approx(95.0 - 10.0 - 15.0)
-    assert limit.left_for_final_s("x.b") == 0.0
-
-    limit.reserve("x.b", 4.0, growth=1.25, quality_raw=0.8, quality_error=math.inf)
-
-    assert limit.left_for_final_s("x.b") == pytest.approx(100.0 - 10.0 - 15.0)

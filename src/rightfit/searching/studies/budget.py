@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import NamedTuple
 
 from optuna.trial import FrozenTrial
 
@@ -23,20 +22,6 @@ from rightfit.searching.studies.trial_attributes import (
 GUARD = 3.0
 
 MARGIN = 0.05  # of a call's limit, that searching leaves for decisions and for judging
-
-
-CONTENDING = 2.0  # standard errors below the best: errors are shared, so more is hardly chance
-
-
-class _Best(NamedTuple):
-    """A search's best model: its quality, and CPU seconds of its training on all rows."""
-
-    quality_raw: float
-    quality_error: float
-    refit_s: float
-
-
-_NO_BEST = _Best(0.0, 0.0, 0.0)
 
 
 class CallLimit:
@@ -71,7 +56,7 @@ class CallLimit:
         self._elsewhere_s = 0.0
         self._underway_s: dict[tuple[str, int], float] = {}  # expected, by search and trial
         self._finals_s: dict[str, float] = {}  # by search
-        self._bests: dict[str, _Best] = {}  # by search
+        self._refits_s: dict[str, tuple[float, float]] = {}  # with the quality, by search
 
     @property
     def spent_cpu_s(self) -> float:
@@ -97,15 +82,7 @@ class CallLimit:
         """Note that a step is over."""
         self._underway_s.pop((search, number), None)
 
-    def reserve(
-        self,
-        search: str,
-        training_s: float,
-        *,
-        growth: float,
-        quality_raw: float,
-        quality_error: float,
-    ) -> None:
+    def reserve(self, search: str, training_s: float, *, growth: float, quality_raw: float) -> None:
         """Keep free what a search's best model takes at last, and the winner's training after it.
 
         Args:
@@ -113,13 +90,9 @@ class CallLimit:
             training_s: CPU seconds of its training so far.
             growth: Rows of the final training for each row of that; 1: there is none.
             quality_raw: Its validation quality: the best of all searches is taken for the winner.
-            quality_error: Its standard error; infinite where quality alone does not choose. A
-                search whose best is more than ``CONTENDING`` of them below the best of all is
-                trained no more.
         """
         self._finals_s[search] = training_s * growth if growth > 1 else 0.0
-        refit_s = training_s * growth * self.refit_growth
-        self._bests[search] = _Best(quality_raw, quality_error, refit_s)
+        self._refits_s[search] = (quality_raw, training_s * growth * self.refit_growth)
 
     def release_final(self, search: str) -> None:
         """Keep nothing free for a search's final training any more."""
@@ -127,7 +100,7 @@ class CallLimit:
 
     def release_refit(self) -> None:
         """Keep nothing free for the winner's training any more."""
-        self._bests.clear()
+        self._refits_s.clear()
 
     def left_s(self) -> float:
         """Return the seconds that are left; at most 0 once the call has to end."""
@@ -141,29 +114,18 @@ class CallLimit:
         return self._keep_free(self.left_s() - margin_s, self._finals_s)
 
     def left_for_final_s(self, search: str) -> float:
-        """Return the seconds that a search's final training may take: none if it cannot win."""
-        if not self._contends(search):
-            return 0.0
+        """Return the seconds that a search's final training may take."""
         others_s = {name: final_s for name, final_s in self._finals_s.items() if name != search}
         return self._keep_free(self.left_s(), others_s)
 
     def _keep_free(self, left_s: float, finals_s: Mapping[str, float]) -> float:
         """Take off steps underway, and each last training that the rest has room for."""
         left_s -= sum(self._underway_s.values())
-        refit_s = max(self._bests.values(), default=_NO_BEST).refit_s
-        kept_s = [final_s for search, final_s in finals_s.items() if self._contends(search)]
-        for training_s in (refit_s, *sorted(kept_s)):
+        _, refit_s = max(self._refits_s.values(), default=(0.0, 0.0))
+        for training_s in (refit_s, *sorted(finals_s.values())):
             if training_s <= left_s:
                 left_s -= training_s
         return left_s
-
-    def _contends(self, search: str) -> bool:
-        """Tell whether a search's best model may still be the best of all."""
-        best = self._bests.get(search)
-        if best is None:
-            return True
-        leader = max(self._bests.values())
-        return leader.quality_raw - best.quality_raw <= CONTENDING * best.quality_error
 
 
 @dataclass(frozen=True)
