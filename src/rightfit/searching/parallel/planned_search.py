@@ -203,31 +203,42 @@ def plan_search(
 def share_budget(searches: Sequence[PlannedSearch]) -> list[PlannedSearch]:
     """Share evenly what the families' defaults have left of a call's budget, once all are trained.
 
-    A family whose default could not be begun gets nothing. What the training of the best default on
-    all rows would take is kept free. Only work counts, so a seed repeats it.
+    Of it the best default first gets what the rest of its training takes, if it is paused: each
+    checkpoint is at twice the steps of the one before. What its training on all rows would take is
+    kept free. A family whose default could not be begun gets nothing. Only work counts, so a seed
+    repeats it.
 
     Args:
         searches: All searches of a dataset, under one limit and with equal budgets.
     """
-    limit, budget_s = searches[0].limit, searches[0].settings.budget_cpu_s
-    if limit is None or budget_s is None:
+    limit, settings = searches[0].limit, searches[0].settings
+    if limit is None or settings.budget_cpu_s is None:
         return list(searches)
     trials = [read_trials(s.cell, s.settings, s.store) for s in searches]
     spent_s = [spent_work_s(of_search) for of_search in trials]
-    looks = [
-        trial.user_attrs[CURVE][-1] for t in trials for trial in t if CURVE in trial.user_attrs
+    curves = [
+        (place, trial.user_attrs[CURVE])
+        for place, of_search in enumerate(trials)
+        for trial in of_search
+        if CURVE in trial.user_attrs
     ]
-    best = max(looks, key=lambda look: look["quality_raw"], default={"work_s": 0.0})
-    refit_s = best["work_s"] * grow_final(searches[0].cell) * limit.refit_growth
-    left_s = max(budget_s * len(searches) - sum(spent_s) - refit_s, 0.0)
+    if not curves:
+        return list(searches)
+    leader, curve = max(curves, key=lambda placed: placed[1][-1]["quality_raw"])
+    whole_s = curve[-1]["work_s"] * 2 ** (settings.n_checkpoints - len(curve))
+    kept_s = whole_s * grow_final(searches[0].cell) * limit.refit_growth
+    left_s = max(settings.budget_cpu_s * len(searches) - sum(spent_s) - kept_s, 0.0)
+    rest_s = min(whole_s - curve[-1]["work_s"], left_s)
     begun = [
         work_s > 0 or not search.has_default_first
         for search, work_s in zip(searches, spent_s, strict=True)
     ]
     shared = []
-    for search, work_s, is_begun in zip(searches, spent_s, begun, strict=True):
-        updates = {"budget_cpu_s": work_s + (left_s / sum(begun) if is_begun else 0.0)}
-        shared.append(replace(search, settings=search.settings.model_copy(update=updates)))
+    for place, search in enumerate(searches):
+        share_s = (left_s - rest_s) / sum(begun) if begun[place] else 0.0
+        budget_s = spent_s[place] + share_s + (rest_s if place == leader else 0.0)
+        settings = search.settings.model_copy(update={"budget_cpu_s": budget_s})
+        shared.append(replace(search, settings=settings))
     return shared
 
 
