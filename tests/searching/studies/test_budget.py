@@ -180,6 +180,17 @@ def test_final_trainings_and_steps_underway_are_kept_free() -> None:
     assert limit.left_for_final_s("x.a") == pytest.approx(100.0)
 
 
+def test_judging_is_kept_free_until_it_is_over() -> None:
+    limit, *_ = make_limit(100.0)
+    limit.judging_s = 8.0
+
+    assert limit.left_for_searching_s() == pytest.approx(95.0 - 8.0)
+
+    limit.release_refit()
+
+    assert limit.left_for_final_s("x.a") == pytest.approx(100.0)
+
+
 def test_nothing_is_kept_free_for_a_last_training_that_there_is_no_room_for() -> None:
     limit, *_ = make_limit(100.0)
     limit.refit_growth = 1.5
