@@ -149,7 +149,7 @@ bench-peers: .venv/.installed $(if $(PEERS_ENV),,.venv-peers/.installed) #: hold
 
 bench-defaults: .venv/.installed #: is any search worse than its library's default, or beyond its budget?
 	PYTHONPATH=benchmarks/constants $(BIN)/python benchmarks/family_defaults.py
-	$(BIN)/python benchmarks/call_budgets.py
+	PYTHONPATH=benchmarks/constants $(BIN)/python benchmarks/call_budgets.py
 
 bench-repeat: .venv/.installed #: does the main job decide the same twice? five runs, two of them on a busy machine
 	$(BIN)/python benchmarks/repeat.py

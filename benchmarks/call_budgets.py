@@ -7,8 +7,6 @@ and 48 columns, each in a process of its own, by quality alone. A line per table
   shares of the budget: the highest;
 - ``behind_max``: by how much R² on rows kept aside is below that of LightGBM without any argument,
   trained on the same rows: the highest.
-
-CPU seconds are looked up ten times a second, so those of processes that live shorter are missed.
 """
 
 from __future__ import annotations
@@ -17,18 +15,16 @@ import argparse
 import json
 import subprocess
 import sys
-import time
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
-import psutil
+from process_trees import count_cpu_s
 
 SIZES = (1_732, 10_000, 300_000)
 N_COLUMNS = 48
 N_ASIDE = 20_000
-LOOK_S = 0.1
 
 Floats = npt.NDArray[np.float64]
 
@@ -65,19 +61,9 @@ def call(n_rows: int, budget_cpu_s: float) -> None:
 def run_counted(command: list[str]) -> tuple[str, float]:
     """Return what a command prints, and the CPU seconds of its process and all descendants."""
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)  # noqa: S603 - our own
-    taken_s: dict[tuple[int, float], float] = {}
-    seen = {process.pid: psutil.Process(process.pid)}
-    while process.poll() is None:
-        for parent in list(seen.values()):
-            try:
-                seen |= {child.pid: child for child in parent.children(recursive=True)}
-                times = parent.cpu_times()
-                taken_s[parent.pid, parent.create_time()] = times.user + times.system
-            except psutil.Error:
-                del seen[parent.pid]
-        time.sleep(LOOK_S)
+    cpu_s = count_cpu_s(process)
     output, _ = process.communicate()
-    return output, sum(taken_s.values())
+    return output, cpu_s
 
 
 def judge_default(n_rows: int) -> float:

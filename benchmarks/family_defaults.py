@@ -189,6 +189,8 @@ def _choose_best(
 ) -> Bundle:
     """Return the candidate that is best on the test rows that choose."""
     choosing = find_final_rows(test.labels, share=JUDGED_BY, min_rows=1)
+    if not choosing.any():  # a class has a single row, so all rows choose, as in a ranking
+        choosing[:] = True
 
     def judge(bundle: Bundle) -> float:
         predictions = _predict(bundle, reference, test)[choosing]

@@ -1,6 +1,7 @@
 """Search as the documentation shows it, and ship what each application chooses: a child process.
 
-``python own_fit.py search SETTINGS.json``, then ``python own_fit.py ship SETTINGS.json``.
+``python own_fit.py search SETTINGS.json``, then ``python own_fit.py ship SETTINGS.json``;
+``python own_fit.py quality SETTINGS.json`` searches by quality alone, where nothing is measured.
 """
 
 from __future__ import annotations
@@ -21,8 +22,6 @@ from rightfit.api import search as searching
 from rightfit.api.fitted import FittedModel
 from rightfit.api.search import SearchResult
 
-SEARCH_SHARE = 0.25  # of the budget: decisions, exports, measurements and refits come on top
-
 
 class Searched(Exception):  # noqa: N818 - no error
     """The search is over, and nothing is measured yet."""
@@ -39,17 +38,28 @@ def search(asked: dict[str, Any], folder: Path) -> None:
         call(asked, folder)
 
 
+def search_quality(asked: dict[str, Any], folder: Path) -> None:
+    """Search by quality alone and answer the test rows with the best model."""
+    model = call(asked | {"applications": None}, folder).best()
+    if model is None:
+        raise RuntimeError("no model was trained within the budget")
+    test = pl.read_parquet(Path(asked["rows"]) / "test.parquet").drop(asked["target"])
+    predicted = pl.Series("delivered", model.predict(test), strict=False)
+    pl.DataFrame([predicted]).write_parquet(folder / "predictions.parquet")
+    models = [{"model": "delivered", "what": str(model), "note": ""}]
+    (folder / "models.json").write_text(json.dumps(models), encoding="utf-8")
+
+
 def call(asked: dict[str, Any], folder: Path) -> SearchResult:
-    """Search with the sample applications; what is in ``folder`` is not done again."""
+    """Search with the applications, if any; what is in ``folder`` is not done again."""
     return rf.search(
         Path(asked["rows"]) / "train.parquet",
         asked["target"],
         applications=asked["applications"],
         task=asked["task"],
         quality=asked["metric"],
-        budget_cpu_s=SEARCH_SHARE * asked["budget_cpu_s"],
+        budget_cpu_s=asked["budget_cpu_s"],  # measuring, where applications ask, comes on top
         random_state=asked["seed"],
-        n_workers=1,  # there is one core; parallel workers' CPU seconds would not be counted
         folder=folder / "search",
     )
 
@@ -95,5 +105,6 @@ def choose(found: SearchResult, application: str) -> tuple[FittedModel, str]:
 
 
 if __name__ == "__main__":
-    work, settings = {"search": search, "ship": ship}[sys.argv[1]], Path(sys.argv[2])
+    works = {"search": search, "ship": ship, "quality": search_quality}
+    work, settings = works[sys.argv[1]], Path(sys.argv[2])
     work(json.loads(settings.read_text(encoding="utf-8")), settings.parent)

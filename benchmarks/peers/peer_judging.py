@@ -28,7 +28,10 @@ from rightfit.ranking.applications.applications import THREADS, Application, App
 from rightfit.ranking.applications.constraints import Judgement, judge_profiles, resolve_limits
 
 OWN, BASELINE = "rightfit", "lightgbm"
-PEERS = {"flaml": ("flaml", "flaml_limited"), "autogluon": ("autogluon", "autogluon_limited")}
+PEERS = {
+    "flaml": ("flaml", "flaml_limited"),
+    "autogluon": ("autogluon", "autogluon_limited", "autogluon_high"),
+}
 LIBRARIES = {OWN: (OWN,), BASELINE: (BASELINE,), **PEERS}
 CONTROL = "accuracy_first"
 BARE, RAW = "bare", "raw"  # a peer's single model as ONNX: its rows already encoded, or raw
@@ -276,6 +279,46 @@ def judge(root: Path, applications: Path, cells: Iterable[tuple[float, str, str,
         figures[f"n_datasets{suffix}"] = chosen["table"].n_unique()
     figures["cpu_s_ratio"] = relate_cpu_s(pl.concat(spent)) if spent else None
     print(json.dumps(figures))
+
+
+def judge_accuracy(root: Path, cells: Iterable[tuple[float, str, str, Path]]) -> None:
+    """Print the quality of what everybody delivers where quality alone counts; JSON comes last.
+
+    ``accuracy_within_one_se`` counts tables on which Rightfit is at most one standard error (the
+    peer's) below the better peer, of ``n_datasets``; ``accuracy_mean_se`` is the mean difference
+    in such errors; ``cpu_s`` are mean CPU seconds of a table, by contender.
+    """
+    rows = []
+    for budget, table, contender, folder in cells:
+        if (folder / "fit.json").is_file():
+            ended = {"budget": budget, "table": table, "cpu_s": read_ended(folder)[0]}
+            rows += [
+                ended | {"contender": contender, "quality": model.quality_raw, "error": model.error}
+                for model in read_answered(folder, root / "rows" / table)
+                if model.name == "delivered"
+            ]
+    for (budget,), fits in pl.DataFrame(rows).group_by("budget", maintain_order=True):
+        print(f"\n## Quality at {budget:g} CPU seconds")
+        wide = fits.pivot("contender", index="table", values="quality")
+        with pl.Config(tbl_formatting="MARKDOWN", tbl_rows=-1, tbl_cols=-1, tbl_width_chars=200):
+            print(wide)
+        peers = [name for names in PEERS.values() for name in names]
+        best = fits.filter(pl.col("contender").is_in(peers)).sort("quality")
+        best = best.group_by("table").last()
+        own = fits.filter(contender=f"{OWN}_quality").join(best, on="table", suffix="_peer")
+        n_errors = (own["quality"] - own["quality_peer"]) / own["error_peer"]
+        cpu_s = fits.group_by("contender", maintain_order=True).agg(pl.col("cpu_s").mean().round(1))
+        for table, value in sorted(
+            zip(own["table"], n_errors, strict=True), key=lambda row: row[1]
+        ):
+            print(f"{table}: {value:+.2f} standard errors from the better peer")
+        figures = {
+            "accuracy_within_one_se": int((n_errors >= -1).sum()),
+            "accuracy_mean_se": round(float(np.mean(n_errors.to_numpy())), 2),
+            "n_datasets": own.height,
+            "cpu_s": dict(cpu_s.iter_rows()),
+        }
+        print(json.dumps(figures))
 
 
 def _judge_budget(

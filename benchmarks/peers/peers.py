@@ -8,7 +8,9 @@ applications, on test rows that no search saw. Three stages go on from what lies
 - ``fit`` may share the machine, as budgets are CPU seconds;
 - ``measure`` wants it quiet. What a search of Rightfit measures itself happens here, and counts;
 - ``judge`` prints tables and, as its last line, JSON (see ``peer_judging.py``). A contender that
-  fails stays in the tables, with its reason.
+  fails stays in the tables, with its reason;
+- ``accuracy`` needs no measurement, and runs only where it is named: the quality of what everybody
+  delivers where quality alone counts, and JSON likewise.
 
 FLAML and AutoGluon live in an environment of their own: ``make peers-env``.
 """
@@ -27,8 +29,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from peer_judging import judge
+from peer_judging import judge, judge_accuracy
 from peer_rows import TABLES, prepare_rows
+from process_trees import count_cpu_s
 
 from rightfit._core.processes.lifeline import adopt_orphans, end_children
 from rightfit._core.processes.starting import limit_threads
@@ -42,16 +45,18 @@ ORDER = (
     *("landsat", "musk"),
 )
 STAGES = ("fit", "measure", "judge")
+ALL_STAGES = (*STAGES, "accuracy")
 SEED = 0
 MAX_WALL_S = 3_600  # of a child process
 
 
 @dataclass(frozen=True)
 class Contender:
-    """A library, and the latency limit in seconds that it is given; ``None``: it is given none."""
+    """A library, the latency limit in seconds that it is given, if any, and AutoGluon's preset."""
 
     library: str
     latency_limit_s: float | None = None
+    preset: str = "medium_quality"
 
 
 CONTENDERS = {  # the web application's limit is 10 ms for the p95; half of it leaves that room
@@ -59,9 +64,18 @@ CONTENDERS = {  # the web application's limit is 10 ms for the p95; half of it l
     "lightgbm": Contender("lightgbm"),
     "autogluon": Contender("autogluon"),
     "autogluon_limited": Contender("autogluon", 0.005),
+    "autogluon_high": Contender("autogluon", 0.005, preset="high_quality"),  # as they advise
     "flaml": Contender("flaml"),
     "flaml_limited": Contender("flaml", 0.005),
+    "rightfit_quality": Contender("rightfit_quality"),
+    "lightgbm_tuned": Contender("lightgbm_tuned"),
+    "catboost_tuned": Contender("catboost_tuned"),
 }
+UNMEASURED = (
+    "rightfit_quality",
+    "lightgbm_tuned",
+    "catboost_tuned",
+)  # told apart by accuracy alone
 
 
 def fit(
@@ -75,13 +89,15 @@ def fit(
     told = rows | {
         "library": contender.library,
         "latency_limit_s": contender.latency_limit_s,
+        "preset": contender.preset,
         "budget_cpu_s": asked.budget_cpu_s,
         "applications": str(APPLICATIONS),
         "seed": SEED,
     }
     settings.write_text(json.dumps(told), encoding="utf-8")
-    is_own = contender.library == "rightfit"
-    words = ("own_fit.py", "search") if is_own else ("peer_fit.py",)
+    own_words = {"rightfit": "search", "rightfit_quality": "quality"}
+    is_own = contender.library in own_words
+    words = ("own_fit.py", own_words[contender.library]) if is_own else ("peer_fit.py",)
     cpu_s, wall_s, failure = run_counted(
         find_command(asked, *words, str(settings), is_own=is_own), folder, asked.core
     )
@@ -98,24 +114,22 @@ def run_counted(command: Sequence[str], folder: Path, core: int) -> tuple[float,
         output if it failed, else ``""``.
     """
     variables = os.environ | limit_threads(1) | {"PYTHONPATH": str(PROJECT / "src")}
-    before, began_s = _count_cpu_s(), time.perf_counter()
+    before, began_s = _count_waited_cpu_s(), time.perf_counter()
     log = folder / "log.txt"
     with log.open("a", encoding="utf-8") as output:
-        try:
-            ended = subprocess.run(  # noqa: S603
-                ["taskset", "-c", str(core), *command],  # noqa: S607
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                env=variables,
-                cwd=folder,
-                timeout=MAX_WALL_S,
-                check=False,
-            )
-            failed = f"exit code {ended.returncode}" if ended.returncode else ""
-        except subprocess.TimeoutExpired:
-            failed = f"not over after {MAX_WALL_S} s"
+        process = subprocess.Popen(  # noqa: S603
+            ["taskset", "-c", str(core), *command],  # noqa: S607
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env=variables,
+            cwd=folder,
+            text=True,
+        )
+        cpu_s = count_cpu_s(process, max_wall_s=MAX_WALL_S)
+    failed = f"exit code {process.returncode}" if process.returncode else ""
     end_children()  # those left behind are counted, too
-    wall_s, cpu_s = time.perf_counter() - began_s, _count_cpu_s() - before
+    wall_s = time.perf_counter() - began_s
+    cpu_s = max(cpu_s, _count_waited_cpu_s() - before)  # either misses some
     lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
     return cpu_s, wall_s, f"{failed}: {lines[-1] if lines else ''}" if failed else ""
 
@@ -147,7 +161,7 @@ def read_failure(folder: Path) -> str:
     return str(ended["failure"])
 
 
-def _count_cpu_s() -> float:
+def _count_waited_cpu_s() -> float:
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return used.ru_utime + used.ru_stime
 
@@ -170,7 +184,7 @@ def main() -> None:
     )
     parser.add_argument("--root", type=Path, required=True, help="folder of rows and fits")
     parser.add_argument("--peers-env", type=Path, required=True, help="virtual environment")
-    parser.add_argument("--stages", nargs="+", default=list(STAGES), choices=STAGES)
+    parser.add_argument("--stages", nargs="+", default=list(STAGES), choices=ALL_STAGES)
     parser.add_argument("--tables", nargs="+", default=list(ORDER), choices=list(TABLES))
     parser.add_argument(
         "--contenders", nargs="+", default=list(CONTENDERS), choices=list(CONTENDERS)
@@ -193,10 +207,17 @@ def main() -> None:
                 rows = prepare_rows(table, asked.root / "rows").describe()
                 own = argparse.Namespace(**vars(asked), budget_cpu_s=budget_cpu_s)
                 fit(folder, rows, CONTENDERS[name], own)
-            elif (folder / "fit.json").is_file() and not read_failure(folder):
+            elif (
+                name not in UNMEASURED
+                and (folder / "fit.json").is_file()
+                and not read_failure(folder)
+            ):
                 measure(folder, CONTENDERS[name], asked)
     if "judge" in asked.stages:
-        judge(asked.root, APPLICATIONS, list(list_cells(asked)))
+        cells = [cell for cell in list_cells(asked) if cell[2] not in UNMEASURED]
+        judge(asked.root, APPLICATIONS, cells)
+    if "accuracy" in asked.stages:
+        judge_accuracy(asked.root, list(list_cells(asked)))
 
 
 if __name__ == "__main__":

@@ -312,7 +312,8 @@ def search(
             a YAML file of them. ``None``: quality alone decides.
         families: Names of the library's families, import paths of families or of estimators, or
             blocks by name as in ``parameters_models.yml``. ``None``: ``linear``, ``forest``,
-            ``boosting``, ``lightgbm`` and ``catboost``, as far as their libraries are installed.
+            ``boosting``, ``lightgbm``, ``catboost`` and ``net``, as far as their libraries are
+            installed.
         budget_cpu_s: CPU seconds of the call, all processes together: preparing, searching and
             final trainings. Where applications ask for costs of serving, exporting and measuring
             the candidates comes on top. A step that takes longer than expected is ended, but for
@@ -540,10 +541,19 @@ class _Search:
         self._parts = {part: prepared.encode(part) for part in PARTS}
         if self._parts["validation"].is_empty():  # too few rows to keep any aside
             self._parts["validation"] = self._parts["train"]
+        # Where the winner alone will be needed, the others' last trainings would be for nothing.
+        self._refits_at_once = (
+            rules.limit is not None
+            and rules.refit
+            and rules.training.rows == "sample"
+            and not rules.applications.asks_costs
+            and not self._judges_by_validation
+            and self._parts["validation"] is not self._parts["train"]
+        )
         if rules.limit is not None and rules.refit:
-            n_judges = 0 if self._judges_by_validation else self._parts["test"].height
-            n_learnt = sum(self._parts[part].height for part in ("train", "validation"))
-            rules.limit.refit_growth = (n_learnt + n_judges) / n_learnt
+            learnt = ("train",) if self._refits_at_once else ("train", "validation")
+            n_rows = sum(self._parts[part].height for part in PARTS)
+            rules.limit.refit_growth = n_rows / sum(self._parts[part].height for part in learnt)
 
     @counting_repeats()
     def run(self, feeding: Preprocessor) -> SearchResult:
@@ -659,7 +669,11 @@ class _Search:
                 rule=rules.stopping,
                 limit=rules.limit,
             )
-            if self._judges_by_validation or self._parts["validation"] is self._parts["train"]:
+            if (
+                self._refits_at_once
+                or self._judges_by_validation
+                or self._parts["validation"] is self._parts["train"]
+            ):
                 planned = replace(planned, cell=replace(planned.cell, learns_validation=False))
             searches.append(planned.with_rows_of(searches[0]) if searches else planned)
         return searches
@@ -754,6 +768,8 @@ class _Search:
         judges = self._parts["validation" if self._judges_by_validation else "test"]
         if judges is self._parts["train"]:  # learnt already
             return {}
+        if self._refits_at_once:
+            judges = pl.concat([self._parts["validation"], judges])
         by_model = {search.cell.model: search for search in searches}
         keys = {
             key.candidate: key

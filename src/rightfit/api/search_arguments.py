@@ -40,7 +40,7 @@ StoppingLike = str | StoppingRule | type[StoppingRule]
 Preset = Literal["quick", "standard", "publish"]
 TrainRows = Literal["sample", "all", "auto"]
 
-DEFAULT_FAMILIES = ("linear", "forest", "boosting", "lightgbm", "catboost")
+DEFAULT_FAMILIES = ("linear", "lightgbm", "net", "forest", "boosting", "catboost")
 """Families that are searched where none are named, those of them whose libraries are installed."""
 
 BY_QUALITY = "quality"

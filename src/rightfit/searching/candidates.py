@@ -22,7 +22,7 @@ from rightfit.models.bundle import Bundle
 from rightfit.models.calibration import scale_probabilities
 from rightfit.models.registry import get_family
 from rightfit.searching.cell import Cell, SearchSettings
-from rightfit.searching.observing import read_finished, read_pool
+from rightfit.searching.observing import read_finished
 from rightfit.searching.pausing.pausing_rule import ApplicationTargets, PausingRule
 from rightfit.searching.studies.budget import CallLimit
 from rightfit.searching.studies.study_store import StudyStore
@@ -294,27 +294,6 @@ def find_incumbents(
     by_number = {trial.number: trial.qualities[-1] for trial in forecast.pool.trials}
     chosen = select_covering_trials(np.array(values), np.array([by_number[n] for n in complete]))
     return [complete[position] for position in chosen]
-
-
-def appraise_best(
-    trials: Sequence[FrozenTrial], cell: Cell, settings: SearchSettings
-) -> dict[str, float]:
-    """Return the utility that each application expects of its best trial; empty without a trial.
-
-    Args:
-        trials: All trials of the study.
-        cell: What is searched.
-        settings: What it is searched by, targets included.
-    """
-    targets = settings.targets
-    pool = read_pool(trials, cell, n_checkpoints=settings.n_checkpoints)
-    forecast = None if targets is None else PausingRule(targets).forecast(pool)
-    if targets is None or forecast is None:
-        return {}
-    return {
-        name: max(forecast.appraise(trial.number, name) for trial in forecast.pool.trials)
-        for name in targets.applications
-    }
 
 
 def select_covering_trials(values: Floats, qualities: Floats) -> list[int]:

@@ -241,8 +241,12 @@ class SearchScheduler:
         ]
         if self._limit is not None and curves:
             best = max(curves, key=lambda curve: curve[-1]["quality_raw"])
-            fit_s = best[-1]["fit_cpu_s"]
-            self._limit.reserve(self.cell.name, fit_s, growth=grow_final(self.cell))
+            self._limit.reserve(
+                self.cell.name,
+                best[-1]["fit_cpu_s"],
+                growth=grow_final(self.cell),
+                quality_raw=best[-1]["quality_raw"],
+            )
 
     def _take_over(self) -> None:
         """Go on from what an earlier scheduler has left."""

@@ -15,7 +15,7 @@ from typing import Any
 
 import optuna
 import pytest
-from factories.planned_searches import PARAMS, plan
+from factories.planned_searches import DEFAULT, PARAMS, plan
 from harness.searching import outcomes_by_index
 from optuna.trial import TrialState
 
@@ -26,7 +26,7 @@ from rightfit.models.family import Checkpoint, TrainingData, TrainingRun
 from rightfit.models.registry import get_family
 from rightfit.searching.cell import study_name
 from rightfit.searching.parallel import side_by_side
-from rightfit.searching.parallel.forked_workers import ForkedWorkers
+from rightfit.searching.parallel.forked_workers import ForkedWorkers, start_fork_server
 from rightfit.searching.parallel.planned_search import PlannedSearch, complete_search
 from rightfit.searching.parallel.side_by_side import (
     SearchQueue,
@@ -34,6 +34,7 @@ from rightfit.searching.parallel.side_by_side import (
     search_in_parallel,
     search_in_turn,
 )
+from rightfit.searching.pausing_plan import PausingPlan
 from rightfit.searching.search import is_over
 from rightfit.searching.search_scheduler import open_study
 from rightfit.searching.studies.budget import CallLimit
@@ -274,3 +275,38 @@ def test_final_trainings_are_within_the_limit_of_a_call(
     for search in searches:
         candidates = complete_search(search).candidates
         assert {bundle.n_training_rows for bundle in candidates.values()} == {2 * len(blobs.labels)}
+
+
+def test_a_search_goes_on_with_the_paused_training_of_its_default(
+    blobs: TrainingData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    train, begun = get_family("linear").train, []
+
+    def note(run: TrainingRun) -> Iterator[Checkpoint]:
+        begun.append({name: run.configuration[name] for name in DEFAULT["default"]})
+        return train(run)
+
+    monkeypatch.setattr(get_family("linear"), "train", note)
+    monkeypatch.setattr(PausingPlan, "finish_default", lambda *_: None)  # it pauses at once
+    search, *_ = plan(blobs, tmp_path, 1)
+    search_in_turn([search])
+
+    assert begun.count(DEFAULT["default"]) == 1
+
+
+def test_processes_of_a_search_that_goes_on_wait_for_it() -> None:
+    server = start_fork_server([], n_threads=1)
+    try:
+        workers = ForkedWorkers(server, n_at_once=1)
+        workers.begin("x", "", family="linear", n_workers=1)
+        idle = workers.find_idle("x")
+        workers.end("x", goes_on=True)
+        has_room = workers.has_room
+        workers.begin("x", "", family="linear", n_workers=1)
+
+        assert has_room
+        assert workers.find_idle("x") == idle
+
+        workers.close()
+    finally:
+        server.close()

@@ -165,8 +165,8 @@ def test_the_first_of_two_limits_ends_a_call() -> None:
 def test_final_trainings_and_steps_underway_are_kept_free() -> None:
     limit, *_ = make_limit(100.0)
     limit.refit_growth = 1.5
-    limit.reserve("x.a", 8.0, growth=1.25)  # 10 of its final training, 15 of the winner's
-    limit.reserve("x.b", 4.0, growth=1.25)
+    limit.reserve("x.a", 8.0, growth=1.25, quality_raw=0.9)  # 10 of its last training, 15 of all
+    limit.reserve("x.b", 4.0, growth=1.25, quality_raw=0.8)
     limit.begin("x.b", 0, 7.0)
 
     assert limit.left_for_searching_s() == pytest.approx(95.0 - 10.0 - 5.0 - 15.0 - 7.0)
@@ -180,10 +180,23 @@ def test_final_trainings_and_steps_underway_are_kept_free() -> None:
     assert limit.left_for_final_s("x.a") == pytest.approx(100.0)
 
 
+def test_judging_is_kept_free_until_it_is_over() -> None:
+    limit, *_ = make_limit(100.0)
+    limit.judging_s = 8.0
+
+    assert limit.left_for_searching_s() == pytest.approx(95.0 - 8.0)
+
+    limit.release_refit()
+
+    assert limit.left_for_final_s("x.a") == pytest.approx(100.0)
+
+
 def test_nothing_is_kept_free_for_a_last_training_that_there_is_no_room_for() -> None:
     limit, *_ = make_limit(100.0)
     limit.refit_growth = 1.5
-    limit.reserve("x.a", 40.0, growth=1.25)  # 50 of its final training, 75 of the winner's
+    limit.reserve(
+        "x.a", 40.0, growth=1.25, quality_raw=0.9
+    )  # 50 of its final training, 75 of the winner's
 
     assert limit.left_for_searching_s() == pytest.approx(95.0 - 75.0)
 

@@ -84,10 +84,11 @@ class DaskWorkers:
         """Note a search's job; workers read it with their first task of it."""
         self._jobs[search] = job
 
-    def end(self, search: str) -> None:
-        """Have the workers forget a search, and the trainings that wait."""
+    def end(self, search: str, *, goes_on: bool = False) -> None:
+        """Have the workers forget a search, and the trainings that wait, unless it goes on."""
         del self._jobs[search]
-        self._client.run(_forget, search, on_error="ignore")
+        if not goes_on:
+            self._client.run(_forget, search, on_error="ignore")
 
     def close(self) -> None:
         """Leave the cluster; its workers go on with what others give them."""

@@ -111,6 +111,7 @@ class ForkedWorkers:
     def __init__(self, server: ForkServer, *, n_at_once: int) -> None:
         self._server, self._n_at_once = server, n_at_once
         self._processes: defaultdict[str, list[_Process]] = defaultdict(list)  # by search
+        self._waiting: dict[str, list[_Process]] = {}  # for a further part of their search
         self._jobs: dict[str, tuple[str, str]] = {}  # with the families, by search
         self._names = map(str, itertools.count())
 
@@ -124,18 +125,25 @@ class ForkedWorkers:
         return len(self._all()) < self._n_at_once
 
     def begin(self, search: str, job: str, *, family: str, n_workers: int) -> None:
-        """Fork the processes of a search."""
+        """Fork the processes of a search, beside those that wait for it."""
         self._jobs[search] = (job, family)
-        for _ in range(n_workers):
+        self._processes[search] += self._waiting.pop(search, [])
+        for _ in range(n_workers - len(self._processes[search])):
             self._fork(search)
 
-    def end(self, search: str) -> None:
-        """Have the processes of a search end."""
-        for process in self._processes.pop(search, []):
+    def end(self, search: str, *, goes_on: bool = False) -> None:
+        """Have the processes of a search end, or wait with their paused trainings."""
+        processes = self._processes.pop(search, [])
+        if goes_on:
+            self._waiting[search] = processes
+            return
+        for process in processes:
             process.channel.close()
 
     def close(self) -> None:
         """Have all processes end."""
+        for search in list(self._waiting):
+            self._processes[search] += self._waiting.pop(search)
         for search in list(self._processes):
             self.end(search)
 

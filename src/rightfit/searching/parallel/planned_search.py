@@ -17,7 +17,6 @@ from rightfit.models.bundle import Bundle
 from rightfit.models.family import LabelledRows
 from rightfit.ranking.applications.applications import Applications
 from rightfit.searching.candidates import (
-    appraise_best,
     bundle_candidates,
     grow_final,
     plan_finish,
@@ -55,7 +54,6 @@ from rightfit.searching.training_params import TrainingParams
 
 logger = logging.getLogger(__name__)
 
-CHEAP = 0.1  # of what a call has left, for final trainings of families that end
 TOO_SHORT = "the budget holds no training to its first checkpoint"
 
 
@@ -203,56 +201,45 @@ def plan_search(
 
 
 def share_budget(searches: Sequence[PlannedSearch]) -> list[PlannedSearch]:
-    """Share what the families' defaults have left of a call's budget, once all are trained.
+    """Share evenly what the families' defaults have left of a call's budget, once all are trained.
 
-    The better half of the families by each application shares it evenly, as successive halving does
-    (Jamieson and Talwalkar 2016); the others end, with a final training of their default where such
-    trainings are cheap. What the winner's training on all rows takes is kept free. Only work
-    counts, so a seed repeats it.
+    Of it the best default first gets what the rest of its training takes, if it is paused: each
+    checkpoint is at twice the steps of the one before. What its training on all rows would take is
+    kept free. A family whose default could not be begun gets nothing. Only work counts, so a seed
+    repeats it.
 
     Args:
-        searches: All searches of a dataset, under one limit.
+        searches: All searches of a dataset, under one limit and with equal budgets.
     """
-    limit, total_s = searches[0].limit, 0.0
-    promises, spent_s, finals_s = dict[str, dict[str, float]](), dict[str, float](), {}
-    for search in searches:
-        cell, settings = search.cell, search.settings
-        if limit is None or settings.budget_cpu_s is None or settings.targets is None:
-            return list(searches)
-        total_s += settings.budget_cpu_s
-        trials = read_trials(cell, settings, search.store)
-        spent_s[cell.name] = spent_work_s(trials)
-        if promise := appraise_best(trials, cell, settings):
-            promises[cell.name] = promise
-            finals_s[cell.name] = spent_s[cell.name] * grow_final(cell)
-    if limit is None or not promises:
+    limit, settings = searches[0].limit, searches[0].settings
+    if limit is None or settings.budget_cpu_s is None:
         return list(searches)
-    left_s = total_s - sum(spent_s.values()) - max(finals_s.values()) * limit.refit_growth
-    n_kept = math.ceil(len(promises) / 2)
-    kept = {
-        name
-        for application in next(iter(promises.values()))
-        for name in sorted(promises, key=lambda name: -promises[name][application])[:n_kept]
-    }
-    ended_s = {name: s for name, s in finals_s.items() if name not in kept}
-    if sum(ended_s.values()) > CHEAP * left_s:
-        for name in ended_s:
-            limit.release_final(name)
-        ended_s = {}
-    share_s = max(left_s - sum(ended_s.values()), 0.0) / len(kept)
-    budgets_s = {
-        name: spent + (share_s if name in kept else ended_s.get(name, 0.0))
-        for name, spent in spent_s.items()
-    }
-    return [
-        replace(
-            search,
-            settings=search.settings.model_copy(
-                update={"budget_cpu_s": budgets_s[search.cell.name]}
-            ),
-        )
-        for search in searches
+    trials = [read_trials(s.cell, s.settings, s.store) for s in searches]
+    spent_s = [spent_work_s(of_search) for of_search in trials]
+    curves = [
+        (place, trial.user_attrs[CURVE])
+        for place, of_search in enumerate(trials)
+        for trial in of_search
+        if CURVE in trial.user_attrs
     ]
+    if not curves:
+        return list(searches)
+    leader, curve = max(curves, key=lambda placed: placed[1][-1]["quality_raw"])
+    whole_s = curve[-1]["work_s"] * 2 ** (settings.n_checkpoints - len(curve))
+    kept_s = whole_s * grow_final(searches[0].cell) * limit.refit_growth
+    left_s = max(settings.budget_cpu_s * len(searches) - sum(spent_s) - kept_s, 0.0)
+    rest_s = min(whole_s - curve[-1]["work_s"], left_s)
+    begun = [
+        work_s > 0 or not search.has_default_first
+        for search, work_s in zip(searches, spent_s, strict=True)
+    ]
+    shared = []
+    for place, search in enumerate(searches):
+        share_s = (left_s - rest_s) / sum(begun) if begun[place] else 0.0
+        budget_s = spent_s[place] + share_s + (rest_s if place == leader else 0.0)
+        settings = search.settings.model_copy(update={"budget_cpu_s": budget_s})
+        shared.append(replace(search, settings=settings))
+    return shared
 
 
 class SearchOutcome(NamedTuple):

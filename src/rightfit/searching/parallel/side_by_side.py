@@ -45,8 +45,13 @@ class Executor(Protocol):
             n_workers: Workers that it may have, where each search has its own.
         """
 
-    def end(self, search: str) -> None:
-        """Let go of a search that has no task out."""
+    def end(self, search: str, *, goes_on: bool = False) -> None:
+        """Let go of a search that has no task out.
+
+        Args:
+            search: Its name.
+            goes_on: Whether it begins once more, and its paused trainings are kept for that.
+        """
 
     def find_idle(self, search: str) -> Sequence[str]:
         """Return the workers that may be given a task of a search now."""
@@ -86,16 +91,17 @@ def search_in_parallel(searches: Sequence[PlannedSearch]) -> None:
 
 def search_in_turn(searches: Sequence[PlannedSearch]) -> None:
     """Carry out searches in this process, one after the other; see :func:`search_in_parallel`."""
-    queue = SearchQueue(searches)
+    queue, workers = SearchQueue(searches), dict[str, TaskWorker]()
     while queue.has_next:
         search = queue.next()
         name = study_name(search.cell, search.settings)
         with search.store.locked(name, waiting=f"Another run searches {search.cell.name}"):
             scheduler = search.open_scheduler()
-            worker = TaskWorker(search.cell, search.settings, search.store, name)
+            if name not in workers:  # one that trained the default may hold its paused training
+                workers[name] = TaskWorker(search.cell, search.settings, search.store, name)
             try:
                 while (task := scheduler.next_task()) is not None:
-                    scheduler.note(task, worker.carry_out(task))
+                    scheduler.note(task, workers[name].carry_out(task))
                     scheduler.pool.write()
                     report_trials(search.cell.name, scheduler.n_begun, search.settings.n_trials)
                 scheduler.pool.write()
@@ -103,6 +109,17 @@ def search_in_turn(searches: Sequence[PlannedSearch]) -> None:
                 scheduler.release()
                 raise
         queue.end(search)
+
+
+def _charge(search: PlannedSearch, report: Report, overhead_s: float) -> None:
+    """Charge a call with a task; by quality alone it will import and open the same once more."""
+    limit, targets, result = search.limit, search.settings.targets, report.result
+    if limit is None or result is None:
+        return
+    limit.charge(result.cpu_s + overhead_s)
+    if targets is not None and not targets.applications.asks_costs:
+        is_opened = report.task.kind == "finish" and not report.task.learns_validation
+        limit.judging_s += overhead_s + (result.cpu_s if is_opened else 0.0)
 
 
 def carry_out(search: PlannedSearch, task: Task) -> TaskResult | None:
@@ -308,7 +325,9 @@ class _SideBySide:
             elif idle and not open_search.scheduler.n_out:
                 open_search.scheduler.pool.write()
                 del self._open[open_search.name]
-                self._executor.end(open_search.name)
+                # Of a call the families are few; those of a project would wait in much memory.
+                goes_on = open_search.search.only_default and open_search.search.limit is not None
+                self._executor.end(open_search.name, goes_on=goes_on)
                 open_search.lock.close()
                 self._queue.end(open_search.search)
 
@@ -319,8 +338,7 @@ class _SideBySide:
             open_search.trainers[report.task.number] = report.worker
             open_search.scheduler.note(report.task, report.result)
             if open_search.search.limit is not None:
-                overhead_s = self._executor.take_overhead_s()
-                open_search.search.limit.charge(report.result.cpu_s + overhead_s)
+                _charge(open_search.search, report, self._executor.take_overhead_s())
         elif report.worker_died:
             logger.warning("%s: a worker has died, its task goes to another", open_search.name)
             open_search.scheduler.record_worker_loss(report.task)

@@ -40,6 +40,8 @@ class CallLimit:
     Attributes:
         refit_growth: Rows of the winner's last training for each row of a final one; 0: there is
             none.
+        judging_s: CPU seconds that judging the candidates in this process will take, as far as it
+            is known: the same libraries are imported, the same models loaded.
     """
 
     def __init__(
@@ -51,12 +53,13 @@ class CallLimit:
         clock_ns: Callable[[], int] = time.perf_counter_ns,
     ) -> None:
         self.cpu_s, self.wall_s, self.refit_growth = cpu_s, wall_s, 0.0
+        self.judging_s = 0.0
         self._cpu_clock_ns, self._clock_ns = cpu_clock_ns, clock_ns
         self._begun_cpu_ns, self._begun_ns = cpu_clock_ns(), clock_ns()
         self._elsewhere_s = 0.0
         self._underway_s: dict[tuple[str, int], float] = {}  # expected, by search and trial
         self._finals_s: dict[str, float] = {}  # by search
-        self._refit_s = 0.0
+        self._refits_s: dict[str, tuple[float, float]] = {}  # with the quality, by search
 
     @property
     def spent_cpu_s(self) -> float:
@@ -82,24 +85,26 @@ class CallLimit:
         """Note that a step is over."""
         self._underway_s.pop((search, number), None)
 
-    def reserve(self, search: str, training_s: float, *, growth: float) -> None:
+    def reserve(self, search: str, training_s: float, *, growth: float, quality_raw: float) -> None:
         """Keep free what a search's best model takes at last, and the winner's training after it.
 
         Args:
             search: Its name.
             training_s: CPU seconds of its training so far.
             growth: Rows of the final training for each row of that; 1: there is none.
+            quality_raw: Its validation quality: the best of all searches is taken for the winner.
         """
         self._finals_s[search] = training_s * growth if growth > 1 else 0.0
-        self._refit_s = max(self._refit_s, training_s * growth * self.refit_growth)
+        self._refits_s[search] = (quality_raw, training_s * growth * self.refit_growth)
 
     def release_final(self, search: str) -> None:
         """Keep nothing free for a search's final training any more."""
         self._finals_s.pop(search, None)
 
     def release_refit(self) -> None:
-        """Keep nothing free for the winner's training any more."""
-        self._refit_s = 0.0
+        """Keep nothing free for judging and the winner's training any more."""
+        self.judging_s = 0.0
+        self._refits_s.clear()
 
     def left_s(self) -> float:
         """Return the seconds that are left; at most 0 once the call has to end."""
@@ -119,8 +124,9 @@ class CallLimit:
 
     def _keep_free(self, left_s: float, finals_s: Mapping[str, float]) -> float:
         """Take off steps underway, and each last training that the rest has room for."""
-        left_s -= sum(self._underway_s.values())
-        for training_s in (self._refit_s, *sorted(finals_s.values())):
+        left_s -= sum(self._underway_s.values()) + self.judging_s
+        _, refit_s = max(self._refits_s.values(), default=(0.0, 0.0))
+        for training_s in (refit_s, *sorted(finals_s.values())):
             if training_s <= left_s:
                 left_s -= training_s
         return left_s
