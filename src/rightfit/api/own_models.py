@@ -12,6 +12,7 @@ from typing import Literal
 import polars as pl
 from pydantic import ValidationError
 
+from rightfit._core.arguments import require_type
 from rightfit._core.errors import RightfitError
 from rightfit._core.formatting import count, end_sentence
 from rightfit._core.processes.json_store import JsonStore
@@ -235,6 +236,7 @@ def prepare_models(
     Raises:
         RightfitError: If a model, the rows or the targets do not fit each other.
     """
+    require_type("trust", trust, bool)
     sweep_temporary_folders()  # what killed processes have left
     params = _read_params(plan)
     here = describe_environment()

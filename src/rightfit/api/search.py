@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from rightfit._core.arguments import read_path, require_type
 from rightfit._core.errors import RightfitError
 from rightfit._core.formatting import count, end_sentence
 from rightfit._core.processes.json_store import JsonStore
@@ -208,6 +209,7 @@ class SearchResult:
             RightfitError: If there is no such application.
         """
         require_threads()
+        require_type("application", application, str | None)
         names = list(self.applications)
         name = names[0] if application is None and len(names) == 1 else application
         if name is None or name not in names:
@@ -367,12 +369,12 @@ def search(
         n_workers=n_workers,
         seed=random_state,
     )
+    workspace = None if folder is None else read_path("folder", folder)
     with showing_progress(verbose, on_progress):
         frame = read_table(table)
         values = check_target(frame, target)
         prepared = _prepare(frame, target, task=task, quality=quality, dataset=dataset)
         labels = list_labels(prepared.data_card, values)
-        workspace = None if folder is None else Path(folder)
         return search_dataset(prepared, rules, labels, folder=workspace, table=frame)
 
 
@@ -383,7 +385,7 @@ def read_table(table: object) -> Table:
         RightfitError: If it is no table, or holds no rows.
     """
     if isinstance(table, str | Path):
-        path = Path(table)
+        path = read_path("table", table)
         if path.suffix not in READERS:
             raise RightfitError(f"The table must be a {', '.join(READERS)} file, but got {path}.")
         if not path.is_file():
@@ -406,6 +408,7 @@ def check_target(frame: Table, target: str) -> pl.Series:
     Raises:
         RightfitError: If it is no column, or has fewer than two values.
     """
+    require_type("target", target, str)
     if target not in frame.columns:
         raise RightfitError(
             f"target must be a column of the table, one of {list(frame.columns)}, but got "

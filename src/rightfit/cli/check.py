@@ -15,7 +15,6 @@ from rightfit.api.rank import Ranking
 from rightfit.cli.options import AS_JSON, MARGIN, echo_json, echo_lines, faults_as_message
 from rightfit.cli.stored_answers import load_recommendations, read_answers
 from rightfit.cli.watching import watch_winners
-from rightfit.kedro_project.command_line import set_log_level
 from rightfit.kedro_project.stored import ProjectLocation, StoredResults, where
 from rightfit.params.applications import ApplicationsParams
 from rightfit.ranking.applications.applications import Applications, RankingRules
@@ -123,8 +122,6 @@ def _check_measured(
     location: ProjectLocation, markdown: Path | None, *, margin_pct: float, as_json: bool
 ) -> None:
     """Measure the winners again, print what has changed, and fail if anything has."""
-    if as_json:
-        set_log_level("WARNING")  # the log goes to standard output, too
     with faults_as_message(), showing_progress():
         parameters = location.read_parameters()
         watch = watch_winners(location.open_results(), parameters, margin_pct=margin_pct)

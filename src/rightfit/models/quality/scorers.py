@@ -165,6 +165,8 @@ def _make_up(task: Task, n_classes: int) -> tuple[Array, Array]:
 
 def _by_path(name: str, options: Mapping[str, Option]) -> Score:
     module_name, _, attribute = name.rpartition(".")
+    if name.startswith("."):
+        raise RightfitError(f"{name!r:.80} is no import path of a metric")
     try:
         function = getattr(importlib.import_module(module_name), attribute, None)
     except ModuleNotFoundError as err:
