@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
-from factories.stored_predictions import N, predict, store_profiles
+from factories.stored_predictions import STORES, N, predict, store_profiles
 
 import rightfit as rf
 from rightfit._core.processes.json_store import JsonStore
@@ -127,10 +132,101 @@ def test_predictions_that_were_not_kept_are_one_clear_error(opposite: rf.Profile
         rf.rank(bare, {"web": ask()}).with_quality("f1")
 
 
-def test_damaged_predictions_are_named(tmp_path: Path) -> None:
+def flip(path: Path) -> None:
+    """Change some bytes."""
+    content = bytearray(path.read_bytes())
+    for position in range(40, 80):
+        content[position] ^= 64
+    path.write_bytes(content)
+
+
+def shorten(path: Path) -> None:
+    about = pl.read_parquet_metadata(path)
+    pl.read_parquet(path).head(5).write_parquet(path, metadata=about)
+
+
+def swap(path: Path) -> None:
+    other = next(other for other in path.parent.iterdir() if other != path)
+    content = path.read_bytes()
+    path.write_bytes(other.read_bytes())
+    other.write_bytes(content)
+
+
+def put_a_pipe(path: Path) -> None:
+    path.unlink()
+    os.mkfifo(path)
+
+
+DAMAGES = {
+    "nothing": lambda path: path.write_bytes(b"nothing"),
+    "cut": lambda path: path.write_bytes(path.read_bytes()[:-99]),
+    "flipped": flip,
+    "shortened": shorten,
+    "swapped": swap,
+    "a pipe": put_a_pipe,
+    "a folder": lambda path: (path.unlink(), path.mkdir()),
+}
+
+
+@pytest.mark.parametrize("is_of_rows", [False, True])
+@pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
+def test_damaged_predictions_are_named(
+    tmp_path: Path, damage: Callable[[Path], object], is_of_rows: bool
+) -> None:
     profiles = store_profiles(tmp_path, {"linear-1": predict({}, seed=0)})
-    path = tmp_path / "predictions" / f"{profiles.table[PREDICTIONS][0]}.parquet"
-    path.write_bytes(b"nothing")
+    name = profiles.table[PREDICTIONS][0]
+    paths = sorted((tmp_path / "predictions").iterdir(), key=lambda path: path.stem == name)
+    damage(paths[not is_of_rows])
 
     with pytest.raises(rf.RightfitError, match=r"stored predictions for data.*are damaged"):
         load_predictions(JsonStore(tmp_path), profiles.table)
+
+
+@pytest.mark.parametrize("name", ["../../elsewhere", "/etc/passwd", "", "a" * 5_000, "*"])
+def test_name_of_predictions_that_is_no_hash_opens_nothing(tmp_path: Path, name: str) -> None:
+    table = store_profiles(tmp_path, {"linear-1": predict({}, seed=0)}).table
+
+    with pytest.raises(rf.RightfitError, match="names no stored predictions"):
+        load_predictions(JsonStore(tmp_path), table.with_columns(pl.lit(name).alias(PREDICTIONS)))
+
+
+@pytest.mark.parametrize(
+    ("function", "fault"),
+    [
+        (lambda labels, shares: 1 / 0, "division by zero"),
+        (lambda labels, shares: float("nan"), "is nan"),
+        (lambda labels, shares: shares, "fails"),
+    ],
+)
+def test_function_that_is_no_metric_is_one_clear_error(
+    opposite: rf.Profiles, function: Callable[..., float], fault: str
+) -> None:
+    ranking = rf.rank(opposite, {"web": ask()})
+
+    with pytest.raises(rf.RightfitError, match=f"applications.web: data: the metric.*{fault}"):
+        ranking.with_quality({"name": function, "worst": 0, "best": 1})
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        [None] * len(STORES),
+        [timedelta(1)] * len(STORES),
+        [str(row // 3) for row in range(len(STORES))],
+        ["<b>\x1b[31m"] * len(STORES),
+        [float("nan")] * len(STORES),
+    ],
+    ids=["nulls", "durations", "three rows each", "markup", "NaN"],
+)
+@pytest.mark.parametrize("name", ["target", "../..", "^.*$", "", "x" * 5_000])
+def test_odd_column_of_segments_is_refused_or_leaves_the_overall_winner(
+    tmp_path: Path, column: list[object], name: str
+) -> None:
+    predictions = {"linear-1": predict({}, seed=0)}
+    profiles = store_profiles(tmp_path, predictions, pl.DataFrame({name: column}))
+
+    segments = None
+    with suppress(rf.RightfitError):  # a traceback fails
+        segments = rf.rank(profiles, {"web": ask(per=name)}).decision().segments
+
+    assert segments is None or segments.winners == []

@@ -181,7 +181,11 @@ def _by_path(name: str, options: Mapping[str, Option]) -> Score:
 def _call_function(function: Callable[..., float], options: Mapping[str, Option]) -> Score:
     def score(labels: Array, answers: Array) -> float:
         is_flat = answers.shape[1] == 1
-        return float(function(labels, answers[:, 0] if is_flat else answers, **options))
+        try:
+            return float(function(labels, answers[:, 0] if is_flat else answers, **options))
+        except Exception as err:  # whatever the function raises
+            name = getattr(function, "__name__", type(function).__name__)
+            raise RightfitError(f"the metric {name} fails: {err!s:.200}") from err
 
     return score
 
