@@ -117,7 +117,7 @@ class PreparedModels:
             devices=self.environment.devices,
             seed=self.params.seed,
             rows=self.files,
-            columns=self._read_columns(),
+            columns=self.columns,
         )
 
     @property
@@ -125,7 +125,9 @@ class PreparedModels:
         """How many rows they answer."""
         return len(load_rows(str(next(iter(self.files.values())).path)))
 
-    def _read_columns(self) -> pl.DataFrame:
+    @property
+    def columns(self) -> pl.DataFrame:
+        """The rows' raw columns; none of rows that are no flat table."""
         if self.table is None or not self.table.is_flat:
             return pl.DataFrame()
         if self.table.form == "matrix":

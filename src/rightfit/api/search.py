@@ -50,6 +50,7 @@ from rightfit.api.search_arguments import (
     TrainRows,
     read_rules,
 )
+from rightfit.api.stored_qualities import require_judgeable
 from rightfit.data.data_card import DataCard, describe_columns_taken
 from rightfit.data.description import DatasetBlock
 from rightfit.data.prepared import PreparedDataset, prepare_dataset
@@ -408,8 +409,7 @@ def check_target(frame: Table, target: str) -> pl.Series:
     Raises:
         RightfitError: If it is no column, or has fewer than two values.
     """
-    require_type("target", target, str)
-    if target not in frame.columns:
+    if not isinstance(target, str) or target not in frame.columns:
         raise RightfitError(
             f"target must be a column of the table, one of {list(frame.columns)}, but got "
             f"{target!r}{suggest(str(target), frame.columns)}."
@@ -494,6 +494,10 @@ def search_dataset(
             get_family(block.family).check_task(prepared.data_card.task)
         except ValueError as err:
             raise RightfitError(f"families: {name}: {err}. Leave it out.") from err
+    raw = RawTest.take(prepared.rows, prepared.encoder)
+    require_judgeable(
+        rules.applications, raw.columns.columns, prepared.rows["label"], prepared.data_card.task
+    )
     for remark in prepared.data_card.remarks:
         is_task = remark.startswith("target.column")  # a guess that the ranking shows anyway
         logger.log(logging.INFO if is_task else logging.WARNING, remark)

@@ -23,6 +23,7 @@ from rightfit._core.errors import RightfitError
 from rightfit.api.own_models import MeasuringPlan, PreparedModels, prepare_models
 from rightfit.api.profiles import Profiles, to_html
 from rightfit.api.rank import ApplicationsLike, Ranking, rank, read_applications
+from rightfit.api.stored_qualities import require_judgeable
 from rightfit.exporting.own_graph import OwnGraph, export_graph, read_graph
 from rightfit.measuring.metrics import LATENCY_COLUMNS, MetricTable
 from rightfit.measuring.naming import metric_title
@@ -109,6 +110,9 @@ def tune_serving(
     with prepare_models(
         models, rows, targets, plan, dataset="data", quality=quality, trust=trust
     ) as prepared:
+        judging = prepared.judging
+        labels = pl.Series(() if judging.labels is None else judging.labels)
+        require_judgeable(asked, prepared.columns.columns, labels, judging.task)
         trials = try_servings(prepared, name, [*asked.values()])
         finalists = select_trials(trials, N_FINALISTS, [*asked.values()])
         measured = prepared.measure(asked, _choose_measured(trials, finalists, name))

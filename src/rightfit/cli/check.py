@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
 import click
 
+from rightfit._core.arguments import writing_to
 from rightfit._core.processes.codec import to_plain
+from rightfit._core.processes.regular_files import require_regular
 from rightfit.api.profiles import Profiles
 from rightfit.api.progress_line import showing_progress
 from rightfit.api.rank import Ranking
@@ -76,6 +79,16 @@ def check(
     """
     if (baseline is None) != measure or (measure and (write or any_machine)):
         raise click.UsageError("Name a baseline (--against FILE), or measure again (--measure).")
+    if markdown is not None:
+        if write:
+            raise click.UsageError(
+                "--write compares nothing, so there is no verdict: leave out --markdown."
+            )
+        with faults_as_message(), writing_to("--markdown", markdown):  # before anything slow
+            require_regular(markdown)
+            markdown.parent.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=markdown.parent):
+                pass
     if baseline is None:
         _check_measured(location, markdown, margin_pct=margin_pct, as_json=as_json)
         return
