@@ -47,6 +47,11 @@ MISSPELT = {"api": SMALL_MODEL["small_box"] | {"constraints": {"latncy_p95_ms": 
 QUICK: dict[str, Any] = {"families": ["linear"], "n_trials": 2, "budget_cpu_s": None}
 
 
+def ask(**settings: Any) -> dict[str, Any]:
+    """One application that asks for the quality alone, and judges it in its own way."""
+    return {"mine": {"objectives": {"quality": {"weight": 1, "worst": 0, "best": 1}}, **settings}}
+
+
 def make_houses(n_rows: int = 200) -> pl.DataFrame:
     """Houses whose price depends on size and town; some sizes are missing."""
     rng = np.random.default_rng(0)
@@ -209,6 +214,9 @@ def write(writing: Callable[[Path], object], path: Path) -> Path:
         ({"applications": {}}, "there is no application in it|at least one application"),
         ({"applications": "no_such.yml"}, "no_such.yml cannot be read"),
         ({"applications": MISSPELT}, "latncy_p95_ms is no metric"),
+        ({"applications": ask(per="twon")}, "mine.per: there is no column 'twon'.*town"),
+        ({"applications": ask(quality={"name": "charm"})}, "mine.quality.name: .*'charm'"),
+        ({"applications": ask(quality={"name": "f1"})}, "mine.quality.name: the metric f1 is one"),
     ],
 )  # fmt: skip
 def test_what_is_wrong_is_said_before_anything_slow(

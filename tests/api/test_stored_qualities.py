@@ -2,57 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import polars as pl
 import pytest
-from factories.rankings import make_profile, make_profiles
+from factories.stored_predictions import STORES, N, predict, store_profiles
 
 import rightfit as rf
 from rightfit._core.processes.json_store import JsonStore
-from rightfit.measuring.profile import PREDICTIONS, complete_columns
-from rightfit.measuring.profiles.prediction_quality import judge_again
-from rightfit.measuring.profiles.stored_predictions import JudgedRows, load_predictions
-from rightfit.models.quality.metric import QualityMetric
+from rightfit.measuring.profile import PREDICTIONS
+from rightfit.measuring.profiles.stored_predictions import load_predictions
 
-ACCURACY = QualityMetric(name="accuracy", worst=0.5, best=1.0)
 QUALITY = {"weight": 1, "worst": 0.0, "best": 1.0}
-N = 400  # rows of each of the two big stores
-STORES = np.repeat(["big", "other", "tiny"], [N, N, 3])
-
-
-def predict(right_in: Mapping[str, float], *, seed: int) -> np.ndarray:
-    """Probabilities of two classes, right in a share of each store's rows; all rows are of 1."""
-    shares = np.array([right_in.get(store, 1.0) for store in STORES])
-    second = np.where(np.random.default_rng(seed).random(len(STORES)) < shares, 0.7, 0.3)
-    return np.column_stack([1 - second, second]).astype(np.float32)
-
-
-def make_rows() -> JudgedRows:
-    labels = np.ones(len(STORES), dtype=np.int64)
-    final = np.zeros(len(STORES), dtype=np.bool_)
-    columns = pl.DataFrame({"store": STORES, "photo": [b"..."] * len(STORES)})
-    return JudgedRows(ACCURACY, "classification", labels, final, 0, columns)
-
-
-def store_profiles(
-    folder: Path, predictions: Mapping[str, np.ndarray], **figures: float
-) -> rf.Profiles:
-    """Profiles whose qualities are those of predictions, stored in a folder."""
-    store, rows = JsonStore(folder), make_rows()
-    table = complete_columns(
-        make_profiles(*(make_profile(name, dataset="data", **figures) for name in predictions))
-    )
-    table = table.with_columns(request_path=pl.lit("model"))
-    names = {name: rows.store(store, values) for name, values in predictions.items()}
-    table = table.with_columns(pl.col("candidate").replace_strict(names).alias(PREDICTIONS))
-    loaded = load_predictions(store, table)
-    judged = judge_again(loaded["data"], table, ACCURACY)
-    table = table.drop(set(judged.columns) - {PREDICTIONS}).join(judged, on=PREDICTIONS)
-    return rf.Profiles(table, qualities={"data": ACCURACY}, predictions=loaded)
 
 
 def ask(**settings: Any) -> rf.Application:
@@ -166,10 +132,101 @@ def test_predictions_that_were_not_kept_are_one_clear_error(opposite: rf.Profile
         rf.rank(bare, {"web": ask()}).with_quality("f1")
 
 
-def test_damaged_predictions_are_named(tmp_path: Path) -> None:
+def flip(path: Path) -> None:
+    """Change some bytes."""
+    content = bytearray(path.read_bytes())
+    for position in range(40, 80):
+        content[position] ^= 64
+    path.write_bytes(content)
+
+
+def shorten(path: Path) -> None:
+    about = pl.read_parquet_metadata(path)
+    pl.read_parquet(path).head(5).write_parquet(path, metadata=about)
+
+
+def swap(path: Path) -> None:
+    other = next(other for other in path.parent.iterdir() if other != path)
+    content = path.read_bytes()
+    path.write_bytes(other.read_bytes())
+    other.write_bytes(content)
+
+
+def put_a_pipe(path: Path) -> None:
+    path.unlink()
+    os.mkfifo(path)
+
+
+DAMAGES = {
+    "nothing": lambda path: path.write_bytes(b"nothing"),
+    "cut": lambda path: path.write_bytes(path.read_bytes()[:-99]),
+    "flipped": flip,
+    "shortened": shorten,
+    "swapped": swap,
+    "a pipe": put_a_pipe,
+    "a folder": lambda path: (path.unlink(), path.mkdir()),
+}
+
+
+@pytest.mark.parametrize("is_of_rows", [False, True])
+@pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
+def test_damaged_predictions_are_named(
+    tmp_path: Path, damage: Callable[[Path], object], is_of_rows: bool
+) -> None:
     profiles = store_profiles(tmp_path, {"linear-1": predict({}, seed=0)})
-    path = tmp_path / "predictions" / f"{profiles.table[PREDICTIONS][0]}.parquet"
-    path.write_bytes(b"nothing")
+    name = profiles.table[PREDICTIONS][0]
+    paths = sorted((tmp_path / "predictions").iterdir(), key=lambda path: path.stem == name)
+    damage(paths[not is_of_rows])
 
     with pytest.raises(rf.RightfitError, match=r"stored predictions for data.*are damaged"):
         load_predictions(JsonStore(tmp_path), profiles.table)
+
+
+@pytest.mark.parametrize("name", ["../../elsewhere", "/etc/passwd", "", "a" * 5_000, "*"])
+def test_name_of_predictions_that_is_no_hash_opens_nothing(tmp_path: Path, name: str) -> None:
+    table = store_profiles(tmp_path, {"linear-1": predict({}, seed=0)}).table
+
+    with pytest.raises(rf.RightfitError, match="names no stored predictions"):
+        load_predictions(JsonStore(tmp_path), table.with_columns(pl.lit(name).alias(PREDICTIONS)))
+
+
+@pytest.mark.parametrize(
+    ("function", "fault"),
+    [
+        (lambda labels, shares: 1 / 0, "division by zero"),
+        (lambda labels, shares: float("nan"), "is nan"),
+        (lambda labels, shares: shares, "fails"),
+    ],
+)
+def test_function_that_is_no_metric_is_one_clear_error(
+    opposite: rf.Profiles, function: Callable[..., float], fault: str
+) -> None:
+    ranking = rf.rank(opposite, {"web": ask()})
+
+    with pytest.raises(rf.RightfitError, match=f"applications.web: data: the metric.*{fault}"):
+        ranking.with_quality({"name": function, "worst": 0, "best": 1})
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        [None] * len(STORES),
+        [timedelta(1)] * len(STORES),
+        [str(row // 3) for row in range(len(STORES))],
+        ["<b>\x1b[31m"] * len(STORES),
+        [float("nan")] * len(STORES),
+    ],
+    ids=["nulls", "durations", "three rows each", "markup", "NaN"],
+)
+@pytest.mark.parametrize("name", ["target", "../..", "^.*$", "", "x" * 5_000])
+def test_odd_column_of_segments_is_refused_or_leaves_the_overall_winner(
+    tmp_path: Path, column: list[object], name: str
+) -> None:
+    predictions = {"linear-1": predict({}, seed=0)}
+    profiles = store_profiles(tmp_path, predictions, pl.DataFrame({name: column}))
+
+    segments = None
+    with suppress(rf.RightfitError):  # a traceback fails
+        segments = rf.rank(profiles, {"web": ask(per=name)}).decision().segments
+
+    assert segments is None or segments.winners == []

@@ -28,6 +28,7 @@ from typing import Any
 PROJECT = Path(__file__).parents[2]
 sys.path += [str(PROJECT / "tests" / "support"), str(PROJECT / "tests" / "attack")]
 
+import call_cases  # noqa: E402
 import combination_cases  # noqa: E402
 import kill_cases  # noqa: E402
 import parameter_cases  # noqa: E402
@@ -275,6 +276,14 @@ def prepare(case: table_cases.TableCase) -> bool:
     return all(part[name].is_finite().all() for part in parts for name in part.columns)
 
 
+def list_calls_from_python(place: Path) -> list[Attempt]:
+    """Call the library with a wrong value of each argument."""
+    return [
+        one(str(case), lambda case=case: call_cases.try_call(case, place))
+        for case in call_cases.list_cases(place)
+    ]
+
+
 def list_results(place: Path) -> list[Attempt]:
     """Damage stored results, and ask for the winner."""
     return [
@@ -471,6 +480,7 @@ PARTS: Mapping[str, Part] = {
     "sequences": Part(list_sequences, quick_step=None, patience_s=1_500),
     "commands": Part(list_command_lines, quick_step=9, patience_s=300),
     "parameters": Part(list_parameters, quick_step=15, n_at_once=25),
+    "calls": Part(list_calls_from_python, quick_step=60, n_at_once=100),
     "combinations": Part(list_combinations, quick_step=4, n_at_once=10),
     "blocks": Part(list_several_blocks, quick_step=20, n_at_once=10),
     "files": Part(list_files, quick_step=3, n_at_once=10),

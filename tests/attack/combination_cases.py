@@ -6,6 +6,7 @@ A case is a name and what it changes: values by their dotted path.
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -122,6 +123,33 @@ CASES: Mapping[str, Mapping[str, Any]] = {
         "method": "by_time", "share": 0.2, "time_columns": ["charm"]}},
     "unknown split method": {"datasets.landsat.split": {"method": "astrology", "share": 0.2}},
     "quality upside down": {"datasets.landsat.quality.worst": 2.0},
+    "costs of two of six classes": {"datasets.landsat.quality": {
+        "name": "cost", "costs": [[0, 1], [5, 0]]}},
+    "costs without a row": {"datasets.landsat.quality": {"name": "cost", "costs": [[0, 1]]}},
+    "costs of being right": {"datasets.landsat.quality": {"costs": [[1] * 6] * 6}},
+    "costs of nothing": {"datasets.landsat.quality": {"costs": [[0] * 6] * 6}},
+    "costs that are NaN": {"datasets.landsat.quality": {"costs": [[0, math.nan], [1, 0]]}},
+    "negative costs": {"datasets.landsat.quality": {"costs": [[0, -1], [1, 0]]}},
+    "the metric cost without costs": {"datasets.landsat.quality": {"name": "cost"}},
+    "costs and a threshold": {"datasets.landsat.quality": {
+        "costs": [[0, 1], [1, 0]], "threshold": 0.5}},
+    "an application's unknown quality": {"applications.web_api.quality": {"name": "charm"}},
+    "an application's quality without bounds": {"applications.web_api.quality": {
+        "name": "accuracy", "worst": 1, "best": 1}},
+    "an application's costs without a row": {"applications.web_api.quality": {"costs": [[0, 1]]}},
+    "segments by a number": {"applications.web_api.per": 5},
+    "some rows": {"training.rows": "some"},
+    "rows as a number": {"training.rows": 1_000},
+    **{
+        f"a fleet's machine called {name[:20]!r}": {
+            "ranking.environments": {name: {"price_per_hour": 1}}}
+        for name in NAMES
+    },
+    **{
+        f"a machine's price of {price!r}": {
+            "ranking.environments": {"a": {"price_per_hour": price}}}
+        for price in (math.nan, math.inf, -1, "1", None, [])
+    },
     "unknown quality": {"datasets.landsat.quality.name": "charm"},
     "unknown task": {"datasets.landsat.task": "divination"},
     "unknown dtype": {"datasets.landsat.schemas.landsat.columns": [

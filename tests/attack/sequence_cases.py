@@ -43,7 +43,7 @@ OPERATIONS = ("open", "os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.link
 YEAR_S, HOUR_S = 365 * 86_400, 3_600
 OF_A_RUN = (
     "fit_", "step_time", "compute_s", "encoding_ms", "busy_cores", "level_error",
-    "n_runs_seen", "measured_in", "ranked_in",
+    "n_runs_seen", "slowdown", "measured_in", "ranked_in",
     "model_size", "model_sha256",
 )  # fmt: skip
 """Begin names of what no two runs have in common: versions, what training took, what else the
@@ -232,14 +232,14 @@ def ask(root: Path, conf: Path, *words: str) -> str:
         raise result.exception
     if result.exit_code:
         raise ClickException(result.output)
-    return result.output
+    return result.stdout
 
 
 def digest(root: Path, conf: Path) -> str:
     """Return all of the newest results that must not differ between two runs, as JSON."""
     import polars as pl
 
-    now = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H.%M.%S")
+    now = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H.%M.%S.%f")
 
     def find(result: str) -> Path:
         return max(path for path in (root / result).iterdir() if path.name <= now)

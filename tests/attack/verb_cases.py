@@ -85,6 +85,10 @@ def list_cases(place: Path) -> Iterator[VerbCase]:
     latin = os.fsdecode(os.fsencode(place) + b"/mod\xe8le.onnx")
     shutil.copy(model, latin)
     yield VerbCase("measure a name in Latin-1", ["measure", latin], told=["is not UTF-8"])
+    (place / "no.json").write_text("{}", encoding="utf-8")
+    for target in (place, place / "fits.csv" / "page.md", "/proc/page.md", f"/{'x' * 300}/p.md"):
+        verdict = ["check", "--against", str(place / "no.json"), "--markdown", str(target)]
+        yield VerbCase(f"check --markdown {str(target)[-20:]}", verdict, told=["--markdown"])
     yield from _list_models(place / "models")
     yield from _list_pipes(place / "pipes", model)
     for number, text in enumerate(NO_LOADS):

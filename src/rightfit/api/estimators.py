@@ -149,7 +149,10 @@ class _SearchingEstimator(BaseEstimator):  # type: ignore[misc]  # untyped base
         if isinstance(application, str):
             application = read_example(application)
         has_test = application is not None
-        seed = int(check_random_state(self.random_state).randint(SEEDS))
+        try:
+            seed = int(check_random_state(self.random_state).randint(SEEDS))
+        except ValueError as err:
+            raise RightfitError(f"random_state: {err!s:.200}.") from err
         is_validation = choose_validation_rows(y, is_number=labels is None, seed=seed)
         rules = read_rules(
             applications=None if application is None else {APPLICATION: application},

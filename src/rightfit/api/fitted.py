@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from rightfit._core.arguments import read_path, require_type
 from rightfit._core.errors import RightfitError
 from rightfit._core.processes.leftovers import temporary_folder
 from rightfit._core.progress import report_progress
@@ -207,7 +208,9 @@ class FittedModel:
         Raises:
             RightfitError: If the folder is not empty, or the model has no ONNX export.
         """
-        target = Path(folder)
+        target = read_path("folder", folder)
+        for key, value in (("force", force), ("with_server", with_server)):
+            require_type(key, value, bool)
         try:
             check_folder(target, force=force)
             with showing_progress():

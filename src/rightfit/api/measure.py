@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
+from rightfit._core.arguments import read_list, require_type
 from rightfit._core.errors import RightfitError
 from rightfit._core.progress import Listener
 from rightfit.api.own_models import MeasuringPlan, prepare_models, require_profile
@@ -61,8 +62,9 @@ def measure(
         RightfitError: If the model, the rows and the targets do not fit each other, or the model
             fails while it is measured.
     """
+    require_type("name", name, str | None)
+    require_type("n_threads", n_threads, int)
     called = name or (Path(model).name if isinstance(model, str | Path) else type(model).__name__)
-    _require_texts("name", [called])
     plan = MeasuringPlan(None if runtime is None else (runtime,), (n_threads,), (device,), preset)
     models = {called: model}
     with (
@@ -117,20 +119,14 @@ def compare(
         RightfitError: If models, rows and targets do not fit each other, before anything is
             measured.
     """
-    if not models or not isinstance(models, Mapping):
+    if not isinstance(models, Mapping) or not models:
         raise RightfitError("There are no models; give them by name: compare({'a': model}, X, y).")
     _require_texts("models", [*models])
-    for key, value, example in (
-        ("runtimes", runtimes, [NATIVE]),
-        ("n_threads", n_threads, [1, "all"]),
-        ("devices", devices, ["cpu"]),
-    ):
-        if value is not None and (isinstance(value, str) or not isinstance(value, Sequence)):
-            raise RightfitError(f"{key} must be a list, such as {example}, but got {value!r}.")
+    require_type("dataset", dataset, str)
     plan = MeasuringPlan(
-        tuple(runtimes or (NATIVE, ONNX)),
-        tuple(n_threads),
-        tuple(devices),
+        (NATIVE, ONNX) if runtimes is None else read_list("runtimes", runtimes, [NATIVE]),
+        read_list("n_threads", n_threads, [1, "all"]),
+        read_list("devices", devices, ["cpu"]),
         preset,
     )
     chosen_by = None if applications is None else read_applications(applications)

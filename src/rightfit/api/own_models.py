@@ -12,6 +12,7 @@ from typing import Literal
 import polars as pl
 from pydantic import ValidationError
 
+from rightfit._core.arguments import require_type
 from rightfit._core.errors import RightfitError
 from rightfit._core.formatting import count, end_sentence
 from rightfit._core.processes.json_store import JsonStore
@@ -116,7 +117,7 @@ class PreparedModels:
             devices=self.environment.devices,
             seed=self.params.seed,
             rows=self.files,
-            columns=self._read_columns(),
+            columns=self.columns,
         )
 
     @property
@@ -124,7 +125,9 @@ class PreparedModels:
         """How many rows they answer."""
         return len(load_rows(str(next(iter(self.files.values())).path)))
 
-    def _read_columns(self) -> pl.DataFrame:
+    @property
+    def columns(self) -> pl.DataFrame:
+        """The rows' raw columns; none of rows that are no flat table."""
         if self.table is None or not self.table.is_flat:
             return pl.DataFrame()
         if self.table.form == "matrix":
@@ -236,6 +239,7 @@ def prepare_models(
     Raises:
         RightfitError: If a model, the rows or the targets do not fit each other.
     """
+    require_type("trust", trust, bool)
     sweep_temporary_folders()  # what killed processes have left
     params = _read_params(plan)
     here = describe_environment()

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, overload
 import polars as pl
 from pydantic import ValidationError
 
+from rightfit._core.arguments import read_path, writing_to
 from rightfit._core.errors import RightfitError
 from rightfit._core.formatting import NOT_MEASURED, count
 from rightfit._core.processes.codec import from_plain, to_plain
@@ -117,10 +118,13 @@ class Profiles(Sequence[Profile]):
             "device": device,
         }
         filters = {name: value for name, value in arguments.items() if value is not None}
-        rows = self.table.filter(**filters) if filters else self.table
+        try:
+            rows = self.table.filter(**filters) if filters else self.table
+        except (TypeError, pl.exceptions.PolarsError):  # a value of another type
+            rows = self.table.clear()
         if rows.is_empty():
             present = {name: self.table[name].unique().sort().to_list() for name in filters}
-            near = suggest(candidate, present["candidate"]) if candidate is not None else ""
+            near = suggest(str(candidate), present["candidate"]) if candidate is not None else ""
             raise RightfitError(f"There is no profile with {filters}{near}; there are {present}.")
         return self._with(rows)
 
@@ -226,13 +230,15 @@ class Profiles(Sequence[Profile]):
             "qualities": {name: metric.model_dump() for name, metric in self.qualities.items()},
             "left_out": dict(self.left_out),
         }
-        target = Path(path)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        store = JsonStore(target.with_suffix(".predictions"))
-        for rows in self.predictions.values():
-            for predictions in rows.predictions.values():
-                rows.store(store, predictions)
-        self.table.write_parquet(target, metadata={METADATA: json.dumps(about)})
+        with writing_to("path", path) as target:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            if target.is_dir():
+                raise RightfitError(f"path must name a file, but {target} is a folder.")
+            store = JsonStore(target.with_suffix(".predictions"))
+            for rows in self.predictions.values():
+                for predictions in rows.predictions.values():
+                    rows.store(store, predictions)
+            self.table.write_parquet(target, metadata={METADATA: json.dumps(about)})
         return target
 
     @classmethod
@@ -242,8 +248,9 @@ class Profiles(Sequence[Profile]):
         Raises:
             RightfitError: If the file cannot be read, or holds something else.
         """
+        path = read_path("path", path)
         try:
-            require_regular(Path(path))
+            require_regular(path)
             table = pl.read_parquet(path, glob=False)
             about = json.loads(pl.read_parquet_metadata(path).get(METADATA, "{}"))
         except (OSError, ValueError, RecursionError, pl.exceptions.PolarsError) as err:
@@ -260,7 +267,7 @@ class Profiles(Sequence[Profile]):
                 None if environment is None else from_plain(Environment, environment),
                 qualities,
                 dict(about.get("left_out", {})),
-                load_predictions(JsonStore(Path(path).with_suffix(".predictions")), table)
+                load_predictions(JsonStore(path.with_suffix(".predictions")), table)
                 if PREDICTIONS in table.columns
                 else {},
             )
@@ -353,10 +360,10 @@ def require_dataset(datasets: Sequence[str], dataset: str | None) -> str:
     """
     if dataset is None and len(datasets) == 1:
         return datasets[0]
-    if dataset not in datasets:
+    if not isinstance(dataset, str) or dataset not in datasets:
         got = "none was named" if dataset is None else f"got {dataset!r}"
         raise RightfitError(f"dataset must be one of {list(datasets)}, but {got}.")
-    return str(dataset)
+    return dataset
 
 
 def to_html(table: pl.DataFrame) -> str:

@@ -14,6 +14,8 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
+from rightfit._core.arguments import require_type
+from rightfit._core.errors import RightfitError
 from rightfit._core.formatting import clean_text, format_seconds
 from rightfit._core.progress import WAITING, Listener, Progress, is_listened, listening
 
@@ -93,6 +95,9 @@ def showing_progress(
             every five seconds; false: not at all.
         on_progress: Called with each step too.
     """
+    require_type("verbose", verbose, bool | None)
+    if on_progress is not None and not callable(on_progress):
+        raise RightfitError(f"on_progress must be a function, but got {on_progress!r:.80}.")
     with ExitStack() as stack:
         draw = None
         if (verbose is None or verbose) and not is_listened():

@@ -14,6 +14,7 @@ import polars as pl
 import yaml
 from pydantic import Field, TypeAdapter, ValidationError
 
+from rightfit._core.arguments import read_path, require_type, writing_to
 from rightfit._core.errors import RightfitError
 from rightfit._core.processes.regular_files import require_regular
 from rightfit._core.spelling import suggest
@@ -133,7 +134,9 @@ def rank(
         )
     if isinstance(previous, str | Path):
         previous = Ranking.load(previous)
-    earlier = previous.winners if isinstance(previous, Ranking) else previous or {}
+    earlier = previous.winners if isinstance(previous, Ranking) else previous
+    if earlier is None:
+        earlier = {}
     try:
         earlier = TypeAdapter(Winners).validate_python(earlier)
     except ValidationError as err:
@@ -160,7 +163,7 @@ def read_applications(applications: ApplicationsLike) -> Applications:
         blocks: dict[str, object] = {applications: read_example(applications)}
     elif isinstance(applications, str | Path):
         source = str(applications)
-        blocks = _read_file(Path(applications))
+        blocks = _read_file(read_path("applications", applications))
     elif isinstance(applications, Mapping):
         blocks = {name: _read_block(application) for name, application in applications.items()}
     else:
@@ -215,7 +218,7 @@ def _read_block(application: ApplicationLike) -> object:
 
 def _is_bare_name(text: str) -> bool:
     """Tell whether a text is rather the name of an example than the path of a file."""
-    return text.isidentifier() and not Path(text).exists()
+    return text.isidentifier() and not read_path("applications", text).exists()
 
 
 @dataclass(frozen=True, repr=False)
@@ -398,6 +401,7 @@ class Ranking:
         Raises:
             RightfitError: If there is no such candidate, application or dataset.
         """
+        require_type("candidate", candidate, str)
         name = require_dataset(self.profiles.datasets, dataset)
         application = self._require(application)
         rows = self.table.filter(application=application, dataset=name)
@@ -494,6 +498,8 @@ class Ranking:
         """
         names = [*self.applications] if application is None else [self._require(application)]
         settings = {"name": quality} if isinstance(quality, str) else quality
+        if quality is None:
+            raise RightfitError("quality must be a metric, by name or as a function.")
         if isinstance(settings, Mapping) and isinstance(settings.get("name"), str):
             try:
                 block = QualityBlock.model_validate(settings)
@@ -548,15 +554,15 @@ class Ranking:
             robust_choices=self.robust_choices,
             break_even=self.break_even,
         )
-        target = Path(path)
-        if target.suffix == ".md":
-            raise RightfitError(
-                f"path must name the HTML file, but got {str(path)!r}; the Markdown is written "
-                "beside it."
-            )
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(render_report(results, tiers), encoding="utf-8")
-        target.with_suffix(".md").write_text(render_markdown(results, tiers), encoding="utf-8")
+        with writing_to("path", path) as target:
+            if target.suffix == ".md" or target.is_dir():
+                raise RightfitError(
+                    f"path must name the HTML file, but got {str(path)!r}; the Markdown is written "
+                    "beside it."
+                )
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_text(render_report(results, tiers), encoding="utf-8")
+            target.with_suffix(".md").write_text(render_markdown(results, tiers), encoding="utf-8")
         return target
 
     def plot(self, application: str | None = None) -> PlotlyFigure:
@@ -586,16 +592,16 @@ class Ranking:
                 "import path, such as {'name': 'my_package.my_module.my_metric', 'worst': …, "
                 "'best': …}."
             )
-        target = Path(folder)
-        target.mkdir(parents=True, exist_ok=True)
-        self.profiles.save(target / PROFILES_FILE)
         record = _Asked(
             applications=self.applications,
             rules=self.rules,
             imported=tuple(self.imported),
             earlier=self.earlier,
         )
-        (target / RANKING_FILE).write_text(record.model_dump_json(indent=2), encoding="utf-8")
+        with writing_to("folder", folder) as target:
+            target.mkdir(parents=True, exist_ok=True)
+            self.profiles.save(target / PROFILES_FILE)
+            (target / RANKING_FILE).write_text(record.model_dump_json(indent=2), encoding="utf-8")
         return target
 
     @classmethod
@@ -605,8 +611,9 @@ class Ranking:
         Raises:
             RightfitError: If the folder holds something else.
         """
-        profiles = Profiles.load(Path(folder) / PROFILES_FILE)
-        path = Path(folder) / RANKING_FILE
+        source = read_path("folder", folder)
+        profiles = Profiles.load(source / PROFILES_FILE)
+        path = source / RANKING_FILE
         try:
             require_regular(path)
             record = _Asked.model_validate(json.loads(path.read_text(encoding="utf-8")))
@@ -622,6 +629,7 @@ class Ranking:
 
     def _require(self, application: str | None) -> str:
         """Return the application that is meant."""
+        require_type("application", application, str | None)
         if application is None and len(self.applications) == 1:
             return next(iter(self.applications))
         if application is None or application not in self.applications:

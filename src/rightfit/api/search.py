@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from rightfit._core.arguments import read_path, require_type
 from rightfit._core.errors import RightfitError
 from rightfit._core.formatting import count, end_sentence
 from rightfit._core.processes.json_store import JsonStore
@@ -49,6 +50,7 @@ from rightfit.api.search_arguments import (
     TrainRows,
     read_rules,
 )
+from rightfit.api.stored_qualities import require_judgeable
 from rightfit.data.data_card import DataCard, describe_columns_taken
 from rightfit.data.description import DatasetBlock
 from rightfit.data.prepared import PreparedDataset, prepare_dataset
@@ -208,6 +210,7 @@ class SearchResult:
             RightfitError: If there is no such application.
         """
         require_threads()
+        require_type("application", application, str | None)
         names = list(self.applications)
         name = names[0] if application is None and len(names) == 1 else application
         if name is None or name not in names:
@@ -368,12 +371,12 @@ def search(
         n_workers=n_workers,
         seed=random_state,
     )
+    workspace = None if folder is None else read_path("folder", folder)
     with showing_progress(verbose, on_progress):
         frame = read_table(table)
         values = check_target(frame, target)
         prepared = _prepare(frame, target, task=task, quality=quality, dataset=dataset)
         labels = list_labels(prepared.data_card, values)
-        workspace = None if folder is None else Path(folder)
         return search_dataset(prepared, rules, labels, folder=workspace, table=frame)
 
 
@@ -384,7 +387,7 @@ def read_table(table: object) -> Table:
         RightfitError: If it is no table, or holds no rows.
     """
     if isinstance(table, str | Path):
-        path = Path(table)
+        path = read_path("table", table)
         if path.suffix not in READERS:
             raise RightfitError(f"The table must be a {', '.join(READERS)} file, but got {path}.")
         if not path.is_file():
@@ -407,7 +410,7 @@ def check_target(frame: Table, target: str) -> pl.Series:
     Raises:
         RightfitError: If it is no column, or has fewer than two values.
     """
-    if target not in frame.columns:
+    if not isinstance(target, str) or target not in frame.columns:
         raise RightfitError(
             f"target must be a column of the table, one of {list(frame.columns)}, but got "
             f"{target!r}{suggest(str(target), frame.columns)}."
@@ -492,6 +495,10 @@ def search_dataset(
             get_family(block.family).check_task(prepared.data_card.task)
         except ValueError as err:
             raise RightfitError(f"families: {name}: {err}. Leave it out.") from err
+    raw = RawTest.take(prepared.rows, prepared.encoder)
+    require_judgeable(
+        rules.applications, raw.columns.columns, prepared.rows["label"], prepared.data_card.task
+    )
     for remark in prepared.data_card.remarks:
         is_task = remark.startswith("target.column")  # a guess that the ranking shows anyway
         logger.log(logging.INFO if is_task else logging.WARNING, remark)

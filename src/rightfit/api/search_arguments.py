@@ -15,7 +15,7 @@ from rightfit._core.errors import RightfitError
 from rightfit._core.extras import require
 from rightfit._core.formatting import end_sentence
 from rightfit._core.spelling import suggest
-from rightfit._core.strict_model import MAX_SEED, list_faults
+from rightfit._core.strict_model import MAX_S, MAX_SEED, list_faults
 from rightfit.api.rank import ApplicationsLike, read_applications
 from rightfit.measuring.hardware.environment import usable_cores
 from rightfit.models.registry import get_family
@@ -131,7 +131,7 @@ def read_rules(
         ("budget_cpu_s", budget_cpu_s, "CPU"),
         ("budget_s", budget_s, "wall"),
     ):
-        if value is not None and not (isinstance(value, Real) and value > 0):
+        if value is not None and not (isinstance(value, Real) and 0 < value <= MAX_S):
             raise RightfitError(
                 f"{name} must be a positive number of {kind} seconds, but got {value!r}."
             )
@@ -198,7 +198,7 @@ def read_rules(
 def _check_last_trainings(refit: bool, train_rows: str) -> None:
     if not isinstance(refit, bool):
         raise RightfitError(f"refit must be True or False, but got {refit!r}.")
-    if train_rows not in get_args(TrainRows):
+    if not isinstance(train_rows, str) or train_rows not in get_args(TrainRows):
         raise RightfitError(
             f"train_rows must be one of {get_args(TrainRows)}, but got {train_rows!r}."
         )
@@ -301,7 +301,7 @@ def _find_block(
             return default_name, block
     try:
         is_family = importlib.util.find_spec(name) is not None
-    except ModuleNotFoundError:  # the path's last part is no module, but a name in one
+    except ImportError:  # the path's last part is no module, but a name in one
         is_family = False  # but an estimator
     short = re.sub(r"\W", "_", name.rpartition(".")[2])
     return short, {"family": name} if is_family else {"family": "sklearn", "estimator": name}

@@ -18,10 +18,12 @@ from typing import Literal
 import numpy as np
 import polars as pl
 
+from rightfit._core.arguments import read_list, read_path, require_type
 from rightfit._core.errors import RightfitError
 from rightfit.api.own_models import MeasuringPlan, PreparedModels, prepare_models
 from rightfit.api.profiles import Profiles, to_html
 from rightfit.api.rank import ApplicationsLike, Ranking, rank, read_applications
+from rightfit.api.stored_qualities import require_judgeable
 from rightfit.exporting.own_graph import OwnGraph, export_graph, read_graph
 from rightfit.measuring.metrics import LATENCY_COLUMNS, MetricTable
 from rightfit.measuring.naming import metric_title
@@ -94,13 +96,23 @@ def tune_serving(
         RightfitError: If model, rows, targets and applications do not fit each other.
     """
     asked = read_applications(applications)
+    require_type("name", name, str)
+    require_type("keeps_rounds", keeps_rounds, bool)
+    plan = MeasuringPlan(
+        read_list("runtimes", runtimes, [NATIVE]),
+        read_list("n_threads", n_threads, [1, "all"]),
+        ("cpu",),
+        preset,
+    )
     models = {name: model}
     if targets is not None and not keeps_rounds:
         models |= shorten_model(model, name)
-    plan = MeasuringPlan(tuple(runtimes), tuple(n_threads), ("cpu",), preset)
     with prepare_models(
         models, rows, targets, plan, dataset="data", quality=quality, trust=trust
     ) as prepared:
+        judging = prepared.judging
+        labels = pl.Series(() if judging.labels is None else judging.labels)
+        require_judgeable(asked, prepared.columns.columns, labels, judging.task)
         trials = try_servings(prepared, name, [*asked.values()])
         finalists = select_trials(trials, N_FINALISTS, [*asked.values()])
         measured = prepared.measure(asked, _choose_measured(trials, finalists, name))
@@ -141,8 +153,11 @@ class TunedServing:
         native = [profile for profile in own if profile.serving.runtime == NATIVE]
         return min(native or own, key=lambda profile: profile.serving.n_threads)
 
-    def best(self, application: str) -> Profile | None:
+    def best(self, application: str | None = None) -> Profile | None:
         """Return the profile of an application's best configuration; ``None``: none qualifies.
+
+        Args:
+            application: Its name; may be left out where there is one application only.
 
         Raises:
             RightfitError: If there is no such application.
@@ -190,6 +205,9 @@ class TunedServing:
         Raises:
             RightfitError: If none qualifies, the best is no graph, or the folder is not empty.
         """
+        for key, value in (("force", force), ("with_server", with_server)):
+            require_type(key, value, bool)
+        require_type("application", application, str)
         profile = self.best(application)
         if profile is None:
             raise RightfitError(f"Nothing to export for {application}: none meets the limits.")
@@ -203,7 +221,7 @@ class TunedServing:
                 self.graphs[application],
                 profile,
                 self.ranking.decision(application),
-                Path(folder),
+                read_path("folder", folder),
                 application=application,
                 force=force,
                 with_server=with_server,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from types import MappingProxyType
 
 import numpy as np
@@ -16,6 +16,7 @@ from rightfit.measuring.profiles.prediction_quality import judge_again
 from rightfit.measuring.profiles.stored_predictions import JudgedRows
 from rightfit.measuring.targets import Quality, choose_metric
 from rightfit.models.quality.metric import QualityMetric
+from rightfit.models.schema import Task
 from rightfit.ranking.applications.applications import Application, Applications
 
 logger = logging.getLogger(__name__)
@@ -36,6 +37,37 @@ SCHEMA = KEYS | {
 }
 
 Functions = Mapping[str, Quality]  # that judge, by application
+
+
+def require_judgeable(
+    applications: Mapping[str, Application],
+    columns: Collection[str],
+    targets: pl.Series,
+    task: Task | None,
+) -> None:
+    """Refuse metrics and columns of applications that fit no such rows, before anything slow.
+
+    Args:
+        applications: What is asked for.
+        columns: Names of the rows' raw columns.
+        targets: What is to be predicted, as classes or values.
+        task: What is predicted; ``None``: no metric is tried.
+
+    Raises:
+        RightfitError: If one does not fit; lists all of them.
+    """
+    faults = []
+    for name, application in applications.items():
+        if application.per is not None and application.per not in columns:
+            known = ", ".join(columns)
+            faults.append(f"{name}.per: there is no column {application.per!r:.80}; {known}")
+        if application.quality is not None and task is not None:
+            try:
+                complete_quality(application.quality, targets, task)
+            except ValueError as err:
+                faults.append(f"{name}.{err}")
+    if faults:
+        raise RightfitError(f"applications: {'; '.join(faults)}")
 
 
 def judge_applications(

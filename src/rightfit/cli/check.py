@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
 import click
 
+from rightfit._core.arguments import writing_to
 from rightfit._core.processes.codec import to_plain
+from rightfit._core.processes.regular_files import require_regular
 from rightfit.api.profiles import Profiles
 from rightfit.api.progress_line import showing_progress
 from rightfit.api.rank import Ranking
 from rightfit.cli.options import AS_JSON, MARGIN, echo_json, echo_lines, faults_as_message
 from rightfit.cli.stored_answers import load_recommendations, read_answers
 from rightfit.cli.watching import watch_winners
-from rightfit.kedro_project.command_line import set_log_level
 from rightfit.kedro_project.stored_results import ProjectLocation, StoredResults, where
 from rightfit.params.applications import ApplicationsParams
 from rightfit.ranking.applications.applications import Applications, RankingRules
@@ -77,6 +79,16 @@ def check(
     """
     if (baseline is None) != measure or (measure and (write or any_machine)):
         raise click.UsageError("Name a baseline (--against FILE), or measure again (--measure).")
+    if markdown is not None:
+        if write:
+            raise click.UsageError(
+                "--write compares nothing, so there is no verdict: leave out --markdown."
+            )
+        with faults_as_message(), writing_to("--markdown", markdown):  # before anything slow
+            require_regular(markdown)
+            markdown.parent.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=markdown.parent):
+                pass
     if baseline is None:
         _check_measured(location, markdown, margin_pct=margin_pct, as_json=as_json)
         return
@@ -123,8 +135,6 @@ def _check_measured(
     location: ProjectLocation, markdown: Path | None, *, margin_pct: float, as_json: bool
 ) -> None:
     """Measure the winners again, print what has changed, and fail if anything has."""
-    if as_json:
-        set_log_level("WARNING")  # the log goes to standard output, too
     with faults_as_message(), showing_progress():
         parameters = location.read_parameters()
         watch = watch_winners(location.open_results(), parameters, margin_pct=margin_pct)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import math
 import sys
 from collections.abc import Iterable, Iterator, Sequence
@@ -20,7 +21,19 @@ from rightfit._core.formatting import clean_text
 GIVEN_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 GIVEN_FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 NEW_FOLDER = click.Path(file_okay=False, path_type=Path)
-AS_JSON = click.option("--json", "as_json", is_flag=True, help="Answer as JSON, for programs.")
+
+
+def _log_to_stderr(_context: click.Context, _option: click.Parameter, as_json: bool) -> bool:
+    """Leave standard output to the JSON; Kedro logs there."""
+    for handler in logging.getLogger().handlers if as_json else ():
+        if isinstance(console := getattr(handler, "console", None), Console):
+            console.stderr = True
+    return as_json
+
+
+AS_JSON = click.option(
+    "--json", "as_json", is_flag=True, callback=_log_to_stderr, help="Answer as JSON, for programs."
+)
 APPLICATION = click.option(
     "--application", "-a", required=True, help="Name of an application, e.g. web_api."
 )

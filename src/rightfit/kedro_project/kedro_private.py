@@ -74,14 +74,19 @@ def is_versioned(dataset: Dataset | None) -> TypeGuard[Versioned]:
     return isinstance(dataset, AbstractVersionedDataset) and dataset._version is not None
 
 
-def has_version(dataset: Dataset | None, version: str) -> bool:
-    """Tell whether a version of a result is stored.
+def is_newest(dataset: Dataset | None, version: str) -> bool:
+    """Tell whether a version of a result is stored, and none up to now is newer.
 
-    Ask upstream: ``exists(version=...)``.
+    Others read the newest: one that no step has finished, or that another clock has dated.
     """
-    return is_versioned(dataset) and bool(
-        dataset._exists_function(str(dataset._get_versioned_path(version)))
-    )
+    if not is_versioned(dataset):
+        return False
+    now = str(dataset.resolve_save_version())
+    try:
+        versions = dataset.list_versions(full_path=False)
+    except VersionNotFoundError:
+        return False
+    return version == max((stored for stored in versions if stored <= now), default=None)
 
 
 def pin_load_version(dataset: Versioned, version: str, *, again: bool = False) -> None:

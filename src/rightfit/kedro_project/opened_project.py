@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypeVar, cast
 import polars as pl
 from pydantic import ValidationError
 
+from rightfit._core.arguments import read_path
 from rightfit._core.errors import NothingStoredError, RightfitError
 from rightfit._core.extras import require
 from rightfit.api.profiles import Profiles, check_table
@@ -47,7 +48,7 @@ def open_project(
 
     from rightfit.kedro_project.stored_results import ProjectLocation, find_project
 
-    project = find_project(Path(folder).resolve())
+    project = find_project(read_path("folder", folder).resolve())
     root = None if data_root is None else str(data_root)
     location = ProjectLocation(root, env, folder=project)
     runtime_params = {} if root is None else {"data_root": root}

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
+from rightfit._core.arguments import read_path
 from rightfit._core.errors import RightfitError
 from rightfit.data.request_path.raw_inputs import DTYPES, IMAGE, TEXTS
 from rightfit.data.request_path.usage import CALL, read_export
@@ -296,7 +297,7 @@ def adapt_model(
         return wrap_onnx(model.SerializeToString(), "the ONNX model", first)
     if not isinstance(model, str | Path):
         return UserObject(model, describe_object(model))
-    path = Path(model)
+    path = read_path("model", model)
     if (path / MANIFEST).is_file():
         return _take_bundle(path, trust=trust)
     if (path / CALL).is_file():

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from rightfit._core.arguments import require_type
 from rightfit._core.errors import RightfitError
 from rightfit.data.inference import guess_quality
 from rightfit.data.tables import is_missing
@@ -115,7 +116,11 @@ def read_targets(targets: object, rows: RowTable) -> tuple[Labels, RowTable]:
         features = [name for name in rows.columns if name != targets]
         return _check(rows.column(targets), rows), rows.select(features, of="The model")
     plain = targets.to_numpy() if hasattr(targets, "to_numpy") else targets
-    return _check(np.asarray(plain).reshape(-1), rows), rows
+    try:
+        flat = np.asarray(plain).reshape(-1)
+    except ValueError as err:
+        raise RightfitError(f"The targets are no array: {err}.") from err
+    return _check(flat, rows), rows
 
 
 def _check(targets: Labels, rows: RowTable) -> Labels:
@@ -183,6 +188,8 @@ def choose_metric(
         return UNJUDGED
     if isinstance(quality, QualityMetric):
         return quality
+    if quality is not None and not callable(quality):
+        require_type("quality", quality, str | Mapping)
     settings = quality if isinstance(quality, Mapping) else {"name": quality}
     unknown = sorted(set(settings) - {"name", "worst", "best"})
     ends = (settings.get("worst"), settings.get("best"))

@@ -183,7 +183,7 @@ def find_runtime(name: str) -> Runtime:
     module, _, attribute = name.rpartition(".")
     try:
         runtime_or_class = getattr(importlib.import_module(module), attribute) if module else None
-    except (ModuleNotFoundError, AttributeError) as err:
+    except (ModuleNotFoundError, AttributeError, TypeError) as err:  # TypeError: a relative name
         raise RightfitError(f"There is no runtime {name!r}: {err}.") from err
     try:
         runtime: Any = (

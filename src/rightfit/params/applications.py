@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Self
 
 from pydantic import ConfigDict, model_validator
 
+from rightfit._core.strict_model import read_key
 from rightfit.measuring.metrics import METRICS_BY_COLUMN
+from rightfit.models.quality.block import COST, name_metric
 from rightfit.params.defaults import find_rates
 from rightfit.ranking.applications.applications import (
     Applications,
@@ -62,7 +64,7 @@ def find_contradictions(raw: Any) -> list[str]:
     faults = [
         f"applications.{name}.{fault}"
         for name, application in (raw.items() if isinstance(raw, Mapping) else ())
-        for fault in find_impossible_bounds(application)
+        for fault in (*find_impossible_bounds(application), *_find_unknown_metric(application))
     ]
     rates = find_rates(raw)
     if len(set(rates.values())) > 1:
@@ -72,3 +74,15 @@ def find_contradictions(raw: Any) -> list[str]:
             "at one. Give them the same; rightfit load-test finds the load that a winner sustains"
         )
     return faults
+
+
+def _find_unknown_metric(raw: Any) -> Iterator[str]:
+    """Yield why the metric that judges predictions in place of a dataset's does not exist."""
+    name = read_key(read_key(raw, "quality"), "name")
+    if isinstance(name, str) and name_metric(name) != COST:
+        from rightfit.models.quality.scorers import find_score  # imports numpy
+
+        try:
+            find_score(name_metric(name), {})
+        except ValueError as err:
+            yield f"quality.name: {err}"

@@ -15,7 +15,7 @@ from rightfit.kedro_project.kedro_private import (
     Dataset,
     find_load_version,
     find_versioned_path,
-    has_version,
+    is_newest,
     is_versioned,
     pin_load_version,
 )
@@ -77,8 +77,7 @@ class StepReuse:
         version: Version that the run saves.
         records: Of earlier runs.
         constants: What every step depends on, as JSON: code, libraries, machine.
-        reads_all: Whether to read files whose size and times are as recorded, too, and to make
-            anew what has a newer version that no step has finished.
+        reads_all: Whether to read files whose size and times are as recorded, too.
     """
 
     def __init__(
@@ -145,16 +144,11 @@ class StepReuse:
         return self._sources[name]
 
     def find(self, name: str) -> ResultRecord | None:
-        """Return the record of a result whose version is still there, and whole."""
+        """Return the record of a result whose version is there, the newest, and whole."""
         if name not in self._stored:
             record, dataset = self.records.read_result(name), self.catalog.get(name)
-            is_there = record is not None and has_version(dataset, record.version)
-            if record is not None and is_there and self.reads_all and is_versioned(dataset):
-                # a newer one, which no step has finished, is what everybody else reads
-                now = str(dataset.resolve_save_version())
-                versions = dataset.list_versions(full_path=False)
-                is_there = not any(record.version < version <= now for version in versions)
-            self._stored[name] = self._verify(record, dataset) if record and is_there else None
+            is_read = record is not None and is_newest(dataset, record.version)
+            self._stored[name] = self._verify(record, dataset) if record and is_read else None
         return self._stored[name]
 
     def _verify(self, record: ResultRecord, dataset: Dataset | None) -> ResultRecord | None:

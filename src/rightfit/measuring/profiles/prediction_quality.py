@@ -254,6 +254,8 @@ def judge_again(
             seed=rows.seed,
             quick=True,
         )
+        if not np.isfinite(quality.raw):
+            raise RightfitError(f"the metric {metric.name} is {quality.raw} for {candidate}")
         judged.append({PREDICTIONS: name} | quality_values(quality, metric))
     return pl.DataFrame(judged, infer_schema_length=None)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import re
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -22,6 +23,7 @@ import polars.selectors as cs
 
 from rightfit._core.errors import RightfitError
 from rightfit._core.processes.json_store import JsonStore
+from rightfit._core.processes.regular_files import require_regular
 from rightfit.measuring.profile import PREDICTIONS
 from rightfit.models.quality.metric import QualityMetric
 from rightfit.models.schema import Task
@@ -57,7 +59,7 @@ class JudgedRows:
     def content(self) -> bytes:
         """The rows as a Parquet file, without predictions."""
         texts = cs.by_dtype(pl.String, pl.Boolean, pl.Categorical, pl.Enum)
-        columns = self.columns.select(cs.numeric() | cs.temporal() | texts)
+        columns = self.columns.select(cs.numeric() | cs.temporal() - cs.duration() | texts)
         kept = [column for column in columns if column.n_unique() <= MAX_VALUES]
         table = pl.DataFrame({_TARGET: self.targets, _IS_FINAL: self.final_rows}).hstack(
             [column.alias(f"{_COLUMN}{column.name}") for column in kept]
@@ -79,7 +81,7 @@ class JudgedRows:
         values = np.ascontiguousarray(predictions, dtype=np.float32)
         file = io.BytesIO()
         pl.DataFrame({_PREDICTION: values}).write_parquet(file, metadata={_ROWS: rows_name})
-        name = hashlib.sha256(f"{rows_name} {values.shape}".encode() + values.tobytes()).hexdigest()
+        name = _name(rows_name, values)
         _write(locate_predictions(store, name), file.getvalue())
         return name
 
@@ -88,7 +90,7 @@ def load_predictions(store: JsonStore, profiles: pl.DataFrame) -> dict[str, Judg
     """Read the predictions that profiles name, by dataset, as far as they are stored.
 
     Raises:
-        RightfitError: If a file is damaged.
+        RightfitError: If a file is damaged: what it holds is not what its name is the hash of.
     """
     judged_rows: dict[str, JudgedRows] = {}
     named = profiles.filter(pl.col(PREDICTIONS).is_not_null())
@@ -96,14 +98,14 @@ def load_predictions(store: JsonStore, profiles: pl.DataFrame) -> dict[str, Judg
         paths = {name: locate_predictions(store, name) for name in dict.fromkeys(names[0])}
         paths = {name: path for name, path in paths.items() if path.exists()}
         try:
-            predictions = {
-                name: pl.read_parquet(path, glob=False)[_PREDICTION].to_numpy()
-                for name, path in paths.items()
-            }
+            by_rows: dict[str, dict[str, npt.NDArray[np.float32]]] = {}
+            for name, path in paths.items():
+                rows_name, values = _read_predictions(path, name)
+                by_rows.setdefault(rows_name, {})[name] = values
             if paths:
-                about = pl.read_parquet_metadata(next(iter(paths.values())))
+                rows_name, predictions = max(by_rows.items(), key=lambda item: len(item[1]))
                 judged_rows[dataset] = _read_rows(
-                    locate_predictions(store, about[_ROWS]), predictions
+                    locate_predictions(store, rows_name), rows_name, predictions
                 )
         except (OSError, KeyError, ValueError, pl.exceptions.PolarsError) as err:
             raise RightfitError(
@@ -114,12 +116,39 @@ def load_predictions(store: JsonStore, profiles: pl.DataFrame) -> dict[str, Judg
 
 
 def locate_predictions(store: JsonStore, name: str) -> Path:
-    """Return where predictions lie, or would, by the hash of their content."""
+    """Return where predictions lie, or would, by the hash of their content.
+
+    Raises:
+        RightfitError: If the name is no hash; a path would lead elsewhere.
+    """
+    if not re.fullmatch("[0-9a-f]{64}", name):
+        raise RightfitError(f"{name!r:.80} names no stored predictions; measure again.")
     return store.folder / "predictions" / f"{name}.parquet"
 
 
-def _read_rows(path: Path, predictions: Mapping[str, npt.NDArray[np.float32]]) -> JudgedRows:
-    table, about = pl.read_parquet(path, glob=False), pl.read_parquet_metadata(path)
+def _name(rows_name: str, values: npt.NDArray[np.float32]) -> str:
+    """Return the hash that names predictions for rows."""
+    return hashlib.sha256(f"{rows_name} {values.shape}".encode() + values.tobytes()).hexdigest()
+
+
+def _read_predictions(path: Path, name: str) -> tuple[str, npt.NDArray[np.float32]]:
+    """Return the hash of the rows that predictions are for, and the predictions."""
+    require_regular(path)
+    rows_name = pl.read_parquet_metadata(path)[_ROWS]
+    values = pl.read_parquet(path, glob=False)[_PREDICTION].to_numpy()
+    if _name(rows_name, np.ascontiguousarray(values)) != name:
+        raise RightfitError(f"{path.name} is not what was stored")
+    return rows_name, values
+
+
+def _read_rows(
+    path: Path, name: str, predictions: Mapping[str, npt.NDArray[np.float32]]
+) -> JudgedRows:
+    require_regular(path)
+    content = path.read_bytes()
+    if hashlib.sha256(content).hexdigest() != name:
+        raise RightfitError(f"{path.name} is not what was stored")
+    table, about = pl.read_parquet(content), pl.read_parquet_metadata(content)
     columns = table.drop(_TARGET, _IS_FINAL)
     return JudgedRows(
         QualityMetric.model_validate_json(about["metric"]),

@@ -16,7 +16,7 @@ def import_by_path(path: str, *, key: str) -> Any:
     """
     library, _, name = path.rpartition(".")
     remedy = f"Correct {key} in parameters_models.yml, or install the package it lies in."
-    if not library:
+    if not library or path.startswith("."):
         raise RightfitError(f"{key} must be an import path with a dot, but got {path!r}. {remedy}")
     try:
         module = importlib.import_module(library)

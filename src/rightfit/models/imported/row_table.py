@@ -199,7 +199,10 @@ def _read_any(rows: Any) -> RowTable:
             "The rows must be a frame of pandas or polars, an Arrow table, an array, or the path "
             f"of a file ({', '.join(FILES)}), but got a {type(rows).__name__}."
         )
-    matrix = np.asarray(rows)
+    try:
+        matrix = np.asarray(rows)
+    except ValueError as err:
+        raise RightfitError(f"The rows are no array: {err}.") from err
     if matrix.ndim == 0:
         raise RightfitError(f"The rows must have a dimension for rows, but got {matrix.shape=}.")
     return RowTable(np.ascontiguousarray(matrix), "matrix", _usual_frame())

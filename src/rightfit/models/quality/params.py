@@ -47,7 +47,9 @@ class QualityBlock(StrictModel):
         return None if name is None else name_metric(name)
 
     @model_validator(mode="after")
-    def _check_costs(self) -> Self:
+    def _check_bounds_and_costs(self) -> Self:
+        if self.worst is not None and self.worst == self.best:
+            raise ValueError(f"worst and best must differ, but both are {self.best}")
         if self.costs is None:
             if self.name == COST:
                 raise ValueError("the metric cost needs costs, as in costs: [[0, 1], [5, 0]]")

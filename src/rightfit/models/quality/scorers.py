@@ -165,6 +165,8 @@ def _make_up(task: Task, n_classes: int) -> tuple[Array, Array]:
 
 def _by_path(name: str, options: Mapping[str, Option]) -> Score:
     module_name, _, attribute = name.rpartition(".")
+    if name.startswith("."):
+        raise RightfitError(f"{name!r:.80} is no import path of a metric")
     try:
         function = getattr(importlib.import_module(module_name), attribute, None)
     except ModuleNotFoundError as err:
@@ -179,7 +181,11 @@ def _by_path(name: str, options: Mapping[str, Option]) -> Score:
 def _call_function(function: Callable[..., float], options: Mapping[str, Option]) -> Score:
     def score(labels: Array, answers: Array) -> float:
         is_flat = answers.shape[1] == 1
-        return float(function(labels, answers[:, 0] if is_flat else answers, **options))
+        try:
+            return float(function(labels, answers[:, 0] if is_flat else answers, **options))
+        except Exception as err:  # whatever the function raises
+            name = getattr(function, "__name__", type(function).__name__)
+            raise RightfitError(f"the metric {name} fails: {err!s:.200}") from err
 
     return score
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, TypeVar, get_args
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self, TypeVar, get_args
 
 from pydantic import ConfigDict, Field, ValidationError, model_validator
 
@@ -53,6 +53,7 @@ ROUNDING = 1e-9  # of an allowed loss: one that is exactly allowed is not broken
 # max_degradation is a loss of one of these
 RELATIVE_METRICS = tuple(m.column for m in METRICS if m.allows_relative_limit)
 
+EnvironmentName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
 Aggregation = Literal["arithmetic", "geometric"]
 Scale = Literal["linear", "log"]
 Scenario = Literal["single_stream", "offline", "server"]
@@ -143,7 +144,7 @@ class Application(StrictModel, metaclass=OneSentence):
     scenario: Scenario
     request_path: RequestPath | None = None  # absent: raw columns, where they were measured
     # of imported measurements; absent: this machine
-    environment: str | None = Field(default=None, pattern=r"^[a-z][a-z0-9_]{0,39}$")
+    environment: EnvironmentName | None = None
     # requests, at which latency_under_load_p99_ms is measured; absent: the preset's
     rate_per_s: float | None = Field(default=None, gt=0, le=1e6)
     aggregation: Aggregation = "arithmetic"  # absent in the YAML: the plain weighted mean
@@ -410,7 +411,7 @@ class RankingRules(StrictModel):
     keep_winner: bool = True  # an earlier ranking's winner stands among practically equal ones
     ties: TieRules  # what decides between practically equal candidates
     # kinds of machine by the name they were imported under, this one as this_machine
-    environments: dict[str, MachineKind] = Field(default_factory=dict)
+    environments: dict[EnvironmentName, MachineKind] = Field(default_factory=dict)
 
     @property
     def prefer_within(self) -> float:
