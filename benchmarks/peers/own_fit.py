@@ -49,7 +49,7 @@ def call(asked: dict[str, Any], folder: Path) -> SearchResult:
         quality=asked["metric"],
         budget_cpu_s=SEARCH_SHARE * asked["budget_cpu_s"],
         random_state=asked["seed"],
-        n_workers=1,  # there is one core; parallel workers' CPU seconds would not be counted
+        n_jobs=1,  # there is one core; parallel workers' CPU seconds would not be counted
         folder=folder / "search",
     )
 

@@ -26,7 +26,7 @@ SIGNATURES = {
         "(table, target, *, applications=None, families=None, budget_cpu_s=60.0, budget_s=None, "
         "n_trials=None, "
         "task=None, quality=None, dataset=None, early_stopping='pausing', preset='quick', "
-        "refit=True, train_rows='sample', n_workers=None, random_state=0, folder=None, "
+        "refit=True, train_rows='sample', n_jobs=None, random_state=0, folder=None, "
         "verbose=None, on_progress=None)"
     ),
     "RightfitClassifier": (

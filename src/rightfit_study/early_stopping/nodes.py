@@ -130,7 +130,7 @@ def replay_rules(
         datasets=list(dict.fromkeys(cell.dataset for cell in cells)),
     )
     replays = run_experiment(
-        experiment, n_workers=replaying.n_workers, on_task=partial(report_trials, "replays")
+        experiment, n_jobs=replaying.n_jobs, on_task=partial(report_trials, "replays")
     )
     savings = summarise_savings(replays)
     by_cell = summarise_cells(replays)
@@ -163,7 +163,7 @@ def compare_searches(
     from rightfit_study.early_stopping.recorded import learn_lesson
 
     live = study.live
-    own = {"n_startup_trials": live.n_startup_trials, "sampler": "tpe", "n_workers": 1}
+    own = {"n_startup_trials": live.n_startup_trials, "sampler": "tpe", "n_jobs": 1}
     alike = training.model_copy(update=own)
     cell = make_cell(cell_name, train, validation, data_card, model)
     targets = make_targets(alike, applications, evaluation, cell.family)
