@@ -20,7 +20,7 @@ SIGNATURES = {
     "rank": "(profiles, applications, *, rules=None, previous=None)",
     "tune_serving": "(model, rows, targets=None, *, applications, name='model', "
     "runtimes=('native', 'onnx', 'onnx_int8'), n_threads=(1, 'all'), keeps_rounds=False, "
-    "preset='quick', quality=None, trust=False)",
+    "preset='quick', quality=None, trust=False, verbose=None, on_progress=None)",
     "open_project": "(folder='.', *, env=None, data_root=None)",
     "search": (
         "(table, target, *, applications=None, families=None, budget_cpu_s=60.0, budget_s=None, "

@@ -356,20 +356,20 @@ def search(
         RightfitError: If something is wrong with what was given, told before anything slow; or if
             no model could be trained.
     """
-    rules = read_rules(
-        applications=applications,
-        families=families,
-        budget_cpu_s=budget_cpu_s,
-        budget_s=budget_s,
-        n_trials=n_trials,
-        early_stopping=early_stopping,
-        preset=preset,
-        refit=refit,
-        train_rows=train_rows,
-        n_jobs=n_jobs,
-        seed=random_state,
-    )
     with showing_progress(verbose, on_progress):
+        rules = read_rules(
+            applications=applications,
+            families=families,
+            budget_cpu_s=budget_cpu_s,
+            budget_s=budget_s,
+            n_trials=n_trials,
+            early_stopping=early_stopping,
+            preset=preset,
+            refit=refit,
+            train_rows=train_rows,
+            n_jobs=n_jobs,
+            seed=random_state,
+        )
         frame = read_table(table)
         values = check_target(frame, target)
         prepared = _prepare(frame, target, task=task, quality=quality, dataset=dataset)

@@ -19,8 +19,10 @@ import numpy as np
 import polars as pl
 
 from rightfit._core.errors import RightfitError
+from rightfit._core.progress import Listener
 from rightfit.api.own_models import MeasuringPlan, PreparedModels, prepare_models
 from rightfit.api.profiles import Profiles, to_html
+from rightfit.api.progress_line import showing_progress
 from rightfit.api.rank import ApplicationsLike, Ranking, rank, read_applications
 from rightfit.exporting.own_graph import OwnGraph, export_graph, read_graph
 from rightfit.measuring.metrics import LATENCY_COLUMNS, MetricTable
@@ -68,6 +70,8 @@ def tune_serving(
     preset: str = "quick",
     quality: Quality | None = None,
     trust: bool = False,
+    verbose: bool | None = None,
+    on_progress: Listener | None = None,
 ) -> TunedServing:
     """Search for the serving configurations of a fitted model that suit applications best.
 
@@ -89,6 +93,8 @@ def tune_serving(
         preset: As of :func:`measure`.
         quality: As of :func:`measure`.
         trust: As of :func:`measure`.
+        verbose: As of :func:`measure`.
+        on_progress: As of :func:`measure`.
 
     Raises:
         RightfitError: If model, rows, targets and applications do not fit each other.
@@ -98,9 +104,12 @@ def tune_serving(
     if targets is not None and not keeps_rounds:
         models |= shorten_model(model, name)
     plan = MeasuringPlan(tuple(runtimes), tuple(n_threads), ("cpu",), preset)
-    with prepare_models(
-        models, rows, targets, plan, dataset="data", quality=quality, trust=trust
-    ) as prepared:
+    with (
+        showing_progress(verbose, on_progress),
+        prepare_models(
+            models, rows, targets, plan, dataset="data", quality=quality, trust=trust
+        ) as prepared,
+    ):
         trials = try_servings(prepared, name, [*asked.values()])
         finalists = select_trials(trials, N_FINALISTS, [*asked.values()])
         measured = prepared.measure(asked, _choose_measured(trials, finalists, name))
