@@ -86,7 +86,7 @@ def search(table: Path, folder: Path, *, family: str, stage: str, n_sampled: int
         families=[family],
         n_trials=1,
         budget_cpu_s=None,
-        n_workers=1,
+        n_jobs=1,
         train_rows=stage,  # type: ignore[arg-type]
         refit=False,
         dataset={"max_train_rows": n_sampled, "max_test_rows": n_sampled},

@@ -375,24 +375,26 @@ def _find_class(path: Path, name: str) -> ast.ClassDef:
 
 
 def _write_metrics() -> str:
+    described = yaml.safe_load(Path(__file__).with_name("metrics.yml").read_text(encoding="utf-8"))
     rows = [
         (
             f"`{metric.column}`",
-            metric.label,
             metric.unit or metric.scale or "",
             metric.better,
-            f"no: {metric.no_interval}" if metric.no_interval else "yes",
+            *described["metrics"][metric.column],
         )
         for metric in METRICS
     ]
+    columns = ("metric", "unit", "better", "how it is measured", "95 % interval", "not covered")
     return "\n".join(
         [
-            "# Metrics\n",
+            "# Metrics, and how each is measured\n",
             "Each metric is a column of `resource_profiles.parquet`. An application names it in "
             "`objectives` or `constraints`; `constraints` also takes `n_threads`. Where there is a "
-            "95 % interval, it stands beside the metric as `_low` and `_high`. "
-            "[How each is measured](../measured_metrics.md) says what it covers.\n",
-            _tabulate(("metric", "meaning", "unit", "better", "interval"), rows),
+            "95 % interval, it stands beside the metric as `_low` and `_high`. A metric that was "
+            "not measured is null, with its reason in `null_reasons`.\n",
+            _tabulate(columns, rows),
+            described["notes"],
         ]
     )
 

@@ -30,7 +30,7 @@ SALES = pl.DataFrame(
 
 @pytest.fixture(scope="module")
 def sales() -> SearchResult:
-    return search(SALES, "income", families=["linear"], n_trials=1, budget_cpu_s=None, n_workers=1)
+    return search(SALES, "income", families=["linear"], n_trials=1, budget_cpu_s=None, n_jobs=1)
 
 
 def test_identifiers_tell_their_level_of_the_target(sales: SearchResult) -> None:

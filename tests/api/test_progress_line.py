@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import sys
 import time
 from types import SimpleNamespace
@@ -59,20 +60,30 @@ def test_line_counts_trials_of_all_cells_and_the_time_of_a_wait() -> None:
     ]
 
 
-def test_line_is_redrawn_by_no_clock_while_something_is_measured() -> None:
+@pytest.mark.parametrize("stage", ["preparing", "searching", "measuring", WAITING])
+def test_line_is_never_silent_for_five_seconds(stage: str) -> None:
+    clock, drawn_s = Clock(), list[float]()
+    line = ProgressLine(lambda _: drawn_s.append(clock.now_s), clock_s=clock)
+
+    line.note(Progress(stage, "forest"))
+    for tick in range(1, 61):
+        clock.now_s = tick * progress_line.TICK_S
+        line.tick()
+
+    assert max(b - a for a, b in itertools.pairwise([*drawn_s, clock.now_s])) < 5
+
+
+def test_clock_does_not_redraw_the_line_between_the_steps_of_a_measurement() -> None:
     clock, texts = Clock(), list[str]()
     line = ProgressLine(texts.append, clock_s=clock)
 
-    line.note(Progress("measuring", "forest"))
-    clock.now_s = 20.0
-    line.tick()
-    n_measuring = len(texts)
-    line.note(Progress("refitting", "forest"))
-    clock.now_s = 40.0
-    line.tick()
+    for tick in range(10):
+        clock.now_s = tick * progress_line.TICK_S
+        line.note(Progress("measuring", "forest"))
+        clock.now_s += 0.5
+        line.tick()
 
-    assert n_measuring == 1
-    assert texts[-1] == "rightfit 40 s: refitting: forest"
+    assert len(texts) == 10
 
 
 def test_line_passes_time_though_nothing_is_reported(

@@ -20,13 +20,13 @@ SIGNATURES = {
     "rank": "(profiles, applications, *, rules=None, previous=None)",
     "tune_serving": "(model, rows, targets=None, *, applications, name='model', "
     "runtimes=('native', 'onnx', 'onnx_int8'), n_threads=(1, 'all'), keeps_rounds=False, "
-    "preset='quick', quality=None, trust=False)",
+    "preset='quick', quality=None, trust=False, verbose=None, on_progress=None)",
     "open_project": "(folder='.', *, env=None, data_root=None)",
     "search": (
         "(table, target, *, applications=None, families=None, budget_cpu_s=60.0, budget_s=None, "
         "n_trials=None, "
         "task=None, quality=None, dataset=None, early_stopping='pausing', preset='quick', "
-        "refit=True, train_rows='sample', n_workers=None, random_state=0, folder=None, "
+        "refit=True, train_rows='sample', n_jobs=None, random_state=0, folder=None, "
         "verbose=None, on_progress=None)"
     ),
     "RightfitClassifier": (

@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -115,6 +116,47 @@ def test_the_same_seed_repeats_a_search(found: searching.SearchResult) -> None:
     assert again.trials["quality_raw"].to_list() == found.trials["quality_raw"].to_list()
 
 
+LOCK = threading.Lock()
+
+
+def share_within_ten(targets: np.ndarray, predictions: np.ndarray) -> float:
+    return float((np.abs(targets - predictions) < 10).mean())
+
+
+@pytest.mark.parametrize("n_jobs", [1, -1])
+def test_a_function_judges_in_every_process(n_jobs: int) -> None:
+    table, families = HOUSES.drop("is_dear"), ["linear", "forest"]
+    limits = QUICK | {"families": families, "n_jobs": n_jobs, "refit": False}
+    tolerance = 10.0  # the closure is sent to the workers with its value
+
+    result = search(table, "price", quality=share_within_ten, **limits)
+    share_missed = {"name": lambda y, p: (np.abs(y - p) >= tolerance).mean(), "worst": 1, "best": 0}
+    loss = search(table, "price", quality=share_missed, **limits)
+
+    assert result.profiles[0].quality_metric == "share within ten"
+    shares = result.trials["quality_raw"].to_list()
+    assert all(share * 32 % 1 == 0 for share in shares)  # of 32 rows
+    assert loss.trials["quality_raw"].to_list() == pytest.approx([share - 1 for share in shares])
+    assert not any("hardly beats guessing" in remark for remark in loss.remarks)
+    metric = pickle.loads(pickle.dumps(loss)).data_card.quality  # noqa: S301
+    assert metric.score(np.zeros(2), np.array([[9.0], [11.0]])) == -0.5
+
+
+@pytest.mark.parametrize(
+    ("quality", "message"),
+    [
+        (lambda y, p: float(LOCK.locked() or (p > y).mean()), "cannot be sent to the processes"),
+        ({"name": share_within_ten, "worst": 1}, "one with both of its bounds"),
+        (lambda _, __: 1 / 0, "division by zero"),
+    ],
+)
+def test_a_function_that_cannot_judge_is_refused_before_anything_slow(
+    quality: object, message: str
+) -> None:
+    with pytest.raises(RightfitError, match=message):
+        search(HOUSES.drop("is_dear"), "price", quality=quality, **QUICK)
+
+
 @pytest.mark.parametrize(
     ("target", "labels"),
     [
@@ -177,7 +219,7 @@ def write(writing: Callable[[Path], object], path: Path) -> Path:
         ({"budget_cpu_s": float("nan")}, "budget_cpu_s must be a positive number"),
         ({"budget_cpu_s": "5"}, "budget_cpu_s must be a positive number"),
         ({"budget_s": -1}, "budget_s must be a positive number of wall seconds, but got -1"),
-        ({"n_workers": 2.5}, "n_workers must be 1 or more processes, but got 2.5"),
+        ({"n_jobs": 2.5}, "n_jobs must be 1 or more processes, or -1, but got 2.5"),
         ({"random_state": -1}, "random_state must be a whole number from 0 to .*, but got -1"),
         ({"families": 5}, "families must be names, import paths, or blocks by name"),
         ({"families": [None]}, "families must be names, import paths, or blocks by name"),
@@ -189,7 +231,7 @@ def write(writing: Callable[[Path], object], path: Path) -> Path:
         ({"applications": 5}, "applications must be rightfit.Application by name"),
         ({"n_trials": None}, "Give budget_cpu_s, budget_s or n_trials"),
         ({"n_trials": 0}, "n_trials: Input should be greater than 0"),
-        ({"n_workers": 0}, "n_workers must be 1 or more"),
+        ({"n_jobs": 0}, "n_jobs must be 1 or more"),
         ({"families": ["liner"]}, r"no family 'liner' \(did you mean 'linear'\?\)"),
         ({"families": {"linear": None}}, "the block of linear must be a mapping"),
         ({"families": ["linear", "my_models.linear"]}, "two different ones are called linear"),
@@ -524,7 +566,7 @@ def test_delivered_model_is_the_ranked_one_where_learning_all_rows_fails(
         yield from train(run)
 
     monkeypatch.setattr(linear, "train", fail_on_all_rows)
-    found = search(HOUSES.drop("is_dear"), "price", n_workers=1, **QUICK)
+    found = search(HOUSES.drop("is_dear"), "price", n_jobs=1, **QUICK)
 
     winner = found.ranking.winner("quality")
     assert winner is not None
@@ -639,7 +681,7 @@ def test_a_family_that_the_budget_cannot_hold_is_left_out(
         families=["forest", "linear"],
         n_trials=1,
         budget_cpu_s=60.0,
-        n_workers=1,
+        n_jobs=1,
     )
 
     assert found.trials.filter(state="complete")["model"].to_list() == ["linear"]

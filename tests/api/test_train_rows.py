@@ -42,7 +42,7 @@ def search(table: Path, **changes: Any) -> rf.SearchResult:
         "families": ["lightgbm"],
         "n_trials": 1,
         "budget_cpu_s": None,
-        "n_workers": 1,
+        "n_jobs": 1,
         "train_rows": "all",
         "dataset": {"max_train_rows": N_SAMPLED, "max_test_rows": 2_000},
     }
@@ -74,7 +74,7 @@ def test_families_in_processes_of_their_own_learn_from_the_rows_that_fit(
     table: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
-    result = search(table, families=["forest", "boosting"], n_workers=2)
+    result = search(table, families=["forest", "boosting"], n_jobs=2)
 
     assert result.best()._bundle.n_training_rows == N_TRAIN
     assert "needs its rows in memory" in caplog.text

@@ -46,7 +46,7 @@ CASES: Mapping[str, Mapping[str, Any]] = {
     "more threads than cores": {"evaluation.n_threads": [512]},
     "4,096 threads": {"evaluation.n_threads": [4_096]},
     "training with 900 threads": {"training.n_threads": 900},
-    "900 workers": {"training.n_workers": 900},
+    "900 workers": {"training.n_jobs": 900},
     "8-bit weights of trees alone": {"evaluation.runtimes": ["onnx_int8"]},
     "half an epoch": {"models.linear.fixed.n_epochs": 2.5},
     "half an epoch of a net": {"models.net.fixed.n_epochs": 2.5},
@@ -102,7 +102,7 @@ CASES: Mapping[str, Mapping[str, Any]] = {
         {"name": "a", "n_cores": n, "memory_mib": 64, "device": "cpu", "price_per_hour": 1}
         for n in (1, 2)
     ]},
-    "900 workers of a study": {"early_stopping.recording.n_workers": 900},
+    "900 workers of a study": {"early_stopping.recording.n_jobs": 900},
     "more snapshots than configurations": {"early_stopping.recording.n_snapshots": 5_000},
     "target that is no column": {"datasets.landsat.target.column": "charm"},
     "classes twice": {"datasets.landsat.target.classes": ["a", "a", "b"]},

@@ -74,7 +74,7 @@ CONF: dict[str, Any] = {
     "parameters_training.yml": {
         "training": {
             "n_trials": 4, "n_checkpoints": 2, "n_startup_trials": 1, "n_candidates": 3,
-            "budget_cpu_s": None, "n_workers": 1, "early_stopping": "none", "sampler": "random",
+            "budget_cpu_s": None, "n_jobs": 1, "early_stopping": "none", "sampler": "random",
         }
     },
     "parameters_evaluation.yml": {

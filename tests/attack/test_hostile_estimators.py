@@ -138,6 +138,6 @@ def alone() -> pl.DataFrame:
 def search(families: Mapping[str, Mapping[str, object]]) -> pl.DataFrame:
     table = pl.DataFrame(ROWS, schema=["x0", "x1", "x2"]).with_columns(y=pl.Series(TARGETS))
     found = rf.search(
-        table, "y", families=families, n_trials=2, budget_cpu_s=None, n_workers=1, refit=False
+        table, "y", families=families, n_trials=2, budget_cpu_s=None, n_jobs=1, refit=False
     )
     return found.trials

@@ -13,6 +13,7 @@ from typing import TypeGuard
 import pytest
 import yaml
 
+from rightfit.measuring.metrics import METRICS
 from rightfit.ranking.explanation.findings import PAGE, RULES, find
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -40,6 +41,18 @@ def test_every_parameter_has_a_meaning(pages: Callable[[str], str]) -> None:
 
     assert len(rows) > 200
     assert [name for name, meaning in rows if not meaning.strip()] == []
+
+
+def test_every_metric_has_one_row_that_says_how_it_is_measured(
+    pages: Callable[[str], str],
+) -> None:
+    rows = re.findall(r"^\| `(\w+)` \|.*\| (lower|higher) \| (.*) \|$", pages("metrics.md"), re.M)
+    texts = [how.partition(" | ")[0] for *_, how in rows]
+
+    assert [column for column, *_ in rows] == [metric.column for metric in METRICS]
+    assert len(set(texts)) == len(texts)
+    for column, text in zip([column for column, *_ in rows], texts, strict=True):
+        assert len(text) > len(column)
 
 
 def test_every_finding_has_its_section_where_its_address_leads(

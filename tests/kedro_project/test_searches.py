@@ -32,10 +32,10 @@ def tune_node(search: PlannedSearch, reads: str, *, fault: str = "") -> Node:
     return Node(func, reads, f"{search.cell.name}.found", name=search.cell.name)
 
 
-def make_catalog(*names: str, n_workers: int = 1, cluster: str | None = None) -> DataCatalog:
+def make_catalog(*names: str, n_jobs: int = 1, cluster: str | None = None) -> DataCatalog:
     """Return a catalog of datasets that hold their names, and of parameters."""
     training = SimpleNamespace(
-        share_cores=lambda n_searches: (2, n_searches), n_workers=n_workers, cluster=cluster
+        share_cores=lambda n_searches: (2, n_searches), n_jobs=n_jobs, cluster=cluster
     )
     params = {"model": SimpleNamespace(family="linear"), "training": training}
     values = {name: name for name in names} | params
@@ -112,7 +112,7 @@ def test_a_single_cell_goes_to_a_cluster_and_starts_no_process_here(
 
 
 @pytest.mark.parametrize(
-    ("n_cells", "n_workers", "expected"),
+    ("n_cells", "n_jobs", "expected"),
     [(2, 1, [({"linear"}, 2)]), (1, 2, [({"linear"}, 1)]), (1, 1, [])],
 )
 def test_fork_server_starts_with_a_run_that_searches_side_by_side(
@@ -121,13 +121,13 @@ def test_fork_server_starts_with_a_run_that_searches_side_by_side(
     searched: list[list[str]],
     started: list[tuple[set[str], int]],
     n_cells: int,
-    n_workers: int,
+    n_jobs: int,
     expected: list[tuple[set[str], int]],
 ) -> None:
     make = Node(lambda: "x", None, "x", name="make_x")
-    searches = plan(blobs, tmp_path, 2, n_workers=n_workers)[:n_cells]
+    searches = plan(blobs, tmp_path, 2, n_jobs=n_jobs)[:n_cells]
     cells = [tune_node(search, "x") for search in searches]
-    catalog = make_catalog("x", n_workers=n_workers)
+    catalog = make_catalog("x", n_jobs=n_jobs)
     running = Searches([make, *cells], catalog)
 
     assert started == expected

@@ -26,12 +26,13 @@ from rightfit._core.spelling import name_some
 from rightfit._core.strict_model import list_faults
 from rightfit.api.progress_line import showing_progress
 from rightfit.api.rank import read_example
-from rightfit.api.search import NAME, SearchResult, search_dataset
+from rightfit.api.search import NAME, SearchResult, judge_by, quality_block, search_dataset
 from rightfit.api.search_arguments import FamiliesLike, StoppingLike, read_rules
 from rightfit.data.description import RESERVED_COLUMNS, DatasetBlock, DatasetSpec
 from rightfit.data.prepared import prepare_dataset
 from rightfit.data.splitting import Parted, assign_parts, draw_stratified, find_strata
 from rightfit.data.tables import read_frame, require_names
+from rightfit.measuring.targets import Quality
 from rightfit.models.quality.metric import QualityMetric
 from rightfit.models.schema import Task
 from rightfit.ranking.applications.applications import Application
@@ -61,7 +62,7 @@ class _SearchingEstimator(BaseEstimator):  # type: ignore[misc]  # untyped base
         budget_cpu_s: float | None = 60.0,
         budget_s: float | None = None,
         n_trials: int | None = None,
-        quality: str | Mapping[str, object] | None = None,
+        quality: Quality | None = None,
         early_stopping: StoppingLike = "pausing",
         refit: bool = True,
         random_state: int | np.random.RandomState | None = None,
@@ -162,7 +163,7 @@ class _SearchingEstimator(BaseEstimator):  # type: ignore[misc]  # untyped base
             n_trials=self.n_trials,
             early_stopping=self.early_stopping,
             refit=self.refit,
-            n_workers=None if has_test else 1,
+            n_jobs=None if has_test else 1,
             n_threads=None if has_test else 1,
             n_checkpoints=count_checkpoints(int((~is_validation).sum())),
             seed=seed,
@@ -170,9 +171,9 @@ class _SearchingEstimator(BaseEstimator):  # type: ignore[misc]  # untyped base
         target = "target"
         while target in rows.columns:
             target += "_"
-        quality = {"name": self.quality} if isinstance(self.quality, str) else self.quality
+        quality = self.quality
         if quality is None and labels is not None and len(np.unique(y[is_validation])) < 2:
-            quality = {"name": "accuracy"}  # other metrics need rows of two classes
+            quality = "accuracy"  # other metrics need rows of two classes
         learnt_from = rows if has_test else rows.filter(pl.Series(~is_validation))
         described = {
             "tables": [NAME],
@@ -181,7 +182,7 @@ class _SearchingEstimator(BaseEstimator):  # type: ignore[misc]  # untyped base
                 "classes": [] if labels is None else list(map(str, labels)),
             },
             "task": self._task,
-            "quality": quality,
+            "quality": quality_block(quality),
             "features": list_features(learnt_from),
             "seed": seed,
         }
@@ -200,6 +201,7 @@ class _SearchingEstimator(BaseEstimator):  # type: ignore[misc]  # untyped base
                 {NAME: rows.with_columns(values)},
                 assign=assign,
             )
+            prepared = judge_by(quality, prepared)
         except ValidationError as err:
             raise RightfitError("; ".join(list_faults(err))) from err
         except ValueError as err:
@@ -238,8 +240,8 @@ class RightfitClassifier(ClassifierMixin, _SearchingEstimator):  # type: ignore[
         budget_cpu_s: CPU seconds of ``fit``, as of :func:`rightfit.search`; ``None``: no limit.
         budget_s: Wall seconds of the same; ``None``: no limit.
         n_trials: Configurations of each family at most; ``None``: the library's limit.
-        quality: Metric that judges, a scorer of scikit-learn; ``None``: ROC AUC of two classes,
-            else accuracy, balanced where the classes are not.
+        quality: Metric that judges, as of :func:`rightfit.search`; ``None``: ROC AUC of two
+            classes, else accuracy, balanced where the classes are not.
         early_stopping: As of :func:`rightfit.search`.
         refit: Whether the chosen model is trained again on all rows.
         random_state: Seed of splits, sampling and training. A search repeats itself with the same

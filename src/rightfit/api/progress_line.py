@@ -21,14 +21,15 @@ from rightfit._core.progress import WAITING, Listener, Progress, is_listened, li
 
 TICK_S = 1.0
 REDRAW_S = 0.1  # at most this often in place
+LONGEST_SILENCE_S = 3.0  # while something is measured; with a tick less than five seconds
 LOG_S = 5.0  # between two lines of a file or a pipe
 
 
 class ProgressLine:
     """The step under way, and how long the call and the step have taken.
 
-    A clock redraws it once a second, but not while anything is measured: then it is redrawn by
-    steps alone, between two timings.
+    A clock redraws it once a second. While anything is measured steps redraw it, between two
+    timings; the clock does so only after three seconds without a step, as one slow call may take.
 
     Args:
         draw: Shows a text.
@@ -59,8 +60,9 @@ class ProgressLine:
         self.show(at_once=is_new)
 
     def tick(self) -> None:
-        """Show the time that has passed, if nothing is measured now."""
-        if self._step.stage not in ("measuring", WAITING):  # which reports for itself
+        """Show the time that has passed."""
+        reports_itself = self._step.stage in ("measuring", WAITING)
+        if not reports_itself or self._clock_s() - self._drawn_s >= LONGEST_SILENCE_S:
             self.show()
 
     def show(self, *, at_once: bool = False) -> None:

@@ -61,6 +61,7 @@ from rightfit.measuring.hardware.environment import describe_environment
 from rightfit.measuring.profiles.stored_predictions import load_predictions
 from rightfit.measuring.rounds.jobs import FitCosts
 from rightfit.measuring.rounds.worker_pool import close_shared_pool
+from rightfit.measuring.targets import Quality, choose_metric
 from rightfit.models.bundle import Bundle
 from rightfit.models.registry import get_family
 from rightfit.models.schema import Task
@@ -183,11 +184,11 @@ class SearchResult:
             if figure.value is None:
                 continue
             low = figure.value if figure.low is None else figure.low
-            least = quality.worst + LEAST_GAIN * (quality.best - quality.worst)
-            if figure.value < least or low <= quality.worst:
+            worst, best = quality.raw_bounds
+            if figure.value < worst + LEAST_GAIN * (best - worst) or low <= worst:
                 yield (
                     f"{name}: {winner.candidate} hardly beats guessing: {quality.name} is "
-                    f"{figure.value:.3g} on rows it has not learnt from, and {quality.worst:.3g} "
+                    f"{figure.value:.3g} on rows it has not learnt from, and {worst:.3g} "
                     "without a model; see which columns were left out, or add some that tell of "
                     "the target"
                 )
@@ -286,13 +287,13 @@ def search(
     budget_s: float | None = None,
     n_trials: int | None = None,
     task: Task | None = None,
-    quality: str | Mapping[str, object] | None = None,
+    quality: Quality | None = None,
     dataset: Mapping[str, object] | None = None,
     early_stopping: StoppingLike = "pausing",
     preset: Preset = "quick",
     refit: bool = True,
     train_rows: TrainRows = "sample",
-    n_workers: int | None = None,
+    n_jobs: int | None = None,
     random_state: int = 0,
     folder: str | Path | None = None,
     verbose: bool | None = None,
@@ -320,14 +321,15 @@ def search(
         budget_cpu_s: CPU seconds of the call, all processes together: preparing, searching and
             final trainings. Where applications ask for costs of serving, exporting and measuring
             the candidates comes on top. A step that takes longer than expected is ended, but for
-            ``n_workers=1``. ``None``: no limit.
+            ``n_jobs=1``. ``None``: no limit.
         budget_s: Wall seconds of the same; the first of the two limits ends the search. ``None``:
             no limit.
         n_trials: Configurations of each family at most; ``None``: the library's limit, 100 under
             a budget.
         task: ``classification`` or ``regression``; ``None``: as the target's values suggest.
-        quality: Metric that judges: a scorer of scikit-learn, or a mapping as in a dataset's block
-            with ``name``, ``worst``, ``best`` or ``costs``. ``None``: as the target's values say.
+        quality: Metric that judges: a scorer of scikit-learn, a function ``(y_true, y_answer) ->
+            float`` as of :func:`rightfit.measure`, or a mapping as in a dataset's block with
+            ``name``, ``worst``, ``best`` or ``costs``. ``None``: as the target's values say.
         dataset: What else a block of ``parameters_datasets.yml`` says, such as ``not_features``,
             ``features``, ``split`` or ``validation``.
         early_stopping: ``pausing``, one of Optuna's pruners by name, ``none``, or a rule of your
@@ -341,8 +343,8 @@ def search(
             ``auto``: as many as a learning curve expects a gain from. They are read from a
             temporary file, four bytes a value, in the search's folder; their training comes on top
             of the budget. A model that has learnt from more than the sample is not refitted.
-        n_workers: Processes that train at the same time; 1: this process alone trains. ``None``:
-            as many as there are cores.
+        n_jobs: Processes that train at the same time; 1: this process alone trains. ``None`` or
+            -1: as many as there are cores.
         random_state: Seed of sampling and training. With ``n_trials`` and ``budget_cpu_s=None`` the
             same seed repeats a search.
         folder: Where to keep the search; a later one with the same table continues it. ``None``: a
@@ -358,21 +360,21 @@ def search(
         RightfitError: If something is wrong with what was given, told before anything slow; or if
             no model could be trained.
     """
-    rules = read_rules(
-        applications=applications,
-        families=families,
-        budget_cpu_s=budget_cpu_s,
-        budget_s=budget_s,
-        n_trials=n_trials,
-        early_stopping=early_stopping,
-        preset=preset,
-        refit=refit,
-        train_rows=train_rows,
-        n_workers=n_workers,
-        seed=random_state,
-    )
     workspace = None if folder is None else read_path("folder", folder)
     with showing_progress(verbose, on_progress):
+        rules = read_rules(
+            applications=applications,
+            families=families,
+            budget_cpu_s=budget_cpu_s,
+            budget_s=budget_s,
+            n_trials=n_trials,
+            early_stopping=early_stopping,
+            preset=preset,
+            refit=refit,
+            train_rows=train_rows,
+            n_jobs=n_jobs,
+            seed=random_state,
+        )
         frame = read_table(table)
         values = check_target(frame, target)
         prepared = _prepare(frame, target, task=task, quality=quality, dataset=dataset)
@@ -435,12 +437,12 @@ def _prepare(
     target: str,
     *,
     task: Task | None,
-    quality: str | Mapping[str, object] | None,
+    quality: Quality | None,
     dataset: Mapping[str, object] | None,
 ) -> PreparedDataset:
-    metric = {"name": quality} if isinstance(quality, str) else quality
     settings: dict[str, object] = {
-        "tables": [NAME], "target": {"column": target}, "task": task, "quality": metric
+        "tables": [NAME], "target": {"column": target}, "task": task,
+        "quality": quality_block(quality),
     }  # fmt: skip
     if not isinstance(dataset, Mapping | None):
         raise RightfitError(
@@ -463,10 +465,35 @@ def _prepare(
         raise RightfitError("; ".join(faults))
     try:
         block = DatasetBlock.model_validate(settings)
-        return prepare_dataset(NAME, block, {NAME: frame})
+        return judge_by(quality, prepare_dataset(NAME, block, {NAME: frame}))
     except ValueError as err:
         reason = " ".join(str(err).split())
         raise RightfitError(f"The search cannot be prepared: {reason}") from err
+
+
+def quality_block(quality: Quality | None) -> object:
+    """Return a metric as a dataset's block says it; ``None`` for a function."""
+    if isinstance(quality, str):
+        return {"name": quality}
+    return None if _is_function(quality) else quality
+
+
+def judge_by(quality: Quality | None, prepared: PreparedDataset) -> PreparedDataset:
+    """Have a function judge a dataset; any other metric is in its block.
+
+    Raises:
+        RightfitError: If it cannot judge the targets, or cannot be sent to other processes.
+    """
+    if not _is_function(quality):
+        return prepared
+    card, labels = prepared.data_card, prepared.rows["label"].to_numpy()
+    metric = choose_metric(quality, labels, card.task, card.input_schema.classes)
+    metric.dump_function()
+    return prepared.with_quality(metric)
+
+
+def _is_function(quality: Quality | None) -> bool:
+    return callable(quality.get("name") if isinstance(quality, Mapping) else quality)
 
 
 def search_dataset(

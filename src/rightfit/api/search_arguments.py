@@ -94,7 +94,7 @@ def read_rules(
     early_stopping: StoppingLike,
     refit: bool,
     train_rows: TrainRows = "sample",
-    n_workers: int | None,
+    n_jobs: int | None,
     seed: int,
     budget_s: float | None = None,
     preset: Preset = "quick",
@@ -111,7 +111,7 @@ def read_rules(
         early_stopping: Name, import path, class or object.
         refit: Whether the delivered models learn from all rows.
         train_rows: Train rows that the candidates learn from.
-        n_workers: Processes that train at once; ``None``: as many as there are cores.
+        n_jobs: Processes that train at once; ``None`` or -1: as many as there are cores.
         seed: Seed of sampling and training.
         budget_s: Wall seconds of the call.
         preset: How thoroughly candidates are measured.
@@ -136,8 +136,10 @@ def read_rules(
                 f"{name} must be a positive number of {kind} seconds, but got {value!r}."
             )
     limit.cpu_s, limit.wall_s = budget_cpu_s, budget_s
-    if n_workers is not None and not (isinstance(n_workers, Integral) and n_workers >= 1):
-        raise RightfitError(f"n_workers must be 1 or more processes, but got {n_workers!r}.")
+    if n_jobs == -1:  # as scikit-learn says it
+        n_jobs = None
+    if n_jobs is not None and not (isinstance(n_jobs, Integral) and n_jobs >= 1):
+        raise RightfitError(f"n_jobs must be 1 or more processes, or -1, but got {n_jobs!r}.")
     if not (isinstance(seed, Integral) and 0 <= int(seed) <= MAX_SEED):
         raise RightfitError(
             f"random_state must be a whole number from 0 to {MAX_SEED:,}, but got {seed!r}."
@@ -150,7 +152,7 @@ def read_rules(
         applications_params = ApplicationsParams(read_applications(raw_blocks))
     stopping, rule = _read_stopping(early_stopping)
     models = _read_models(families)
-    is_parallel = n_workers != 1 and len(models) > 1
+    is_parallel = n_jobs != 1 and len(models) > 1
     training: dict[str, object] = {
         "budget_cpu_s": None,
         "early_stopping": stopping,
@@ -163,8 +165,8 @@ def read_rules(
         training["n_trials"] = N_TRIALS if n_trials is None else n_trials
     if n_checkpoints is not None:
         training["n_checkpoints"] = n_checkpoints
-    if n_threads is not None or n_workers is not None:
-        training["n_threads"] = n_threads or max(1, usable_cores() // (n_workers or 1))
+    if n_threads is not None or n_jobs is not None:
+        training["n_threads"] = n_threads or max(1, usable_cores() // (n_jobs or 1))
     blocks = complete_parameters(
         {
             "applications": applications_params,

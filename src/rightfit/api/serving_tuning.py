@@ -20,8 +20,10 @@ import polars as pl
 
 from rightfit._core.arguments import read_list, read_path, require_type
 from rightfit._core.errors import RightfitError
+from rightfit._core.progress import Listener
 from rightfit.api.own_models import MeasuringPlan, PreparedModels, prepare_models
 from rightfit.api.profiles import Profiles, to_html
+from rightfit.api.progress_line import showing_progress
 from rightfit.api.rank import ApplicationsLike, Ranking, rank, read_applications
 from rightfit.api.stored_qualities import require_judgeable
 from rightfit.exporting.own_graph import OwnGraph, export_graph, read_graph
@@ -70,6 +72,8 @@ def tune_serving(
     preset: str = "quick",
     quality: Quality | None = None,
     trust: bool = False,
+    verbose: bool | None = None,
+    on_progress: Listener | None = None,
 ) -> TunedServing:
     """Search for the serving configurations of a fitted model that suit applications best.
 
@@ -91,6 +95,8 @@ def tune_serving(
         preset: As of :func:`measure`.
         quality: As of :func:`measure`.
         trust: As of :func:`measure`.
+        verbose: As of :func:`measure`.
+        on_progress: As of :func:`measure`.
 
     Raises:
         RightfitError: If model, rows, targets and applications do not fit each other.
@@ -107,9 +113,12 @@ def tune_serving(
     models = {name: model}
     if targets is not None and not keeps_rounds:
         models |= shorten_model(model, name)
-    with prepare_models(
-        models, rows, targets, plan, dataset="data", quality=quality, trust=trust
-    ) as prepared:
+    with (
+        showing_progress(verbose, on_progress),
+        prepare_models(
+            models, rows, targets, plan, dataset="data", quality=quality, trust=trust
+        ) as prepared,
+    ):
         judging = prepared.judging
         labels = pl.Series(() if judging.labels is None else judging.labels)
         require_judgeable(asked, prepared.columns.columns, labels, judging.task)

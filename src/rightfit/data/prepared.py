@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import polars as pl
 
@@ -24,6 +24,7 @@ from rightfit.data.request_path.raw_inputs import IMAGE, list_inputs
 from rightfit.data.splitting import PARTS, Parted, assign_parts
 from rightfit.data.table_check import RawCheck, blank_outliers, check_tables
 from rightfit.data.tables import Table, cast_without_loss, parse_dtype
+from rightfit.models.quality.metric import QualityMetric
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,13 @@ class PreparedDataset:
     rows: pl.DataFrame
     encoder: Encoder
     data_card: DataCard
+
+    def with_quality(self, metric: QualityMetric) -> PreparedDataset:
+        """Return the dataset judged by another metric."""
+        stated = {"quality": metric}
+        inferred = tuple(key for key in self.data_card.inferred if not key.startswith("quality"))
+        card = self.data_card.model_copy(update=stated | {"inferred": inferred})
+        return replace(self, spec=self.spec.model_copy(update=stated), data_card=card)
 
     def take(self, part: str) -> pl.DataFrame:
         """Return the rows of ``train``, ``validation`` or ``test``, not encoded."""

@@ -261,7 +261,7 @@ class Searches:
         """Tell whether so many searches are carried out in processes of their own."""
         if not n_searches:
             return False
-        return self._training.cluster is not None or n_searches * self._training.n_workers > 1
+        return self._training.cluster is not None or n_searches * self._training.n_jobs > 1
 
     def _plan(self, nodes: Mapping[Node, NodeFunction]) -> list[PlannedSearch]:
         """Plan the nodes' searches; those that are over, or cannot be planned, are left out."""

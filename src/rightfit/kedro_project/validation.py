@@ -62,7 +62,7 @@ TIE_COLUMNS = (
 )
 """What candidates can be compared by: the columns of the resource profiles that hold numbers."""
 MAX_PER_CORE = 16  # threads or processes; beyond it a machine does little but switch between them
-COUNTS = ("n_threads", "n_workers")
+COUNTS = ("n_threads", "n_jobs")
 DEVICE = "device"
 LENGTH = "n_checkpoints"  # in the block of every stage that trains checkpoint by checkpoint
 MAX_GRID = 1_000_000  # configurations that are listed at once

@@ -9,7 +9,7 @@ from pydantic import ConfigDict, model_validator
 
 from rightfit._core.strict_model import read_key
 from rightfit.measuring.metrics import METRICS_BY_COLUMN
-from rightfit.models.quality.block import COST, name_metric
+from rightfit.models.quality.params import COST, name_metric
 from rightfit.params.defaults import find_rates
 from rightfit.ranking.applications.applications import (
     Applications,

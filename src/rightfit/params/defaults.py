@@ -145,8 +145,8 @@ def find_misspelt_blocks(names: Iterable[str]) -> dict[str, str]:
 def find_values(block: Any, names: Collection[str], key_path: str) -> Iterator[tuple[str, Any]]:
     """Yield what keys of some names hold, anywhere in a block, each with its place.
 
-    >>> list(find_values({"replay": {"n_workers": 2}, "seed": 7}, ["n_workers"], "study"))
-    [('study.replay.n_workers', 2)]
+    >>> list(find_values({"replay": {"n_jobs": 2}, "seed": 7}, ["n_jobs"], "study"))
+    [('study.replay.n_jobs', 2)]
     """
     if not isinstance(block, Mapping):
         return

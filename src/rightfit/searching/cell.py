@@ -107,6 +107,7 @@ class SearchJob:
         validation: Schema of the rows to judge by.
         name: See :class:`Cell`, also for ``family``, ``params``, ``quality``, ``data_version`` and
             ``learns_validation``.
+        metric_function: See :meth:`QualityMetric.dump_function`.
         settings: Budget and rules.
         store: Where the bundles are kept; a worker has nothing to do with the study.
         study_name: The study's name, by which they are kept.
@@ -119,6 +120,7 @@ class SearchJob:
     train: InputSchema
     validation: InputSchema
     quality: QualityMetric
+    metric_function: str | None
     data_version: str
     learns_validation: bool
     settings: SearchSettings
@@ -185,6 +187,7 @@ def describe_job(folder: Path, cell: Cell, settings: SearchSettings, store: Stud
         train=cell.train.schema,
         validation=cell.validation.schema,
         quality=cell.quality,
+        metric_function=cell.quality.dump_function(),
         data_version=cell.data_version,
         learns_validation=cell.learns_validation,
         settings=settings,
@@ -203,7 +206,7 @@ def read_job(text: str) -> tuple[Cell, SearchSettings, StudyStore, str]:
         params=job.params,
         train=map_data(job.folder, "train", job.train),
         validation=map_labelled_rows(job.folder, "validation", job.validation),
-        quality=job.quality,
+        quality=job.quality.load_function(job.metric_function),
         data_version=job.data_version,
         learns_validation=job.learns_validation,
     )

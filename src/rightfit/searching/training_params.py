@@ -47,7 +47,7 @@ class TrainingParams(StrictModel):
     budget_cpu_s: float | None = Field(gt=0, le=MAX_S)  # CPU seconds that training usually takes
     budget_wall_s: float | None = Field(gt=0, le=MAX_S)  # wall seconds with a trial running
     patience: int | None = Field(gt=0, le=MAX_TRIALS)  # finished trials in a row without a gain
-    n_workers: int = Field(gt=0, le=MAX_PROCESSES)  # processes per search
+    n_jobs: int = Field(gt=0, le=MAX_PROCESSES)  # processes per search
     # a Dask scheduler whose workers train, in place of processes of this machine
     cluster: str | None = Field(default=None, pattern=r"^(tcp|tls|ucx|ws|wss)://\S+$")
     n_retries: int = Field(ge=0, le=100)  # of a configuration whose worker died
@@ -80,7 +80,7 @@ class TrainingParams(StrictModel):
         """
         n_cores = usable_cores()
         if self.n_threads == "all":
-            n_at_once = min(n_cores, n_searches * self.n_workers)
+            n_at_once = min(n_cores, n_searches * self.n_jobs)
             return n_at_once, n_cores // n_at_once
         return max(1, n_cores // self.n_threads), self.n_threads
 

@@ -107,13 +107,13 @@ class Experiment:
 
 
 def run_experiment(
-    experiment: Experiment, *, n_workers: int, on_task: Callable[[int, int], None]
+    experiment: Experiment, *, n_jobs: int, on_task: Callable[[int, int], None]
 ) -> pl.DataFrame:
     """Replay all policies.
 
     Args:
         experiment: What is replayed.
-        n_workers: Processes side by side.
+        n_jobs: Processes side by side.
         on_task: Called with the parts done and all of them.
 
     Returns:
@@ -124,7 +124,7 @@ def run_experiment(
     """
     tasks = experiment.tasks()
     rows: list[dict[str, Any]] = []
-    parts = work_side_by_side(replay_task, tasks, shared=(experiment,), n_workers=n_workers)
+    parts = work_side_by_side(replay_task, tasks, shared=(experiment,), n_jobs=n_jobs)
     for n_done, part in enumerate(parts, start=1):
         rows += part
         on_task(n_done, len(tasks))

@@ -128,7 +128,7 @@ def replay_rules(
         datasets=list(dict.fromkeys(cell.dataset for cell in cells)),
     )
     replays = run_experiment(
-        experiment, n_workers=replaying.n_workers, on_task=partial(report_trials, "replays")
+        experiment, n_jobs=replaying.n_jobs, on_task=partial(report_trials, "replays")
     )
     savings = summarise_savings(replays)
     by_cell = summarise_cells(replays)

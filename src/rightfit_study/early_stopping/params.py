@@ -22,7 +22,7 @@ class RecordingParams(StrictModel):
     n_configurations: int = Field(ge=4, le=100_000)  # per cell, drawn at random
     n_snapshots: int = Field(ge=0, le=100_000)  # of them, also measured during their training
     n_checkpoints: int = Field(ge=2, le=MAX_CHECKPOINTS)
-    n_workers: int = Field(ge=1, le=MAX_PROCESSES)  # trainings side by side, each on one thread
+    n_jobs: int = Field(ge=1, le=MAX_PROCESSES)  # trainings side by side, each on one thread
     runtimes: tuple[Literal["native", "onnx", "onnx_int8"], ...] = Field(min_length=1)
     n_threads: tuple[ThreadCount, ...] = Field(min_length=1)
     seed: Seed
@@ -41,7 +41,7 @@ class ReplayParams(StrictModel):
     """How the recordings are replayed (``early_stopping.replay``)."""
 
     n_orders: int = Field(ge=2, le=10_000)
-    n_workers: int = Field(ge=1, le=MAX_PROCESSES)
+    n_jobs: int = Field(ge=1, le=MAX_PROCESSES)
     seed: Seed
 
 

@@ -107,7 +107,7 @@ def record_cell(
         n_known = settings.n_configurations - len(missing)
         on_recording(n_known, settings.n_configurations)
         made = work_side_by_side(
-            record_training, missing, shared=(cell, settings, folder), n_workers=settings.n_workers
+            record_training, missing, shared=(cell, settings, folder), n_jobs=settings.n_jobs
         )
         for n_made, _ in enumerate(made, start=1):
             on_recording(n_known + n_made, settings.n_configurations)

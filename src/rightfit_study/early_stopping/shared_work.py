@@ -13,7 +13,7 @@ Result = TypeVar("Result")
 
 
 def work_side_by_side(
-    work: Callable[..., Result], items: Sequence[Item], *, shared: Sequence[object], n_workers: int
+    work: Callable[..., Result], items: Sequence[Item], *, shared: Sequence[object], n_jobs: int
 ) -> Iterator[Result]:
     """Yield ``work(*shared, item)`` of each item, in their order.
 
@@ -21,13 +21,13 @@ def work_side_by_side(
         work: A function of a module, so that other processes find it.
         items: What to work on.
         shared: Handed to each process once.
-        n_workers: Processes; with one the work is done in this process.
+        n_jobs: Processes; with one the work is done in this process.
     """
-    if n_workers == 1:
+    if n_jobs == 1:
         yield from (work(*shared, item) for item in items)
         return
     with ProcessPoolExecutor(
-        n_workers,
+        n_jobs,
         mp_context=get_context("spawn"),  # torch's threads do not survive a fork
         initializer=_share,
         initargs=(work, shared),

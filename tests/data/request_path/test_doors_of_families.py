@@ -126,7 +126,7 @@ def doors(
     if importlib.util.find_spec(FAMILIES[family]) is None:
         pytest.skip(f"{FAMILIES[family]} is not installed")
     table = TABLE.with_columns(TARGETS[task])
-    found = rf.search(table, "sold", families=[family], n_trials=1, budget_cpu_s=None, n_workers=1)
+    found = rf.search(table, "sold", families=[family], n_trials=1, budget_cpu_s=None, n_jobs=1)
     return open_doors(found.best(), tmp_path_factory.mktemp("exported") / "model")
 
 

@@ -63,10 +63,10 @@ def test_search_with_several_workers_gives_the_trials_of_one(
     blobs: TrainingData, tmp_path: Path
 ) -> None:
     found = []
-    for n_workers in (1, 2):
+    for n_jobs in (1, 2):
         changes = {"sampler": "random", "targets": None, "early_stopping": "none"}
-        studies = tmp_path / str(n_workers)
-        [search, *_] = plan(blobs, studies, 2, n_workers=n_workers, n_trials=10, **changes)
+        studies = tmp_path / str(n_jobs)
+        [search, *_] = plan(blobs, studies, 2, n_jobs=n_jobs, n_trials=10, **changes)
         search_in_parallel([search])
         found.append(open_study(search.cell, search.settings, search.store))
 
@@ -97,19 +97,19 @@ def test_no_core_waits_while_another_search_could_begin(
     assert not any(waits_in_vain)
 
 
-@pytest.mark.parametrize("n_workers", [1, 2])
+@pytest.mark.parametrize("n_jobs", [1, 2])
 @pytest.mark.parametrize("stopping", ["none", "pausing"])
 def test_tasks_of_killed_processes_are_given_out_again(
     blobs: TrainingData,
     tmp_path: Path,
     caplog: pytest.LogCaptureFixture,
-    n_workers: int,
+    n_jobs: int,
     stopping: str,
 ) -> None:
     changes: dict[str, Any] = {"n_trials": 10, "n_retries": 9}
     if stopping == "none":
         changes |= {"targets": None, "early_stopping": "none"}
-    searches = plan(blobs, tmp_path, 2, n_workers=n_workers, **changes)
+    searches = plan(blobs, tmp_path, 2, n_jobs=n_jobs, **changes)
     n_told = itertools.count()
     before = set(list_descendants(os.getpid()))  # such as measuring workers of other tests
 

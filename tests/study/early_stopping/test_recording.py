@@ -27,7 +27,7 @@ pytestmark = pytest.mark.whole
 def settings(n_configurations: int) -> RecordingParams:
     """Return settings of fewer configurations than a study may have."""
     return RecordingParams.model_construct(
-        n_configurations=n_configurations, n_snapshots=1, n_checkpoints=2, n_workers=1, seed=3
+        n_configurations=n_configurations, n_snapshots=1, n_checkpoints=2, n_jobs=1, seed=3
     )
 
 

@@ -42,7 +42,7 @@ def make_settings(**changes: Any) -> SearchSettings:
         "budget_cpu_s": None,
         "budget_wall_s": None,
         "patience": None,
-        "n_workers": 1,
+        "n_jobs": 1,
         "n_retries": 2,
         "n_checkpoints": 2,
         "sampler": "random",

@@ -17,7 +17,7 @@ BLOCK = cells.LINEAR_BLOCK.model_copy(update=DEFAULT)
 
 
 def plan(
-    data: TrainingData, studies: Path, n_at_once: int, *, n_workers: int = 1, **changes: Any
+    data: TrainingData, studies: Path, n_at_once: int, *, n_jobs: int = 1, **changes: Any
 ) -> list[PlannedSearch]:
     """Plan three searches on two datasets."""
     changes = {
@@ -29,7 +29,7 @@ def plan(
     return [
         PlannedSearch(
             cells.make_cell(data, name=name, params=PARAMS),
-            cells.make_settings(seed=seed, n_workers=n_workers, n_candidates=2, **changes),
+            cells.make_settings(seed=seed, n_jobs=n_jobs, n_candidates=2, **changes),
             StudyStore(studies, None),
             {"a": BLOCK} if name == "x.b" else {},
             n_at_once,

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import base64
 import logging
+import pickle
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
 from pydantic import ConfigDict, PrivateAttr, model_validator
 
+from rightfit._core.errors import RightfitError
+from rightfit._core.processes.codec import hash_json
 from rightfit._core.strict_model import Number, OneSentence
 from rightfit.models.quality.params import COST, NEGATED, QualityBlock, is_function
-from rightfit.models.quality.scorers import Score, find_range, find_score
+from rightfit.models.quality.scorers import Score, find_range, find_score, read_function_sources
 
 logger = logging.getLogger(__name__)
 
@@ -88,6 +92,39 @@ class QualityMetric(QualityBlock, metaclass=OneSentence):
         metric._function = function
         return metric
 
+    def dump_function(self) -> str | None:
+        """Pickle the function for another process of this user, in base64.
+
+        Code of the caller's script or notebook is written by value. ``None``: the name leads to it.
+
+        Raises:
+            RightfitError: If the function cannot be pickled.
+        """
+        if self._function is None:
+            return None
+        import cloudpickle
+
+        try:
+            return base64.b64encode(cloudpickle.dumps(self._function)).decode()
+        except Exception as err:  # whatever the parts of a function raise
+            raise RightfitError(
+                f"quality: the function {self.name} cannot be sent to the processes that search: "
+                f"{err}. Move it to a module, without open files, locks or connections."
+            ) from err
+
+    def load_function(self, text: str | None) -> Self:
+        """Give the metric a function of :meth:`dump_function`, in a process of the same user."""
+        if text is not None:
+            self._function = pickle.loads(base64.b64decode(text))  # noqa: S301 - our own parent's
+        return self
+
+    def __getstate__(self) -> dict[Any, Any]:
+        return super().__getstate__() | {"__pydantic_private__": self.dump_function()}
+
+    def __setstate__(self, state: dict[Any, Any]) -> None:
+        super().__setstate__(state | {"__pydantic_private__": {"_function": None}})
+        self.load_function(state["__pydantic_private__"])
+
     @property
     def title(self) -> str:
         """What a raw value is called; losses count negative, and are called so.
@@ -117,7 +154,11 @@ class QualityMetric(QualityBlock, metaclass=OneSentence):
     @property
     def raw_parts(self) -> tuple[object, ...]:
         """What raw values depend on, as JSON types: all but the size of the bounds."""
-        costs = [] if self.costs is None else [self.costs]
+        costs: list[object] = [] if self.costs is None else [self.costs]
+        if (function := self.dump_function()) is not None:
+            is_importable = not self.name.startswith("__main__.")
+            sources = read_function_sources(self.name) if is_importable else {}
+            costs.append(hash_json([function, sources]))
         return self.name, sorted(self.options.items()), self.sign, self.threshold, *costs
 
     @property

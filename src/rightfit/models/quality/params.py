@@ -41,6 +41,16 @@ class QualityBlock(StrictModel):
     # what each predicted class (column) costs where each class (row) is true, as target.classes
     costs: tuple[tuple[Cost, ...], ...] | None = None
 
+    @model_validator(mode="before")
+    @classmethod
+    def _refuse_function(cls, block: object) -> object:
+        if callable(block):
+            raise ValueError(
+                "a function cannot be written down: name its import path, with worst and best, or "
+                "give it to rf.search(quality=...) or Ranking.with_quality(function, application)"
+            )
+        return block
+
     @field_validator("name")
     @classmethod
     def _name_metric(cls, name: str | None) -> str | None:

@@ -295,7 +295,7 @@ class _SideBySide:
                 search.cell.name,
                 describe_job(rows, search.cell, search.settings, search.store),
                 family=search.cell.family,
-                n_workers=1 if search.only_default else search.settings.n_workers,
+                n_workers=1 if search.only_default else search.settings.n_jobs,
             )
             self._open[search.cell.name] = _OpenSearch(search, scheduler, lock.pop_all())
 

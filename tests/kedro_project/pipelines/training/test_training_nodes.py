@@ -31,7 +31,7 @@ TRAINING: dict[str, Any] = {
     "n_trials": 3,
     "budget_cpu_s": None,
     "budget_wall_s": None,
-    "n_workers": 1,
+    "n_jobs": 1,
     "n_retries": 2,
     "n_checkpoints": 2,
     "sampler": "random",
@@ -170,7 +170,7 @@ def test_workers_share_the_cores(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("rightfit.searching.training_params.usable_cores", lambda: 8)
 
     n_threads = [
-        make_settings(TrainingParams.model_validate(TRAINING | {"n_workers": n}), "linear")
+        make_settings(TrainingParams.model_validate(TRAINING | {"n_jobs": n}), "linear")
         for n in (1, 3, 9)
     ]
 
