@@ -13,7 +13,7 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from functools import cache
 from multiprocessing import get_context
@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
-from tables import KEPT_ASIDE, LEARNT_ON, read_tables
+from tables import KEPT_ASIDE, LEARNT_ON, NEVER_RECORDED, read_tables
 
 from rightfit.data.prepared import PreparedDataset
 from rightfit.models.family import TrainingData, TrainingRun
@@ -111,11 +111,13 @@ def read_block(model: str) -> ModelBlock:
 
 @cache
 def _prepare(table: str) -> PreparedDataset:
-    sources = LEARNT_ON | KEPT_ASIDE
+    sources = LEARNT_ON | KEPT_ASIDE | NEVER_RECORDED
     return next(read_tables({table: sources[table]}))[1]
 
 
-def make_cell(table: str, model: str) -> tuple[Cell, TrainingData] | None:
+def make_cell(
+    table: str, model: str, max_rows: Mapping[str, int] = MAX_ROWS
+) -> tuple[Cell, TrainingData] | None:
     """Return a cell and its test rows; ``None`` where the family is not for the table."""
     prepared, block = _prepare(table), read_block(model)
     card = prepared.data_card
@@ -128,7 +130,7 @@ def make_cell(table: str, model: str) -> tuple[Cell, TrainingData] | None:
     if model == "convnet" and card.input_schema.image_shape is None:
         return None
     data = {}
-    for name, n_rows in MAX_ROWS.items():
+    for name, n_rows in max_rows.items():
         whole = make_data(prepared.encode(name), card.input_schema)
         data[name] = TrainingData(whole.rows[:n_rows], whole.labels[:n_rows], whole.schema)
     cell = Cell(

@@ -63,9 +63,14 @@ def _read_prior(family: str) -> Prior:
     return read_shipped_prior(family)
 
 
+def read_samples() -> dict[str, Application]:
+    """Return the sample applications."""
+    return dict(_read_applications(HERE.parents[1] / "conf/base/parameters_applications.yml"))
+
+
 def list_applications() -> dict[str, Application]:
     """Return the sample applications, those of the replays, and some drawn at random."""
-    found = _read_applications(HERE.parents[1] / "conf/base/parameters_applications.yml")
+    found = read_samples()
     replays = _read_applications(HERE / "applications.yml")
     found |= {f"replays_{name}": one for name, one in replays.items()}
     return found | {f"drawn_{place}": _draw(place) for place in range(N_DRAWN_APPLICATIONS)}

@@ -169,7 +169,7 @@ def fit_tuned(asked: dict[str, Any], _: Path) -> dict[str, Any]:
     n_rounds = N_ROUNDS if best is None else best + (asked["library"] == "catboost_tuned")
     model = estimator(n_estimators=n_rounds, **fixed).fit(train, targets)
     return {
-        "delivered": model.predict(test).ravel(),
+        "delivered": np.asarray(model.predict(test)).ravel(),
         "what": f"{asked['library']}, {n_rounds} rounds",
     }
 

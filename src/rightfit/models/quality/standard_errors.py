@@ -250,7 +250,7 @@ def _correlation_effects(labels: Array, predicted: Array) -> Floats:
     t, p = (np.bincount(classes, minlength=n_classes) / n_rows for classes in (labels, predicted))
     hits = labels == predicted
     covariance, of_predictions, of_labels = hits.mean() - t @ p, 1 - p @ p, 1 - t @ t
-    scale = math.sqrt(max(of_predictions * of_labels, 0.0))
+    scale = math.sqrt(max(float(of_predictions * of_labels), 0.0))
     if not scale:  # a single class, whose correlation is 0
         return np.zeros(n_rows)
     spreads = p[predicted] / of_predictions + t[labels] / of_labels
