@@ -15,6 +15,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 BEGAN_S = time.time()
 PARTS = ("train", "test")
 TREES = ("LightGBM", "XGBoost", "CatBoost", "RandomForest", "ExtraTrees")  # that ONNX may hold

@@ -78,6 +78,8 @@ def is_newest(dataset: Dataset | None, version: str) -> bool:
     """Tell whether a version of a result is stored, and none up to now is newer.
 
     Others read the newest: one that no step has finished, or that another clock has dated.
+
+    Ask upstream: a load version that is no newer than now.
     """
     if not is_versioned(dataset):
         return False
