@@ -19,15 +19,16 @@ from rightfit.measuring.rounds.worker_pool import WorkerKind, WorkerPool
 from rightfit.measuring.worker.protocol import Described, DescribeRequest, Failure
 from rightfit.models.registry import get_family
 from rightfit_study.training_costs.params import TrainingCostsParams
-from rightfit_study.training_costs.speed import SpeedProbe, is_slow
-from rightfit_study.training_costs.steps import StepsPhase, Trained, TrainingTask
+from rightfit_study.training_costs.steps import StepsPhase, TrainingTask
 
 logger = logging.getLogger(__name__)
 
 MEASURE = "rightfit_study.training_costs.steps:measure_steps"
-VERSION = 2  # raise it when the meaning of stored results changes
+VERSION = 3  # raise it when the meaning of stored results changes
 N_TRIES = 3  # of a stretch whose process is stopped meanwhile
 MEASURED = ("step_time_ms", "peak_memory_mib")
+# Undisturbed times of fixed work spread by 20 %; a neighbour on the core costs 70 to 90 %.
+SLOW_FACTOR = 1.4
 
 
 @dataclass(frozen=True)
@@ -83,11 +84,10 @@ def measure_training_costs(
     }
     kept = {size: store.get_record(name, StepsRuns) for size, name in names.items()}
     found = {size: (one or StepsRuns()).runs for size, one in kept.items()}
-    probe = SpeedProbe(None)
     for turn in range(params.n_processes):
         for size, one in tasks.items():
             if len(found[size]) <= turn:
-                found[size] += (_train_once(one, size, params, kind, pool, probe),)
+                found[size] += (_train_once(one, size, params, kind, pool),)
                 store.put_record(names[size], StepsRuns(found[size]))
     return _tabulate(found, params, keys)
 
@@ -98,13 +98,12 @@ def _train_once(
     params: TrainingCostsParams,
     kind: WorkerKind,
     pool: WorkerPool,
-    probe: SpeedProbe,
 ) -> StepsPhase:
     # a large batch makes enough steps too
     n_rows = max(params.n_rows, batch_size * params.min_steps)
     request = DescribeRequest(
         factory=MEASURE,
-        arguments={"task": asdict(task), "n_rows": n_rows, "probe_known_ns": probe.known_ns},
+        arguments={"task": asdict(task), "n_rows": n_rows},
         limit_s=params.answer_max_s,
         is_timed=True,
     )
@@ -115,20 +114,18 @@ def _train_once(
             break
     if isinstance(answer, Failure):
         raise RuntimeError(f"Training {task.family} with {batch_size=} failed: {answer.error}")
-    trained = from_plain(Trained, answer.found)
-    probe.learn(trained.probe_looks_ns)
-    step_time_ms = trained.steps.step_time_ms
-    logger.info("%s, batch size %d: %.3g ms a step", task.family, batch_size, step_time_ms)
-    return trained.steps
+    steps = from_plain(StepsPhase, answer.found)
+    logger.info("%s, batch size %d: %.3g ms a step", task.family, batch_size, steps.step_time_ms)
+    return steps
 
 
 def _tabulate(
     found: Mapping[int, Sequence[StepsPhase]], params: TrainingCostsParams, keys: Mapping[str, str]
 ) -> pl.DataFrame:
-    full_ns = min(run.probe_full_ns for runs in found.values() for run in runs)
+    fastest_ns = min(run.fixed_work_ns for runs in found.values() for run in runs)
     rows = []
     for batch_size, runs in found.items():
-        clean = [run for run in runs if not _is_disturbed(run, params, full_ns)]
+        clean = [run for run in runs if not _is_disturbed(run, params, fastest_ns)]
         used = clean or runs
         row: dict[str, Any] = {
             **keys,
@@ -159,6 +156,6 @@ def _tabulate(
     return pl.DataFrame(rows, schema=schema)
 
 
-def _is_disturbed(run: StepsPhase, params: TrainingCostsParams, full_ns: float) -> bool:
+def _is_disturbed(run: StepsPhase, params: TrainingCostsParams, fastest_ns: float) -> bool:
     is_delayed = run.delay_share is not None and run.delay_share > params.max_delay_share
-    return is_delayed or is_slow(run.probe_ns, full_ns)
+    return is_delayed or run.fixed_work_ns > SLOW_FACTOR * fastest_ns

@@ -7,6 +7,8 @@ is left over from a larger one.
 
 from __future__ import annotations
 
+import statistics
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,11 +21,11 @@ from rightfit.measuring.worker.meters.cpu import PhaseMeter
 from rightfit.measuring.worker.meters.memory import MemoryMeter, read_memory, reset_peak
 from rightfit.measuring.worker.results import Phase
 from rightfit.models.schema import InputSchema
-from rightfit_study.training_costs.speed import SpeedProbe
 
 Train = Callable[[int], int]  # from the number of rows to train on to the steps taken
 
 N_WARM_UP_STEPS = 2
+N_WORK_STEPS = 2_000
 MIN_ROWS = 256  # every class must be among the rows trained on
 
 
@@ -57,35 +59,24 @@ class StepsPhase(Phase):
     n_steps: int
     step_time_ms: float
     peak_memory_mib: float  # highest growth
-    probe_ns: float  # the speed probe's work beside them
-    probe_full_ns: float  # the same at full speed
+    fixed_work_ns: float  # of a fixed piece of work before or after them, the longer
 
 
-@dataclass(frozen=True)
-class Trained:
-    """A stretch of training is over."""
-
-    steps: StepsPhase
-    probe_looks_ns: tuple[int, ...]
-
-
-def measure_steps(*, task: Plain, n_rows: int, probe_known_ns: float | None) -> Plain:
+def measure_steps(*, task: Plain, n_rows: int) -> Plain:
     """Train for a stretch in this process and measure it.
 
     Args:
         task: A :class:`TrainingTask` in plain JSON types.
         n_rows: How many rows to train on.
-        probe_known_ns: The speed probe's work at full speed; ``None``: unknown.
 
     Returns:
-        A :class:`Trained` in plain JSON types.
+        A :class:`StepsPhase` in plain JSON types.
     """
     described = from_plain(TrainingTask, task)
     train = _prepare_training(described)
-    probe = SpeedProbe(probe_known_ns)
     memory = MemoryMeter(None)
     train(max(MIN_ROWS, N_WARM_UP_STEPS * described.configuration["batch_size"]))
-    before_ns = probe.time_ns()
+    before_ns = time_fixed_work_ns()
     reset_peak()
     start = read_memory()
     meter = PhaseMeter()
@@ -96,10 +87,23 @@ def measure_steps(*, task: Plain, n_rows: int, probe_known_ns: float | None) -> 
         n_steps=n_steps,
         step_time_ms=phase.wall_ms / n_steps,
         peak_memory_mib=memory.peak_mib(start),
-        probe_ns=max(before_ns, probe.time_ns()),
-        probe_full_ns=probe.full_ns,
+        fixed_work_ns=max(before_ns, time_fixed_work_ns()),
     )
-    return to_plain(Trained(steps, tuple(probe.looks_ns)))
+    return to_plain(steps)
+
+
+def time_fixed_work_ns() -> float:
+    """Time a fixed piece of work, the median of three times.
+
+    It tells a core that a neighbour on the same physical one slows down, of which a virtual machine
+    sees nothing: no run-queue delay and no steal.
+    """
+    times_ns = []
+    for _ in range(3):
+        start_ns = time.perf_counter_ns()
+        sum(step * step & 7 for step in range(N_WORK_STEPS))
+        times_ns.append(time.perf_counter_ns() - start_ns)
+    return statistics.median(times_ns)
 
 
 def _prepare_training(task: TrainingTask) -> Train:

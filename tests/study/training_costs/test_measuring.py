@@ -10,7 +10,7 @@ from factories.measurements import ClosedPool, DictStore
 from factories.training_data import make_blobs
 
 from rightfit.measuring.rounds.worker_pool import WorkerPool
-from rightfit_study.training_costs.measuring import measure_training_costs
+from rightfit_study.training_costs.measuring import StepsRuns, measure_training_costs
 from rightfit_study.training_costs.params import TrainingCostsParams
 from rightfit_study.training_costs.steps import TrainingTask
 
@@ -90,6 +90,21 @@ def test_costs_that_are_known_are_not_measured_again(
     again = measure(task, ClosedPool(), store)
 
     assert again.equals(costs)
+
+
+def test_process_on_a_slow_core_is_left_out(
+    task: TrainingTask, costs: Any, store: DictStore
+) -> None:
+    slowed = DictStore()
+    for key in store.keys():  # noqa: SIM118
+        first, second = store.get_record(key, StepsRuns).runs
+        quick, slow = replace(first, fixed_work_ns=1), replace(second, fixed_work_ns=2)
+        slowed.put_record(key, StepsRuns((quick, replace(slow, step_time_ms=1e6))))
+
+    again = measure(task, ClosedPool(), slowed)
+
+    assert (again["step_time_ms"] < 1e6).all()
+    assert not again["disturbed"].any()
 
 
 def test_training_that_fails_says_what_was_trained(task: TrainingTask, pool: WorkerPool) -> None:
