@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -76,7 +76,6 @@ class Experiment:
         n_orders: Orders of the trials, and of the families.
         seed: Seed of the orders.
         datasets: Those that are replayed; priors are learnt from all others too.
-        kinds: Kinds of policies, ``pausing`` among them; ``None`` for all.
     """
 
     cells: Sequence[RecordedCell]
@@ -85,7 +84,6 @@ class Experiment:
     n_orders: int
     seed: int
     datasets: Sequence[str]
-    kinds: Collection[str] | None = None
 
     def tasks(self) -> list[ReplayTask]:
         """Return every part. A pausing search of all trials does not depend on their order."""
@@ -94,8 +92,6 @@ class Experiment:
             n_families = sum(cell.dataset == dataset for cell in self.cells)
             n_sequences = len(list(itertools.permutations(range(n_families))))
             for policy in standard_policies(self.params.min_gain):
-                if self.kinds is not None and policy.kind not in self.kinds:
-                    continue
                 is_batch = policy.kind in ("pausing", "promotion") and policy.n_trials is None
                 n_orders = min(self.n_orders, n_sequences) if is_batch else self.n_orders
                 found += [ReplayTask(dataset, policy, order) for order in range(n_orders)]

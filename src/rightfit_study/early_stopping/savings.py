@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -25,36 +24,9 @@ TRADES = (
     "percentile",
     "halving",
     "hyperband",
-    "moasha",
-    "median_rule",
     "promotion",
     "none",
 )
-
-
-@dataclass(frozen=True)
-class Headline:
-    """The figures that decide, see :func:`headline`."""
-
-    saved_all: float
-    saved_low: float
-    saved_high: float
-    regret_mean: float
-    regret_low: float
-    regret_high: float
-    regret_p95: float
-    regret_test: float
-    lost_feasible: int
-    n_feasible: int
-    equal_regret_speedup: float | None
-    equal_regret_same_measuring: float | None
-    vs_best_peer: float | None
-    best_peer: str | None
-    saved_dataset: float
-    regret_dataset: float
-    infeasible_extra_pct: float
-    overhead_pct: float
-    n_cells: int
 
 
 def summarise_savings(replays: pl.DataFrame) -> pl.DataFrame:
@@ -138,7 +110,7 @@ def draw_stopping(cells: pl.DataFrame) -> Figure:
     return figure
 
 
-def headline(replays: pl.DataFrame, summary: pl.DataFrame, *, seed: int) -> Headline:
+def headline(replays: pl.DataFrame, summary: pl.DataFrame, *, seed: int) -> dict[str, Any]:
     """Return the figures that decide, those of the pausing rule as configured.
 
     ``equal_regret_speedup`` is the compute of fewer trials, everything measured, at our mean regret
@@ -164,27 +136,22 @@ def headline(replays: pl.DataFrame, summary: pl.DataFrame, *, seed: int) -> Head
     fewer = reachable.get("fewer")
     whole = summary.filter((pl.col("kind") == "fewer") & (pl.col("measuring") == "all"))
     plain = _save_at(whole, ours)
-    return Headline(
-        saved_all=ours["saved"],
-        saved_low=low[0],
-        saved_high=high[0],
-        regret_mean=ours["regret_mean"],
-        regret_low=low[1],
-        regret_high=high[1],
-        regret_p95=ours["regret_p95"],
-        regret_test=ours["regret_test"],
-        lost_feasible=int(ours["n_lost"]),
-        n_feasible=int(ours["n_feasible"]),
-        equal_regret_speedup=None if plain is None else ours["saved"] / plain,
-        equal_regret_same_measuring=None if fewer is None else ours["saved"] / fewer,
-        vs_best_peer=None if best is None else ours["saved"] / reachable[best],
-        best_peer=best,
-        saved_dataset=ours["saved_dataset"],
-        regret_dataset=ours["regret_dataset"],
-        infeasible_extra_pct=_infeasible_extra_pct(replays, runs),
-        overhead_pct=ours["overhead_pct"],
-        n_cells=replays.unique(["dataset", "model"]).height,
-    )
+    figures = ("regret_mean", "regret_p95", "regret_test", "n_lost", "n_feasible")
+    return {
+        "saved": ours["saved"],
+        "saved_low": low[0],
+        "saved_high": high[0],
+        "regret_low": low[1],
+        "regret_high": high[1],
+        **{name: ours[name] for name in (*figures, "saved_dataset", "regret_dataset")},
+        "equal_regret_speedup": None if plain is None else ours["saved"] / plain,
+        "equal_regret_same_measuring": None if fewer is None else ours["saved"] / fewer,
+        "vs_best_peer": None if best is None else ours["saved"] / reachable[best],
+        "best_peer": best,
+        "infeasible_extra_pct": _infeasible_extra_pct(replays, runs),
+        "overhead_pct": ours["overhead_pct"],
+        "n_cells": replays.unique(["dataset", "model"]).height,
+    }
 
 
 def _save_at(peer: pl.DataFrame, ours: dict[str, float | int]) -> float | None:

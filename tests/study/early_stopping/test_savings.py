@@ -57,13 +57,13 @@ REPLAYS = pl.DataFrame(
 def test_the_headline_compares_at_equal_regret() -> None:
     found = headline(REPLAYS, summarise_savings(REPLAYS), seed=0)
 
-    assert found.saved_all == pytest.approx(10)
-    assert found.saved_low == pytest.approx(10)
-    assert found.equal_regret_speedup == pytest.approx(5)
-    assert found.equal_regret_same_measuring == pytest.approx(2.5)
-    assert (found.best_peer, found.vs_best_peer) == ("fewer", pytest.approx(2.5))
-    assert found.infeasible_extra_pct == pytest.approx(10)
-    assert (found.lost_feasible, found.n_feasible, found.n_cells) == (0, 4, 2)
+    assert found["saved"] == pytest.approx(10)
+    assert found["saved_low"] == pytest.approx(10)
+    assert found["equal_regret_speedup"] == pytest.approx(5)
+    assert found["equal_regret_same_measuring"] == pytest.approx(2.5)
+    assert (found["best_peer"], found["vs_best_peer"]) == ("fewer", pytest.approx(2.5))
+    assert found["infeasible_extra_pct"] == pytest.approx(10)
+    assert (found["n_lost"], found["n_feasible"], found["n_cells"]) == (0, 4, 2)
 
 
 def test_lost_winners_are_counted_by_policy_and_cell() -> None:
