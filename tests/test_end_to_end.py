@@ -10,6 +10,7 @@ import pytest
 from kedro.framework.project import pipelines
 
 from rightfit.kedro_project.run import RightfitSession
+from rightfit.kedro_project.stored_results import ProjectLocation
 from rightfit.kedro_project.unchanged import ReusedResults
 from rightfit.measuring.rounds.worker_pool import WorkerPool
 from rightfit.models import runtimes
@@ -41,10 +42,8 @@ class Study:
             session.run(pipeline_names=[pipeline])
 
     def load(self, name: str) -> Any:
-        with RightfitSession.create(
-            self.project, env="test", runtime_params={"data_root": str(self.root)}
-        ) as session:
-            return session.load_context().catalog.load(name)
+        location = ProjectLocation(str(self.root), "test", folder=self.project)
+        return location.open_results().load_newest(name)
 
     def files(self) -> dict[str, int]:
         """Return all files but the raw ones and the runs' notes, with when they were written."""
