@@ -12,9 +12,8 @@ from __future__ import annotations
 
 import contextlib
 import os
-import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -78,7 +77,8 @@ def _run_s(size: int, root: Path, replace: Callable[[Node], Callable[..., Any]])
     params = _describe_grid(size) | {"data_root": str(root)}
     started_s = time.perf_counter()
     with (
-        _quiet(),
+        Path(os.devnull).open("w") as nowhere,  # what Kedro prints is still written, at its cost
+        contextlib.redirect_stdout(nowhere),
         RightfitSession.create(PROJECT, env="test", runtime_params=params) as session,
     ):
         assert isinstance(session, RightfitSession)  # noqa: S101 - of the abstract session's hint
@@ -99,18 +99,3 @@ def _describe_grid(size: int) -> dict[str, Any]:
         described["grid"][kind] = names
         described[kind] = dict.fromkeys(names, OmegaConf.to_container(block))
     return described
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Send what Kedro prints to nowhere; it is still written, at Kedro's cost."""
-    sys.stdout.flush()
-    kept = os.dup(1)
-    with Path(os.devnull).open("w") as nowhere:
-        os.dup2(nowhere.fileno(), 1)
-        try:
-            yield
-        finally:
-            sys.stdout.flush()
-            os.dup2(kept, 1)
-            os.close(kept)

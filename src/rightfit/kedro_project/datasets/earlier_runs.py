@@ -16,7 +16,19 @@ from kedro_datasets.json import JSONDataset
 logger = logging.getLogger(__name__)
 
 
-class EarlierWinnersDataset(JSONDataset):  # type: ignore[misc]  # kedro-datasets ships no types
+class ReadOnlyDataset(JSONDataset):  # type: ignore[misc]  # kedro-datasets ships no types
+    """Reads the versions of a dataset that is written under its own name."""
+
+    def save(self, data: NoReturn) -> NoReturn:  # noqa: ARG002
+        """Refuse.
+
+        Raises:
+            DatasetError: Always.
+        """
+        raise DatasetError(f"{self._filepath} is only read here, as a run wrote it.")
+
+
+class EarlierWinnersDataset(ReadOnlyDataset):
     """Loads the winners of the newest recommendations that are older than the run.
 
     To Kedro they are another dataset than the recommendations that the run makes.
@@ -40,14 +52,6 @@ class EarlierWinnersDataset(JSONDataset):  # type: ignore[misc]  # kedro-dataset
     def load_after(self, run: str) -> Any:
         """Return the winners of the newest recommendations once a run had ended."""
         return self._read(version for version in self._versions if version <= run)
-
-    def save(self, data: NoReturn) -> NoReturn:  # noqa: ARG002
-        """Refuse: a run writes its recommendations under their own name.
-
-        Raises:
-            DatasetError: Always.
-        """
-        raise DatasetError(f"{self._filepath} is only read here, as an earlier run wrote it.")
 
     @cached_property
     def _versions(self) -> list[str]:
@@ -89,7 +93,7 @@ class RunVersion:
     measured_in: str = ""
 
 
-class RunVersionDataset(JSONDataset):  # type: ignore[misc]  # kedro-datasets ships no types
+class RunVersionDataset(ReadOnlyDataset):
     """Tells the versions of a run; of the profiles' file it knows the path alone, not the form."""
 
     def load(self) -> Any:
@@ -102,11 +106,3 @@ class RunVersionDataset(JSONDataset):  # type: ignore[misc]  # kedro-datasets sh
         return RunVersion(
             run, next((version for version in versions if not run or version <= run), "")
         )
-
-    def save(self, data: NoReturn) -> NoReturn:  # noqa: ARG002
-        """Refuse: profiles are written under their own name.
-
-        Raises:
-            DatasetError: Always.
-        """
-        raise DatasetError(f"{self._filepath} is only looked at here.")

@@ -43,12 +43,12 @@ class FileRecord:
 
 @dataclass(frozen=True)
 class ResultRecord:
-    """How a stored result came about.
+    """How a stored result came about; of a source, what its files were when they were read last.
 
     Args:
-        result: Its name in the catalog.
-        key: Hash of all that the step that made it depends on.
-        version: Version it was saved as.
+        result: Its name in the catalog; the path of a source.
+        key: Hash of all that the step that made it depends on; empty of a source.
+        version: Version it was saved as; empty of a source.
         whole: Hash of all that the step read, also of what it does not depend on.
         files: What its files were when it was saved; none of a result that is not local.
     """
@@ -57,13 +57,6 @@ class ResultRecord:
     key: str
     version: str
     whole: str = ""
-    files: tuple[FileRecord, ...] = ()
-
-
-@dataclass(frozen=True)
-class SourceRecord:
-    """What the files of an input were when they were last read."""
-
     files: tuple[FileRecord, ...] = ()
 
 
@@ -125,10 +118,10 @@ class RecordStore:
         A file is read again only if its size or times have changed, or with ``reads_all``.
         """
         key = _key("source", str(path))
-        before = self.documents.get_record(key, SourceRecord) or SourceRecord()
-        files = record_files(path, () if reads_all else before.files)
-        if files != before.files:
-            self.documents.put_record(key, SourceRecord(files))
+        before = self.documents.get_record(key, ResultRecord)
+        files = record_files(path, () if reads_all or before is None else before.files)
+        if before is None or files != before.files:
+            self.documents.put_record(key, ResultRecord(str(path), "", "", files=files))
         return hash_content([[file.path, file.sha256] for file in files])
 
     def hash_source(self, dataset: Dataset | None, *, reads_all: bool = False) -> str | None:
