@@ -3,7 +3,8 @@
 Run from the repository's root: ``make bench-large OPTIONS="--rows 2000000"``. Parquet files of 20
 columns as float64 are written to a temporary folder. For each family fresh processes search on a
 sample (``max_train_rows``), then continue that search with ``train_rows="all"``: the family's
-default, trained on every train row. The last line is JSON:
+default, trained on every train row. The first family's training on all rows is killed once it has
+begun, and resumed. The last line is JSON:
 
 - ``rows``, ``sample_rows``: rows of the table, and of the sample of its train split;
 - ``peak_gib``: highest memory (PSS) of the process tree of any family, seen 5 times a second;
@@ -11,6 +12,7 @@ default, trained on every train row. The last line is JSON:
   foretold, within the interval; 0 otherwise;
 - ``cpu_s_per_1m_rows``: CPU seconds per million rows of the table, for all families together:
   preparing, reading, encoding, training and judging;
+- ``killed_and_resumed``: 1 if that succeeded, and its stored rows were read again;
 - ``families``: the same figures for each, with R² of the sample and of all rows, the foretold gain
   and its interval, wall seconds, and rows learnt from.
 """
@@ -20,7 +22,9 @@ from __future__ import annotations
 import argparse
 import json
 import logging
+import os
 import resource
+import signal
 import subprocess
 import sys
 import tempfile
@@ -101,30 +105,35 @@ def search(table: Path, folder: Path, *, family: str, stage: str, n_sampled: int
     print(json.dumps(figures))
 
 
-def run_stage(arguments: list[str]) -> dict[str, Any]:
+def run_stage(arguments: list[str], *, kill_at: Path | None = None) -> dict[str, Any]:
     """Run a stage in a process of its own; return its figures and what it took.
 
     Args:
         arguments: Of this script.
+        kill_at: Folder; once stored rows are whole in it, the process and its children are killed.
     """
     before, started_s = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
     command = [sys.executable, __file__, *arguments]
     with tempfile.TemporaryFile("w+") as output:
-        process = subprocess.Popen(command, stdout=output)  # noqa: S603 - this program
-        peak_mib = 0.0
+        process = subprocess.Popen(command, stdout=output, start_new_session=True)  # noqa: S603
+        peak_mib, is_killed = 0.0, False
         while process.poll() is None:
             peak_mib = max(peak_mib, read_tree_mib(process.pid))
+            if kill_at is not None and any(kill_at.glob("rows-*/rows.json")):
+                os.killpg(process.pid, signal.SIGKILL)
+                is_killed = True
             time.sleep(POLL_S)
         output.seek(0)
         lines = output.read().splitlines()
-    if process.returncode:
+    if process.returncode and not is_killed:
         raise SystemExit(f"{arguments} ended with {process.returncode}")
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return {
         "peak_mib": peak_mib,
         "cpu_s": used.ru_utime + used.ru_stime - before.ru_utime - before.ru_stime,
         "wall_s": time.monotonic() - started_s,
-        **json.loads(lines[-1]),
+        "is_killed": is_killed,
+        **(json.loads(lines[-1]) if lines and not is_killed else {}),
     }
 
 
@@ -139,12 +148,22 @@ def read_tree_mib(pid: int) -> float:
     return total / BYTES_PER_MIB
 
 
-def measure_family(family: str, table: Path, folder: Path, *, n_sampled: int) -> dict[str, Any]:
+def measure_family(
+    family: str, table: Path, folder: Path, *, n_sampled: int, kills: bool
+) -> dict[str, Any]:
     """Search on the sample, then continue with all rows."""
     common = ["--table", str(table), "--folder", str(folder), "--sample-rows", str(n_sampled)]
-    of_sample, of_all = (
-        run_stage([*common, "--family", family, "--stage", stage]) for stage in STAGES
+    of_sample, *ran = (
+        run_stage(
+            [*common, "--family", family, "--stage", stage], kill_at=folder if is_killed else None
+        )
+        for stage, is_killed in (
+            ("sample", False),
+            *([("all", True)] if kills else []),
+            ("all", False),
+        )
     )
+    of_all = ran[-1]
     gain, (expected, low, high) = of_all["r2"] - of_sample["r2"], of_all["gain"]
     return {
         "r2_sample": round(of_sample["r2"], 4),
@@ -154,9 +173,10 @@ def measure_family(family: str, table: Path, folder: Path, *, n_sampled: int) ->
         "foretold_cpu_s": [round(figure, 1) for figure in of_all["foretold_cpu_s"]],
         "gain_within_forecast": int(low <= gain <= high),
         "learnt_rows": of_all["learnt_rows"],
-        "peak_gib": round(max(run["peak_mib"] for run in (of_sample, of_all)) / 1024, 2),
+        "peak_gib": round(max(run["peak_mib"] for run in (of_sample, *ran)) / 1024, 2),
         "cpu_s": round(of_all["cpu_s"], 1),
         "wall_s": round(of_all["wall_s"], 1),
+        "killed_and_resumed": int(any(run["is_killed"] for run in ran)),
     }
 
 
@@ -183,8 +203,14 @@ def main() -> None:
         table.mkdir()
         write_table(table, asked.rows)
         families = {
-            family: measure_family(family, table, Path(name) / family, n_sampled=asked.sample_rows)
-            for family in asked.families
+            family: measure_family(
+                family,
+                table,
+                Path(name) / family,
+                n_sampled=asked.sample_rows,
+                kills=number == 0,
+            )
+            for number, family in enumerate(asked.families)
         }
     cpu_s = sum(figures["cpu_s"] for figures in families.values())
     print(
@@ -195,6 +221,7 @@ def main() -> None:
                 "peak_gib": max(figures["peak_gib"] for figures in families.values()),
                 "gain_within_forecast": min(f["gain_within_forecast"] for f in families.values()),
                 "cpu_s_per_1m_rows": round(cpu_s / asked.rows * 1e6, 1),
+                "killed_and_resumed": next(iter(families.values()))["killed_and_resumed"],
                 "families": families,
             }
         )
