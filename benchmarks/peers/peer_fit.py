@@ -134,7 +134,6 @@ def fit_tuned(asked: dict[str, Any], _: Path) -> dict[str, Any]:
 
     A fifth of the rows ends the rounds; then all rows are trained on for so many.
     """
-    import numpy as np
     from sklearn.model_selection import train_test_split
 
     train, test, targets = _read(asked)
