@@ -40,8 +40,8 @@ class CallLimit:
     Attributes:
         refit_growth: Rows of the winner's last training for each row of a final one; 0: there is
             none.
-        judging_s: CPU seconds that judging the candidates in this process will take, as far as it
-            is known: the same libraries are imported, the same models loaded.
+        judging_s: CPU seconds that judging the candidates in this process will take, most of them
+            to import the libraries that the workers have imported.
     """
 
     def __init__(
