@@ -18,6 +18,7 @@ from rightfit.searching.candidates import (
     CompleteTrial,
     bundle_candidates,
     choose_candidates,
+    grow_work,
     pareto_front,
     plan_finish,
     predict_validation,
@@ -26,6 +27,7 @@ from rightfit.searching.cell import Cell
 from rightfit.searching.search import run_search
 from rightfit.searching.studies.budget import CallLimit
 from rightfit.searching.studies.study_store import StudyStore
+from rightfit.searching.studies.trial_attributes import CONFIGURATION, CURVE
 
 pytestmark = pytest.mark.whole
 
@@ -110,7 +112,12 @@ def make_trial(*fit_times_s: float) -> FrozenTrial:
         user_attrs={
             "configuration": {"alpha": 0.1},
             "curve": [
-                {"fit_time_s": each_s, "fit_cpu_s": each_s, "kept_checkpoint": n}
+                {
+                    "fit_time_s": each_s,
+                    "fit_cpu_s": each_s,
+                    "kept_checkpoint": n,
+                    "structure": {"n_parameters": 2.0, "n_operations": 2.0},
+                }
                 for n, each_s in enumerate(fit_times_s, start=1)
             ],
         },
@@ -203,3 +210,22 @@ def test_a_candidate_is_trained_up_to_the_checkpoint_whose_model_is_kept(parts: 
     task = plan_finish(trial, parts, cells.make_settings(n_checkpoints=3), exports=False)
 
     assert task.n_checkpoints == 2
+
+
+@pytest.mark.parametrize(
+    ("family", "lowest", "highest"), [("rightfit.models.net", 1.0, 1.01), ("lightgbm", 1.1, 2.0)]
+)
+def test_a_net_trains_no_longer_on_more_rows(
+    family: str, lowest: float, highest: float, blobs: TrainingData
+) -> None:
+    structure = {"n_parameters": 1e5, "n_operations": 1e5, "n_nodes": 1e4, "n_trees": 1e2}
+    configuration = {"n_units": 256, "n_layers": 3, "n_estimators": 100, "num_leaves": 31}
+    trial = optuna.trial.create_trial(
+        value=0.9,
+        user_attrs={CONFIGURATION: configuration, CURVE: [{"structure": structure}]},
+    )
+    rows, labels = (np.repeat(part, 50, axis=0) for part in (blobs.rows, blobs.labels))
+    data = TrainingData(rows, labels, blobs.schema)
+    cell = replace(cells.make_cell(blobs), family=family, train=data)
+
+    assert lowest <= grow_work(trial, cell, 2.0) <= highest

@@ -21,8 +21,10 @@ from rightfit.measuring.naming import name_candidate
 from rightfit.models.bundle import Bundle
 from rightfit.models.calibration import scale_probabilities
 from rightfit.models.registry import get_family
+from rightfit.models.training_work import TrainingSize
 from rightfit.searching.cell import Cell, SearchSettings
 from rightfit.searching.observing import read_finished
+from rightfit.searching.pausing.costs import predict_cpu_s
 from rightfit.searching.pausing.pausing_rule import ApplicationTargets, PausingRule
 from rightfit.searching.studies.budget import CallLimit
 from rightfit.searching.studies.study_store import StudyStore
@@ -182,7 +184,8 @@ def plan_finish(
         expected_s, max_s = curve[-1]["fit_time_s"] * growth, settings.final.max_s
         reason = f"training.final.max_s is {max_s:g}"
     else:
-        expected_s, max_s = curve[-1]["fit_cpu_s"] * growth, limit.left_for_final_s(cell.name)
+        max_s = limit.left_for_final_s(cell.name)
+        expected_s = curve[-1]["fit_cpu_s"] * grow_work(trial, cell, growth)
         reason = f"the budget has {max(max_s, 0.0):.1f} s left for it"
     learns_validation = cell.learns_validation and expected_s <= max_s
     if cell.learns_validation and not learns_validation:
@@ -210,6 +213,31 @@ def grow_final(cell: Cell) -> float:
     n_train = len(cell.train.labels)
     n_more = len(cell.validation.labels) if cell.learns_validation else 0
     return (n_train + n_more) / n_train
+
+
+def grow_work(trial: FrozenTrial, cell: Cell, growth: float) -> float:
+    """Return how many times as long a trial's training takes on so many times its train rows.
+
+    As its family's line of usual CPU seconds says, from 1 to ``growth``: a net passes the same
+    number of rows, in fewer epochs. Without a line it is ``growth``.
+    """
+    schema, n_train = cell.train.schema, len(cell.train.labels)
+
+    def predict_s(n_rows: int) -> float | None:
+        size = TrainingSize(n_rows, 1, schema.n_features, schema.n_outputs)
+        counts = get_family(cell.family).count_work(
+            trial.user_attrs[CONFIGURATION],
+            size,
+            trial.user_attrs[CURVE][-1]["structure"],
+            checkpoint=1,
+            n_checkpoints=1,
+        )
+        return predict_cpu_s(cell.family, counts)
+
+    usual_s, grown_s = predict_s(n_train), predict_s(round(n_train * growth))
+    if not usual_s or not grown_s:
+        return growth
+    return min(max(grown_s / usual_s, 1.0), growth)
 
 
 def predict_validation(

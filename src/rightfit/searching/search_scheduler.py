@@ -27,7 +27,7 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from rightfit._core.processes.lifeline import identify_machine
-from rightfit.searching.candidates import choose_complete, grow_final, plan_finish
+from rightfit.searching.candidates import choose_complete, grow_final, grow_work, plan_finish
 from rightfit.searching.cell import Cell, SearchSettings, study_name
 from rightfit.searching.pausing.pausing_rule import Step
 from rightfit.searching.pausing_plan import NEW, TOLERANCE, PausingPlan
@@ -234,18 +234,20 @@ class SearchScheduler:
 
     def _reserve(self) -> None:
         """Keep free what the final training of the best model takes."""
-        curves = [
-            trial.user_attrs[CURVE]
+        trials = [
+            trial
             for trial in self.pool.trials
             if trial.state != TrialState.FAIL and trial.user_attrs.get(CURVE)
         ]
-        if self._limit is not None and curves:
-            best = max(curves, key=lambda curve: curve[-1]["quality_raw"])
+        if self._limit is not None and trials:
+            best = max(trials, key=lambda trial: trial.user_attrs[CURVE][-1]["quality_raw"])
+            look, growth = best.user_attrs[CURVE][-1], grow_final(self.cell)
+            of_all = growth * self._limit.refit_growth
             self._limit.reserve(
                 self.cell.name,
-                best[-1]["fit_cpu_s"],
-                growth=grow_final(self.cell),
-                quality_raw=best[-1]["quality_raw"],
+                look["fit_cpu_s"] * grow_work(best, self.cell, growth) if growth > 1 else 0.0,
+                refit_s=look["fit_cpu_s"] * grow_work(best, self.cell, of_all) if of_all else 0.0,
+                quality_raw=look["quality_raw"],
             )
 
     def _take_over(self) -> None:

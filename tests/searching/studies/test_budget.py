@@ -164,9 +164,8 @@ def test_the_first_of_two_limits_ends_a_call() -> None:
 
 def test_final_trainings_and_steps_underway_are_kept_free() -> None:
     limit, *_ = make_limit(100.0)
-    limit.refit_growth = 1.5
-    limit.reserve("x.a", 8.0, growth=1.25, quality_raw=0.9)  # 10 of its last training, 15 of all
-    limit.reserve("x.b", 4.0, growth=1.25, quality_raw=0.8)
+    limit.reserve("x.a", 10.0, refit_s=15.0, quality_raw=0.9)  # the winner so far
+    limit.reserve("x.b", 5.0, refit_s=20.0, quality_raw=0.8)
     limit.begin("x.b", 0, 7.0)
 
     assert limit.left_for_searching_s() == pytest.approx(95.0 - 10.0 - 5.0 - 15.0 - 7.0)
@@ -193,10 +192,7 @@ def test_judging_is_kept_free_until_it_is_over() -> None:
 
 def test_nothing_is_kept_free_for_a_last_training_that_there_is_no_room_for() -> None:
     limit, *_ = make_limit(100.0)
-    limit.refit_growth = 1.5
-    limit.reserve(
-        "x.a", 40.0, growth=1.25, quality_raw=0.9
-    )  # 50 of its final training, 75 of the winner's
+    limit.reserve("x.a", 50.0, refit_s=75.0, quality_raw=0.9)
 
     assert limit.left_for_searching_s() == pytest.approx(95.0 - 75.0)
 

@@ -111,17 +111,6 @@ def search_in_turn(searches: Sequence[PlannedSearch]) -> None:
         queue.end(search)
 
 
-def _charge(search: PlannedSearch, report: Report, overhead_s: float) -> None:
-    """Charge a call with a task; by quality alone it will import and open the same once more."""
-    limit, targets, result = search.limit, search.settings.targets, report.result
-    if limit is None or result is None:
-        return
-    limit.charge(result.cpu_s + overhead_s)
-    if targets is not None and not targets.applications.asks_costs:
-        is_opened = report.task.kind == "finish" and not report.task.learns_validation
-        limit.judging_s += overhead_s + (result.cpu_s if is_opened else 0.0)
-
-
 def carry_out(search: PlannedSearch, task: Task) -> TaskResult | None:
     """Carry out a task in a process of its own; ``None`` if that dies or breaks."""
     name = search.cell.name
@@ -337,8 +326,12 @@ class _SideBySide:
             open_search.worked_s += report.result.ended_s - report.result.started_s
             open_search.trainers[report.task.number] = report.worker
             open_search.scheduler.note(report.task, report.result)
-            if open_search.search.limit is not None:
-                _charge(open_search.search, report, self._executor.take_overhead_s())
+            limit, targets = open_search.search.limit, open_search.search.settings.targets
+            if limit is not None:
+                overhead_s = self._executor.take_overhead_s()
+                limit.charge(report.result.cpu_s + overhead_s)
+                if targets is not None and not targets.applications.asks_costs:
+                    limit.judging_s += overhead_s  # the caller will import the same
         elif report.worker_died:
             logger.warning("%s: a worker has died, its task goes to another", open_search.name)
             open_search.scheduler.record_worker_loss(report.task)

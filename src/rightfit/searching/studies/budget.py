@@ -40,8 +40,8 @@ class CallLimit:
     Attributes:
         refit_growth: Rows of the winner's last training for each row of a final one; 0: there is
             none.
-        judging_s: CPU seconds that judging the candidates in this process will take, as far as it
-            is known: the same libraries are imported, the same models loaded.
+        judging_s: CPU seconds that judging the candidates in this process will take, most of them
+            to import the libraries that the workers have imported.
     """
 
     def __init__(
@@ -85,17 +85,17 @@ class CallLimit:
         """Note that a step is over."""
         self._underway_s.pop((search, number), None)
 
-    def reserve(self, search: str, training_s: float, *, growth: float, quality_raw: float) -> None:
+    def reserve(self, search: str, final_s: float, *, refit_s: float, quality_raw: float) -> None:
         """Keep free what a search's best model takes at last, and the winner's training after it.
 
         Args:
             search: Its name.
-            training_s: CPU seconds of its training so far.
-            growth: Rows of the final training for each row of that; 1: there is none.
+            final_s: CPU seconds of its final training; 0: there is none.
+            refit_s: CPU seconds of its training on all rows; 0: there is none.
             quality_raw: Its validation quality: the best of all searches is taken for the winner.
         """
-        self._finals_s[search] = training_s * growth if growth > 1 else 0.0
-        self._refits_s[search] = (quality_raw, training_s * growth * self.refit_growth)
+        self._finals_s[search] = final_s
+        self._refits_s[search] = (quality_raw, refit_s)
 
     def release_final(self, search: str) -> None:
         """Keep nothing free for a search's final training any more."""
