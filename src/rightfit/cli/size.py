@@ -28,6 +28,7 @@ from rightfit.cli.options import (
 from rightfit.cli.stored_answers import load_recommendations, read_answers, read_loads
 from rightfit.data.request_path.usage import PROFILE, read_export
 from rightfit.kedro_project.stored_results import ProjectLocation, where
+from rightfit.measuring.serving import THIS_MACHINE
 from rightfit.ops.http_load.deployment_trial import TrialResult, read_deployment, try_deployment
 from rightfit.ops.http_load.loading import read_bodies
 from rightfit.ops.http_load.served import split_cores
@@ -39,7 +40,7 @@ from rightfit.ops.sizing import (
     size_deployment,
     tabulate_instances,
 )
-from rightfit.ranking.applications.applications import THIS_MACHINE, MachineKind
+from rightfit.ranking.applications.applications import MachineKind
 from rightfit.ranking.records.load_records import LatencyLimit, LoadCurve
 
 SECTION = "Use"

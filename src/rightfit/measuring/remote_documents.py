@@ -24,6 +24,7 @@ from rightfit.measuring.hardware.environment import Environment
 from rightfit.measuring.rounds.jobs import Job
 from rightfit.measuring.rounds.presets import MeasuringSettings
 from rightfit.measuring.rounds.state import PERCENTILES, MeasurementState
+from rightfit.measuring.serving import THIS_MACHINE
 from rightfit.measuring.worker.units import NS_PER_MS
 from rightfit.models.runtimes import ONNX
 
@@ -152,6 +153,10 @@ def import_measured(folder: Path, name: str, store: JsonStore) -> RemoteMeasurem
     """
     if not MACHINE_NAME.fullmatch(name):
         raise ValueError(f"A machine's name must match {MACHINE_NAME.pattern}, but got {name!r}.")
+    if name == THIS_MACHINE:
+        raise ValueError(
+            f"{THIS_MACHINE} is the one that runs the pipeline. Choose another --name."
+        )
     measured = read_document(RemoteMeasurements, folder / MEASURED_FILE)
     if not measured.n_measured:
         raise ValueError(f"{folder / MEASURED_FILE} holds no measurement that has not failed.")

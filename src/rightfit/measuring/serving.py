@@ -40,6 +40,7 @@ class Serving:
 
 
 ELSEWHERE = "@"
+THIS_MACHINE = "this_machine"  # in a fleet: the one that runs the pipeline
 
 
 def name_device(device: str, machine: str) -> str:

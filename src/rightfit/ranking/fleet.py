@@ -10,10 +10,10 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from rightfit._core.formatting import format_number, format_quality
+from rightfit.measuring.serving import THIS_MACHINE
 from rightfit.ranking.application_ranking import ApplicationRanking, order_candidates
 from rightfit.ranking.applications.applications import (
     S_PER_HOUR,
-    THIS_MACHINE,
     THROUGHPUT,
     Application,
     RankingRules,

@@ -1,7 +1,8 @@
 """Segments: whether values of a column, such as stores, need a winner each.
 
-A value has a winner of its own where the overall winner is significantly worse on its rows. Serving
-several models takes the memory of all of them, which their better quality must be worth.
+A value has a winner of its own where the overall winner is expected to be worse on its rows, whose
+qualities are shrunk towards those on all rows. Serving several models takes the memory of all of
+them, which their better quality must be worth.
 """
 
 from __future__ import annotations
@@ -16,14 +17,18 @@ from rightfit._core.formatting import count, format_number
 from rightfit._core.spelling import name_some
 from rightfit.measuring.naming import format_metric, listing
 from rightfit.measuring.profile import PREDICTIONS
+from rightfit.models.quality.standard_errors import unpack_deviations
 from rightfit.ranking.application_ranking import (
     ApplicationRanking,
-    find_possible_best,
     find_winning_rows,
     order_candidates,
 )
-from rightfit.ranking.applications.utility import compute_utility
-from rightfit.ranking.assessment.assessment import Assessment, assess_candidates
+from rightfit.ranking.applications.utility import Floats, compute_utility
+from rightfit.ranking.assessment.assessment import (
+    Assessment,
+    assess_candidates,
+    is_practically_equal,
+)
 from rightfit.ranking.assessment.profile_table import (
     ProfileKey,
     ProfileTable,
@@ -82,6 +87,46 @@ def choose_per_segment(
     }
 
 
+def pool_qualities(judged: pl.DataFrame) -> pl.DataFrame:
+    """Shrink what candidates differ by on a value's rows towards what they differ by on all rows.
+
+    The part that neither candidate nor value explains counts by the share of its variance that is
+    no sampling error (empirical Bayes; Efron and Morris, Journal of the American Statistical
+    Association 70, 1975). Errors that candidates share on the same rows cancel.
+
+    Args:
+        judged: Qualities on the rows of each value (``segment``), a row per hash of predictions.
+    """
+    judged = judged.sort("segment", PREDICTIONS)
+    n_segments, n_candidates = judged["segment"].n_unique(), judged[PREDICTIONS].n_unique()
+    if min(n_segments, n_candidates) < 2:
+        return judged
+    shape = n_segments, n_candidates
+    n_rows = judged["n_rows"].to_numpy().reshape(shape)[:, 0]
+
+    def find_differences(column: str) -> Floats:
+        values = judged[column].to_numpy().reshape(shape)
+        of_candidates = np.average(values, axis=0, weights=n_rows)
+        differences: Floats = values - of_candidates
+        differences -= differences.mean(axis=1, keepdims=True)
+        return differences
+
+    deviations = [unpack_deviations(text) for text in judged["quality_deviations"]]
+    noise = np.array(
+        [
+            np.var(deviations[i : i + n_candidates], axis=0, ddof=1).sum()
+            for i in range(0, len(deviations), n_candidates)
+        ]
+    )
+    squares = (find_differences("quality_raw") ** 2).sum() / (n_segments - 1) / (n_candidates - 1)
+    true = max(0.0, float(squares - noise.mean()))
+    share = (true / (true + noise) if true else np.zeros(n_segments))[:, None]
+    return judged.with_columns(
+        pl.col(name) - pl.Series(((1 - share) * find_differences(name)).ravel())
+        for name in ("quality", "quality_raw")
+    )
+
+
 def _choose(
     ranking: ApplicationRanking,
     dataset: str,
@@ -91,7 +136,7 @@ def _choose(
     column: str,
 ) -> Segments:
     skipped = judged.filter(pl.col(PREDICTIONS).is_null())
-    parts = judged.filter(pl.col(PREDICTIONS).is_not_null()).partition_by(
+    parts = pool_qualities(judged.filter(pl.col(PREDICTIONS).is_not_null())).partition_by(
         "segment", maintain_order=True
     )
     segments = [
@@ -150,8 +195,13 @@ def _assess(
     if row is None:
         return None
     (first,) = find_winning_rows(assessment, order_candidates(assessment))
-    candidate = int(assessment.table.candidate_of_row[row])
-    stays = first is None or find_possible_best(assessment)[candidate]
+    judgement, within = assessment.judgement, assessment.rules.prefer_within
+    stays = first is None or (
+        judgement.feasible[row]
+        and is_practically_equal(
+            judgement.utility[row], assessment.utility[assessment.feasible].max(), within
+        )
+    )
     return _Segment(
         str(judged["segment"][0]),
         int(judged["n_rows"][0]),
@@ -190,8 +240,8 @@ def _word(
     values = count(len(segments), "value")
     if not different:
         return (
-            f"{key.candidate} serves all {values} of {column}: on none is another candidate better "
-            "beyond the errors"
+            f"{key.candidate} serves all {values} of {column}: on none is another candidate "
+            "expected to be better"
         )
     names = {segment.assessment.table.read_key(segment.best).candidate for segment in different}
     memory = f", {format_metric(MEMORY, total[MEMORY])} together" if MEMORY in total else ""

@@ -31,8 +31,8 @@ from rightfit.measuring.naming import (
     sentence_case,
 )
 from rightfit.measuring.profile import Profile
-from rightfit.measuring.serving import Serving
-from rightfit.ranking.applications.applications import QUALITIES, THIS_MACHINE, THREADS, THROUGHPUT
+from rightfit.measuring.serving import THIS_MACHINE, Serving
+from rightfit.ranking.applications.applications import QUALITIES, THREADS, THROUGHPUT
 from rightfit.ranking.assessment.profile_table import PROFILE_KEYS, SERVING_KEYS
 from rightfit.ranking.explanation.decisions import (
     Decision,

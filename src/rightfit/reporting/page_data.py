@@ -9,11 +9,10 @@ import polars as pl
 
 from rightfit.measuring.metrics import METRICS_BY_COLUMN, find_slowdown
 from rightfit.measuring.naming import metric_name, metric_title, metric_unit, objective_name
-from rightfit.measuring.serving import ELSEWHERE, Serving, split_device
+from rightfit.measuring.serving import ELSEWHERE, THIS_MACHINE, Serving, split_device
 from rightfit.ranking.applications.applications import (
     QUALITIES,
     S_PER_HOUR,
-    THIS_MACHINE,
     THROUGHPUT,
     Application,
     RankingRules,

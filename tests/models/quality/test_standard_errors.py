@@ -78,7 +78,9 @@ def test_deviations_have_the_standard_error_of_the_metric(metric: QualityMetric)
     assert np.sqrt((deviations**2).sum()) == pytest.approx(expected, rel=0.15)
 
 
-@pytest.mark.parametrize("name", ["matthews_corrcoef", "jaccard_macro", "f1_macro"])
+@pytest.mark.parametrize(
+    "name", ["matthews_corrcoef", "jaccard_macro", "f1_macro", "f1_weighted", "precision_weighted"]
+)
 def test_formula_of_a_confusion_matrix_is_the_spread_over_samples(name: str) -> None:
     metric = QualityMetric(name=name, worst=0.0, best=1.0)
     rng = np.random.default_rng(1)

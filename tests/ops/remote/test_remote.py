@@ -467,6 +467,8 @@ def test_missing_library_is_named_in_one_line(packed: Packed, tmp_path: Path) ->
 def test_name_of_a_machine_is_a_plain_one(came_back: Path, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="must match"):
         import_measured(came_back, "../board", JsonStore(tmp_path))
+    with pytest.raises(ValueError, match="this_machine is the one that runs the pipeline"):
+        import_measured(came_back, "this_machine", JsonStore(tmp_path))
 
 
 def test_application_chooses_among_the_profiles_of_the_machine_that_it_names() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -10,13 +11,13 @@ import numpy as np
 import pytest
 import xgboost
 from distributed import LocalCluster
-from harness.guides import read_blocks
 from lightgbm.dask import DaskLGBMRegressor
 from sklearn.metrics import r2_score
 from xgboost.dask import DaskXGBRegressor
 
 pytestmark = [pytest.mark.whole, pytest.mark.long]
 
+PYTHON = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 SETTINGS = {"n_estimators": 60, "learning_rate": 0.15, "subsample": 1.0}
 
 
@@ -31,9 +32,9 @@ SETTINGS = {"n_estimators": 60, "learning_rate": 0.15, "subsample": 1.0}
 def test_model_of_three_workers_is_as_good_as_one_process_within_an_error(
     project_path: Path, estimator: Any, alone: Any
 ) -> None:
-    (block,) = read_blocks(project_path / "docs/howto/large_table.md")[-1:]
+    (code,) = PYTHON.findall((project_path / "docs/howto/large_table.md").read_text())
     page: dict[str, Any] = {}
-    exec(block.text, page)  # noqa: S102 - the page's own code
+    exec(code, page)  # noqa: S102 - the page's own code
     rng = np.random.default_rng(0)
     rows = rng.normal(size=(9_000, 6))
     targets = np.sin(2 * rows[:, :3]).sum(axis=1) + rng.normal(size=9_000) / 2
@@ -65,9 +66,9 @@ def test_model_of_three_workers_is_as_good_as_one_process_within_an_error(
 
 
 def test_cluster_that_does_not_answer_is_an_error_of_one_line(project_path: Path) -> None:
-    (block,) = read_blocks(project_path / "docs/howto/large_table.md")[-1:]
+    (code,) = PYTHON.findall((project_path / "docs/howto/large_table.md").read_text())
     page: dict[str, Any] = {}
-    exec(block.text.replace("timeout=30", "timeout=1"), page)  # noqa: S102
+    exec(code.replace("timeout=30", "timeout=1"), page)  # noqa: S102
 
     with pytest.raises(OSError, match="Timed out trying to connect to tcp:"):
         page["train"](DaskLGBMRegressor, {}, np.zeros((3, 1)), np.zeros(3), "tcp://127.0.0.1:1")

@@ -185,7 +185,7 @@ def row_effects(metric: QualityMetric, labels: Array, answers: Array) -> Floats 
     if name == "neg_log_loss":
         chosen = np.take_along_axis(answers, labels[:, None], axis=1)[:, 0].astype(np.float64)
         return _centred(np.log(np.clip(chosen, np.finfo(np.float32).eps, 1)))
-    if name.removesuffix("_macro") in RATIOS:
+    if name.removesuffix("_macro").removesuffix("_weighted") in RATIOS:
         return _ratio_effects(metric, labels, answers)
     if name == "matthews_corrcoef":
         return _correlation_effects(labels, metric.decide(answers).argmax(axis=1))
@@ -234,8 +234,13 @@ def _ratio_effects(metric: QualityMetric, labels: Array, answers: Array) -> Floa
         }.get(kind)
         below = (is_label.astype(np.float64) + is_answer) / 2 if shares is None else shares
         mean = float(below.mean())
-        if mean:
-            effects += (hits - hits.mean() / mean * below) / mean / len(classes)
+        if not mean:
+            continue
+        ratio = hits.mean() / mean
+        share = is_label.mean() if average == "weighted" else 1 / len(classes)
+        effects += (hits - ratio * below) / mean * share
+        if average == "weighted":
+            effects += ratio * is_label
     return _centred(effects)
 
 

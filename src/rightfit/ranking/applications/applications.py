@@ -47,7 +47,6 @@ METRIC_BLOCKS = {  # that name metrics, and what they may name
 }
 UTILITY = "utility"  # in a tie rule: the utility itself
 N_MODELS = "n_models"  # and of how many models a candidate consists: 2 in a cascade
-THIS_MACHINE = "this_machine"  # in a fleet: the one that runs the pipeline
 MAX_DRAWS = 1_000_000  # minutes for a thousand profiles
 ROUNDING = 1e-9  # of an allowed loss: one that is exactly allowed is not broken by rounding
 # max_degradation is a loss of one of these
