@@ -15,6 +15,7 @@ from rightfit.measuring.worker.meters.devices import DeviceMeter
 from rightfit.measuring.worker.meters.memory import MemoryMeter
 from rightfit.measuring.worker.phases import time_batches
 from rightfit.measuring.worker.protocol import TimingLimits
+from rightfit.measuring.worker.results import Phase
 from rightfit.measuring.worker.units import NS_PER_MS
 
 
@@ -35,8 +36,9 @@ def test_batches_are_timed_until_the_time_is_over() -> None:
     assert (n_calls, spent_ns, longest_ns) == (4, 1_050_000_000, 300_000_000)
 
 
-def test_throughput_is_rows_over_the_time_of_all_whole_batches(
-    monkeypatch: pytest.MonkeyPatch,
+@pytest.mark.parametrize(("delay_share", "rows_per_s"), [(None, 12.0), (0.75, 48.0)])
+def test_throughput_is_rows_over_the_own_time_of_all_whole_batches(
+    delay_share: float | None, rows_per_s: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     batches: list[npt.NDArray[np.float32]] = []
 
@@ -44,7 +46,9 @@ def test_throughput_is_rows_over_the_time_of_all_whole_batches(
         batches.extend(inputs)
         return 4, 1_000_000_000, 300_000_000
 
+    phase = Phase(wall_ms=1e3, cpu_ms=250.0, cores=0.25, delay_share=delay_share)
     monkeypatch.setattr(phases, "time_batches", time_batches)
+    monkeypatch.setattr(phases, "PhaseMeter", lambda: SimpleNamespace(read=lambda: phase))
     request: Any = SimpleNamespace(batch_max_call_ms=1e9, batch_sizes=[3], batch=None)
 
     [timed] = phases._try_batches(
@@ -55,7 +59,7 @@ def test_throughput_is_rows_over_the_time_of_all_whole_batches(
         DeviceMeter("cpu"),
     )
 
-    assert (timed.batch_size, timed.rows_per_s, timed.longest_call_ms) == (3, 12.0, 300.0)
+    assert (timed.batch_size, timed.rows_per_s, timed.longest_call_ms) == (3, rows_per_s, 300.0)
     assert [batch[:, 0].tolist() for batch in batches] == [[0, 2, 4], [6, 8, 10]]
     assert all(batch.flags.c_contiguous for batch in batches)
 

@@ -352,9 +352,7 @@ def _try_batches(
         inputs = _cut_batches(pool, batch_size)
         reset_peak()
         before = read_memory()
-        start_ns = time.perf_counter_ns()
         answers = call(copy_input(inputs[0]))  # held as a server would hold it
-        call_ns_per_row = (time.perf_counter_ns() - start_ns) / batch_size
         peak_mib = max(peak_mib, memory.peak_mib(before))
         require_each(answers, n_rows=batch_size)
         del answers
@@ -362,11 +360,13 @@ def _try_batches(
         meter = PhaseMeter()
         n_calls, spent_ns, longest_ns = time_batches(call, inputs, request.batch)
         phase, figures = meter.read(), device.stop()
+        # others may have had the core in one try and not in another, and the best size is repeated
+        call_ns_per_row = spent_ns * (1 - (phase.delay_share or 0)) / (n_calls * batch_size)
         yield BatchPhase(
             **vars(phase),
             **vars(figures),
             batch_size=batch_size,
-            rows_per_s=n_calls * batch_size * NS_PER_S / spent_ns,
+            rows_per_s=NS_PER_S / call_ns_per_row,
             n_calls=n_calls,
             longest_call_ms=longest_ns / NS_PER_MS,
             peak_memory_mib=peak_mib,
