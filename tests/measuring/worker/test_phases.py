@@ -36,9 +36,12 @@ def test_batches_are_timed_until_the_time_is_over() -> None:
     assert (n_calls, spent_ns, longest_ns) == (4, 1_050_000_000, 300_000_000)
 
 
-@pytest.mark.parametrize(("delay_share", "rows_per_s"), [(None, 12.0), (0.75, 48.0)])
+@pytest.mark.parametrize(
+    ("n_threads", "waits", "rows_per_s"),
+    [(1, 0, 48.0), (1, 1, 12.0), (2, 0, 12.0)],  # others took three quarters of the second
+)
 def test_throughput_is_rows_over_the_own_time_of_all_whole_batches(
-    delay_share: float | None, rows_per_s: float, monkeypatch: pytest.MonkeyPatch
+    n_threads: int, waits: int, rows_per_s: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     batches: list[npt.NDArray[np.float32]] = []
 
@@ -46,10 +49,15 @@ def test_throughput_is_rows_over_the_own_time_of_all_whole_batches(
         batches.extend(inputs)
         return 4, 1_000_000_000, 300_000_000
 
-    phase = Phase(wall_ms=1e3, cpu_ms=250.0, cores=0.25, delay_share=delay_share)
+    phase = Phase(wall_ms=1e3, cpu_ms=250.0, cores=0.25, delay_share=None)
+    cpu_ns = itertools.count(step=250_000_000)
+    monkeypatch.setattr(phases.time, "process_time_ns", cpu_ns.__next__)
+    monkeypatch.setattr(phases, "_count_waits", itertools.count(step=waits).__next__)
     monkeypatch.setattr(phases, "time_batches", time_batches)
     monkeypatch.setattr(phases, "PhaseMeter", lambda: SimpleNamespace(read=lambda: phase))
-    request: Any = SimpleNamespace(batch_max_call_ms=1e9, batch_sizes=[3], batch=None)
+    request: Any = SimpleNamespace(
+        batch_max_call_ms=1e9, batch_sizes=[3], batch=None, arguments={"n_threads": n_threads}
+    )
 
     [timed] = phases._try_batches(
         lambda batch: batch,

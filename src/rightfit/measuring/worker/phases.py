@@ -345,6 +345,7 @@ def _try_batches(
 ) -> Iterator[BatchPhase]:
     """Time batch sizes shortly one after another, until a call takes too long."""
     max_call_ns = request.batch_max_call_ms * NS_PER_MS
+    has_threads = request.arguments.get("n_threads", 1) > 1
     call_ns_per_row, peak_mib = 0.0, -math.inf
     for batch_size in request.batch_sizes:
         if call_ns_per_row * batch_size > max_call_ns:
@@ -358,10 +359,12 @@ def _try_batches(
         del answers
         device.start()
         meter = PhaseMeter()
+        n_waits, start_cpu_ns = _count_waits(), time.process_time_ns()
         n_calls, spent_ns, longest_ns = time_batches(call, inputs, request.batch)
+        if not has_threads and _count_waits() == n_waits:  # the time that others took is no size's
+            spent_ns = min(spent_ns, time.process_time_ns() - start_cpu_ns)
         phase, figures = meter.read(), device.stop()
-        # others may have had the core in one try and not in another, and the best size is repeated
-        call_ns_per_row = spent_ns * (1 - (phase.delay_share or 0)) / (n_calls * batch_size)
+        call_ns_per_row = spent_ns / (n_calls * batch_size)
         yield BatchPhase(
             **vars(phase),
             **vars(figures),
