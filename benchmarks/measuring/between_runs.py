@@ -8,7 +8,8 @@ runs of one project that measured the same candidates. Prints
 - the same of the reference in the given runs, which taught nothing;
 - for each metric, what profiles differ by between two runs beside what all of a dataset share: root
   mean square of the logarithm, what their intervals tell, and the share of differences that two
-  intervals of 95 % hold, by threads and for cascades, which are timed in blocks of their own.
+  intervals of 95 % hold, by threads, for cascades, which are timed in blocks of their own, and for
+  throughputs of another batch size.
 """
 
 from __future__ import annotations
@@ -89,7 +90,7 @@ def read_profiles(root: Path) -> pl.DataFrame:
 
 def pair(first: pl.DataFrame, second: pl.DataFrame, metric: str) -> pl.DataFrame:
     """Return by how much profiles moved from one run to another, beside those of one thread."""
-    columns = [metric, f"{metric}_low", f"{metric}_high"]
+    columns = [metric, f"{metric}_low", f"{metric}_high", "best_batch_size"]
     both = first.select(*KEYS, "group", *columns).join(second.select(*KEYS, *columns), on=KEYS)
     both = both.drop_nulls()
     half_widths = [
@@ -99,7 +100,11 @@ def pair(first: pl.DataFrame, second: pl.DataFrame, metric: str) -> pl.DataFrame
     moved = (pl.col(f"{metric}_right") / pl.col(metric)).log()
     shared = moved.filter(pl.col("group") == "1 threads").median().over("dataset")
     told = (half_widths[0] ** 2 + half_widths[1] ** 2).sqrt()
-    return both.select("group", gap=moved - shared, told=told)
+    is_other = pl.lit(metric == METRICS[-1]) & (
+        pl.col("best_batch_size") != pl.col("best_batch_size_right")
+    )
+    group = pl.when(is_other).then(pl.col("group") + ", another batch size").otherwise("group")
+    return both.select(group, gap=moved - shared, told=told)
 
 
 if __name__ == "__main__":
