@@ -212,6 +212,7 @@ def test_ready_child_ends_when_its_pipe_is_closed(worker: Worker, tmp_path: Path
     assert not is_alive(older)
     assert is_alive(younger)
     assert worker.ask(SliceRequest(younger, is_batch=False), SliceTimed) == SliceTimed()
+    worker.leave(younger)  # the worker is every test's
 
 
 def is_alive(pid: int) -> bool:
