@@ -407,10 +407,18 @@ def read_table(table: object) -> Table:
     if isinstance(table, str | Path):
         path = read_path("table", table)
         if path.suffix not in READERS:
-            raise RightfitError(f"The table must be a {', '.join(READERS)} file, but got {path}.")
+            raise RightfitError(
+                f"The table must be a {', '.join(READERS)} file, but got {path}. Read another kind "
+                "with pandas or polars, and give the frame."
+            )
         if not path.is_file():
             raise RightfitError(f"There is no file {path}.")
         table = READERS[path.suffix](path)
+    elif isinstance(table, np.ndarray):
+        raise RightfitError(
+            "The table is an array, whose columns have no names. Give it as "
+            "polars.DataFrame(table, schema=[...]), or use RightfitClassifier or RightfitRegressor."
+        )
     elif isinstance(table, Sequence):
         table = read_records(table, entry="table")
     try:
