@@ -31,7 +31,11 @@ def environments(project_path: Path) -> dict[str, Any]:
 def test_every_page_with_python_is_run_or_needs_more(
     environments: dict[str, Any], project_path: Path
 ) -> None:
-    documents = [project_path / "README.md", *(project_path / "docs").glob("[th]*/*.md")]
+    documents = [
+        project_path / "README.md",
+        project_path / "docs" / "index.md",
+        *(project_path / "docs").glob("[th]*/*.md"),
+    ]
     pages = {
         str(path.relative_to(project_path))
         for path in documents
