@@ -530,7 +530,7 @@ def _find_text_kind(column: pl.Series, n_distinct: int) -> Kind:
         return date
     kind = _judge_texts(column, n_distinct)
     is_number = texts.str.contains(MARKED_NUMBER)
-    if (is_number.mean() or 0) >= MOST_NUMBERS and texts.str.contains(r"\D").any():
+    if is_number.sum() > MOST_NUMBERS * texts.len() and texts.str.contains(r"\D").any():
         numbers, others = texts.filter(is_number), texts.filter(~is_number).unique().sort()
         marked = numbers.filter(numbers.str.contains(r"\D"))
         hint = f"texts that look like numbers, as {[*marked, *numbers][0]!r} does"
