@@ -88,7 +88,7 @@ class ProgressLine:
 
 @contextmanager
 def showing_progress(
-    verbose: bool | None = None, on_progress: Listener | None = None
+    verbose: bool | int | None = None, on_progress: Listener | None = None
 ) -> Iterator[None]:
     """Show how far a call is while the block runs, unless a display around it does.
 

@@ -312,7 +312,7 @@ def search(
     n_jobs: int | None = None,
     random_state: int = 0,
     folder: str | Path | None = None,
-    verbose: bool | None = None,
+    verbose: bool | int | None = None,
     on_progress: Listener | None = None,
 ) -> SearchResult:
     """Search models for a table, measure what serving them costs, and rank them per application.
