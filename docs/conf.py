@@ -117,6 +117,7 @@ def describe_page(app: Sphinx, name: str) -> str:
 
 def setup(app: Sphinx) -> None:
     """Write the pages that are made from code, before any page is read."""
+    app.add_config_value("synonyms", SYNONYMS, "env")  # a change of them has every page read anew
     app.connect("builder-inited", lambda app: reference_pages.write_pages(Path(app.srcdir)))
     app.connect("source-read", adapt_page)
     app.connect("build-finished", write_llms)

@@ -27,6 +27,7 @@ TOOLS = ("hypothesis", "pytest", "pytest-timeout")
 BYTES_PER_MIB = 2**20
 PAGES = (
     "README.md",
+    "docs/index.md",
     "docs/tutorial/models.md",
     "docs/howto/groups.md",
     "docs/howto/leave_autogluon.md",

@@ -92,3 +92,27 @@ def test_a_winner_that_hardly_beats_guessing_is_told(
     warned = [record.message for record in caplog.records if record.levelname == "WARNING"]
     assert warned[0] == unread
     assert warned[-1] == worthless
+
+
+def test_marks_of_gaps_among_numbers_of_a_csv_are_gaps(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    rng = np.random.default_rng(0)
+    amounts = [f"{x:.3f}" if i % 9 else "n/a" for i, x in enumerate(rng.normal(size=100))]
+    table = pl.DataFrame(
+        {"amount": amounts, "town": ["NA", "SE", "DK", "FI"] * 25, "sold": ["no", "yes"] * 50}
+    )
+    table.write_csv(tmp_path / "table.csv")
+    table.select("amount", "sold", clean=pl.col("amount").rank()).write_parquet(
+        tmp_path / "table.parquet"
+    )
+
+    read, stored = (
+        search(tmp_path / f"table.{kind}", "sold", families=["linear"], n_trials=1, n_jobs=1)
+        for kind in ("csv", "parquet")
+    )
+
+    assert read.data_card.features.numeric == ("amount",)
+    assert read.data_card.features.categorical == ("town",)
+    [remark] = [remark for remark in stored.data_card.remarks if "amount" in remark]
+    assert remark.endswith(", but for 'n/a': make them numbers and gaps, which tell more)")

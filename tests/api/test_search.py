@@ -215,6 +215,7 @@ def write(writing: Callable[[Path], object], path: Path) -> Path:
         ({"table": "no_such.parquet"}, "There is no file no_such.parquet"),
         ({"table": "table.xlsx"}, "must be a .parquet, .pq, .csv file"),
         ({"table": 5}, "must be a table"),
+        ({"table": np.zeros((20, 2))}, "is an array, whose columns have no names"),
         ({"budget_cpu_s": 0}, "budget_cpu_s must be a positive number of CPU seconds, but got 0"),
         ({"budget_cpu_s": float("nan")}, "budget_cpu_s must be a positive number"),
         ({"budget_cpu_s": "5"}, "budget_cpu_s must be a positive number"),

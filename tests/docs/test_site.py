@@ -75,17 +75,31 @@ def test_search_finds_a_page_from_a_folder_without_a_network(
 
 QUESTIONS = {
     "why did model lose": "howto/why_not",
+    "why not model": "howto/why_not",
+    "explain loser": "howto/why_not",
     "time limit": "howto/longer_search",
     "memory limit": "howto/application",
     "limit p95 memory": "howto/application",
+    "max latency and memory": "howto/application",
+    "hard limit": "howto/application",
     "custom metric": "howto/metric",
     "cost matrix metric": "howto/metric",
+    "misclassification cost": "howto/metric",
+    "own metric": "howto/metric",
+    "quality callable": "howto/metric",
     "progress": "howto/search_python",
     "n_jobs": "howto/search_python",
     "time series split": "howto/groups",
     "csv dates missing": "howto/table",
+    "load my own data": "howto/csv",
+    "missing values": "howto/table",
     "million rows minutes": "howto/large_table",
+    "30 CPU minutes million rows": "howto/large_table",
+    "limit cpu time": "howto/longer_search",
     "gate CI": "howto/ci",
+    "continuous integration": "howto/ci",
+    "fail build regression": "howto/ci",
+    "number of workers": "howto/machines",
 }
 
 

@@ -13,6 +13,7 @@ NEEDS_MORE = {  # pages whose Python is a part of something, and what runs it
     "docs/howto/ci.md": "a DAG of Airflow",
     "docs/howto/dagster.md": "a job of Dagster",
     "docs/howto/existing_project.md": "tests/adoption/test_adoption.py",
+    "docs/howto/large_table.md": "a Dask cluster; tests/searching/parallel/test_dask_training.py",
     "docs/howto/only_ranking.md": "a ranking at hand; tests/api/test_stored_qualities.py",
     "docs/howto/own_family.md": "tests/guides/test_your_own.py",
     "docs/howto/results.md": "tests/api/test_python_guide.py, in a project",
@@ -31,7 +32,11 @@ def environments(project_path: Path) -> dict[str, Any]:
 def test_every_page_with_python_is_run_or_needs_more(
     environments: dict[str, Any], project_path: Path
 ) -> None:
-    documents = [project_path / "README.md", *(project_path / "docs").glob("[th]*/*.md")]
+    documents = [
+        project_path / "README.md",
+        project_path / "docs" / "index.md",
+        *(project_path / "docs").glob("[th]*/*.md"),
+    ]
     pages = {
         str(path.relative_to(project_path))
         for path in documents

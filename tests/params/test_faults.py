@@ -71,7 +71,7 @@ RIGHT = {"licence": "CC0", "columns": [{"names": ["a"], "allowed": {"min": 1}}]}
                 "other has allowed: {min: 1}"
             ],
         ),
-        (None, ["tables.mine: Input should be a valid dictionary or instance of Table"]),
+        (None, ["tables.mine: must be a mapping of keys"]),
     ],
 )
 def test_fault_names_the_key_and_shows_the_right_form(wrong: Any, expected: list[str]) -> None:

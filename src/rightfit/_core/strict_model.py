@@ -34,6 +34,7 @@ MAX_THREADS = 1_024
 MAX_CHECKPOINTS = 64  # each at twice the length of the one before
 MAX_BATCH_SIZE = 2**18  # rows that are held in memory at once
 MAX_INPUT = 60  # characters of what a message repeats
+OFFERED = ("Application", "Constraint", "Objective")  # blocks that a caller in Python may make
 PREFIX = "Value error, "  # with which pydantic begins the message of a validator
 
 Item = TypeVar("Item")
@@ -240,7 +241,11 @@ def word_fault(fault: Mapping[str, Any], known: Iterable[str] = ()) -> str:
     if fault["type"] == "extra_forbidden":
         near = find_nearest(str(fault["loc"][-1]), known) if len(fault["loc"]) == 1 else None
         return "is unknown" + (f"; did you mean {near!r}?" if near else "")
-    message: str = fault["msg"].removeprefix(PREFIX).replace("valid tuple", "list")
+    message: str = fault["msg"].removeprefix(PREFIX)
+    if fault["type"] == "model_type":
+        name = fault["ctx"]["class_name"]
+        message = "must be a mapping of keys" + (f", or rf.{name}(...)" if name in OFFERED else "")
+    message = message.replace("valid tuple", "list")
     value = repr(fault["input"])
     is_whole = isinstance(fault["input"], Mapping)  # of a block, whose parts do not fit
     says_input = is_whole or "got" in message or value in message

@@ -66,7 +66,7 @@ class _SearchingEstimator(BaseEstimator):  # type: ignore[misc]  # untyped base
         early_stopping: StoppingLike = "pausing",
         refit: bool = True,
         random_state: int | np.random.RandomState | None = None,
-        verbose: bool | None = None,
+        verbose: bool | int | None = None,
     ) -> None:
         self.application = application
         self.families = families

@@ -30,7 +30,7 @@ def measure(
     preset: str = "quick",
     quality: Quality | None = None,
     trust: bool = False,
-    verbose: bool | None = None,
+    verbose: bool | int | None = None,
     on_progress: Listener | None = None,
 ) -> Profile:
     """Measure what serving a model costs, in fresh processes, and how good its answers are.
@@ -93,7 +93,7 @@ def compare(
     quality: Quality | None = None,
     applications: ApplicationsLike | None = None,
     trust: bool = False,
-    verbose: bool | None = None,
+    verbose: bool | int | None = None,
     on_progress: Listener | None = None,
 ) -> Profiles:
     """Measure models side by side, in turns, so that fluctuations of the machine meet them all.

@@ -88,7 +88,7 @@ class ProgressLine:
 
 @contextmanager
 def showing_progress(
-    verbose: bool | None = None, on_progress: Listener | None = None
+    verbose: bool | int | None = None, on_progress: Listener | None = None
 ) -> Iterator[None]:
     """Show how far a call is while the block runs, unless a display around it does.
 
@@ -97,7 +97,7 @@ def showing_progress(
             every five seconds; false: not at all.
         on_progress: Called with each step too.
     """
-    require_type("verbose", verbose, bool | None)
+    require_type("verbose", verbose, int | None)  # 0 and 1 too
     if on_progress is not None and not callable(on_progress):
         raise RightfitError(f"on_progress must be a function, but got {on_progress!r:.80}.")
     with ExitStack() as stack:

@@ -72,7 +72,7 @@ def tune_serving(
     preset: str = "quick",
     quality: Quality | None = None,
     trust: bool = False,
-    verbose: bool | None = None,
+    verbose: bool | int | None = None,
     on_progress: Listener | None = None,
 ) -> TunedServing:
     """Search for the serving configurations of a fitted model that suit applications best.

@@ -8,6 +8,7 @@ import click
 
 from rightfit._core.errors import NothingStoredError
 from rightfit._core.formatting import count
+from rightfit.api.progress_line import showing_progress
 from rightfit.cli.options import APPLICATION, DATASET, NEW_FOLDER, echo_lines, faults_as_message
 from rightfit.cli.stored_answers import read_answers
 from rightfit.exporting.export_folder import check_folder, export_model, require_winner
@@ -37,7 +38,7 @@ def export(
     with_server: bool,
 ) -> None:
     """Write a winning model into a folder, with how to use it and what was measured."""
-    with faults_as_message():
+    with faults_as_message(), showing_progress():
         check_folder(folder, force=force)
         results = location.open_results()
         (answer,) = read_answers(results, application, dataset)

@@ -10,6 +10,7 @@ import click
 from rich.table import Table
 
 from rightfit._core.processes.codec import to_plain
+from rightfit.api.progress_line import showing_progress
 from rightfit.cli.options import (
     AS_JSON,
     GIVEN_FILE,
@@ -57,7 +58,7 @@ HEADS = ("load", "answers/s", "p50 ms", "p95 ms", "p99 ms", "failed", "CPU", "Mi
 @click.argument("folder", type=GIVEN_FOLDER)
 def load_test(folder: Path, *, as_json: bool, **options: Any) -> None:
     """Serve an exported model and raise the load until it no longer keeps up."""
-    with faults_as_message(RuntimeError):
+    with faults_as_message(RuntimeError), showing_progress():
         curve = load_export(folder, **options)
     if as_json:
         echo_json(to_plain(curve))

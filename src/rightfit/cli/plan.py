@@ -8,6 +8,7 @@ import click
 
 from rightfit._core.errors import NothingStoredError
 from rightfit.api.candidate_measuring import list_paths, list_servings
+from rightfit.api.progress_line import showing_progress
 from rightfit.cli.options import echo_lines, faults_as_message
 from rightfit.kedro_project.command_line import read_run_params
 from rightfit.kedro_project.stored_results import ProjectLocation, where
@@ -32,7 +33,7 @@ SECTION = "Run"
 @where
 def plan(location: ProjectLocation, params: dict[str, Any]) -> None:
     """List what an evaluation would measure, and how long that takes at most."""
-    with faults_as_message():
+    with faults_as_message(), showing_progress():
         parameters, results = location.read_parameters(params), location.open_results()
         faults = find_faults(parameters, stages=["evaluation"])
         if faults:

@@ -16,6 +16,7 @@ from rightfit._core.formatting import clean_text
 from rightfit._core.processes.codec import from_plain
 from rightfit._core.processes.regular_files import require_regular
 from rightfit._core.strict_model import list_faults
+from rightfit.api.progress_line import showing_progress
 from rightfit.cli.options import (
     APPLICATION,
     DATASET,
@@ -123,7 +124,7 @@ def size(
         raise click.UsageError("Several --load need several --rate, or --prices.")
     rate_per_s = rates_per_s[0]
     remarks: list[str] = []
-    with faults_as_message():
+    with faults_as_message(), showing_progress():
         results = location.open_results()
         (answer,) = read_answers(results, application, dataset)
         scenario = load_recommendations(results)[1][application].scenario

@@ -59,6 +59,7 @@ MIN_ROWS_SHARE = 0.5  # a table with fewer rows than this share of today's is ta
 NULL_FACTOR = 2  # the share of gaps allowed, against today's
 MAX_CLASSES = 100
 MANY_NUMBERS = 10  # more different numbers than digits are rarely meant as classes
+MOST_NUMBERS = 0.8  # share of texts that look like numbers, from which the others are marks of gaps
 MANY_GAPS = 0.05  # share of gaps from which their place is a feature of its own
 MIN_CATEGORY_SHARE = 0.01  # of the rows; rarer categories share one bucket
 MIN_WORDS = 3  # of half of the texts, if they are free text and no names or codes
@@ -528,9 +529,14 @@ def _find_text_kind(column: pl.Series, n_distinct: int) -> Kind:
     if (date := _find_date(column)) is not None:
         return date
     kind = _judge_texts(column, n_distinct)
-    if texts.str.contains(MARKED_NUMBER).all() and texts.str.contains(r"\D").any():
-        example = texts.filter(texts.str.contains(r"\D"))[0]
-        hint = f"texts that look like numbers, as {example!r} does: as numbers they tell more"
+    is_number = texts.str.contains(MARKED_NUMBER)
+    if is_number.sum() > MOST_NUMBERS * texts.len() and texts.str.contains(r"\D").any():
+        numbers, others = texts.filter(is_number), texts.filter(~is_number).unique().sort()
+        marked = numbers.filter(numbers.str.contains(r"\D"))
+        hint = f"texts that look like numbers, as {[*marked, *numbers][0]!r} does"
+        if not others.is_empty():
+            hint += f", but for {name_some(list(map(repr, others)))}"
+        hint += ": make them numbers and gaps, which tell more"
         return replace(kind, reason="; ".join(filter(None, [kind.reason, hint])))
     return kind
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from rightfit.api.progress_line import showing_progress
 from rightfit.cli.options import GIVEN_FOLDER, echo_lines, faults_as_message
 from rightfit.kedro_project.stored_results import ProjectLocation, where
 from rightfit.measuring.remote_documents import import_measured
@@ -22,7 +23,7 @@ def import_(location: ProjectLocation, folder: Path, name: str) -> None:
 
     FOLDER holds the measured.json of rightfit remote measure.
     """
-    with faults_as_message():
+    with faults_as_message(), showing_progress():
         store = location.open_results().load_current("measurements")
         measured = import_measured(folder, name, store)
     echo_lines(

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from rightfit.api.progress_line import showing_progress
 from rightfit.cli.options import GIVEN_FOLDER, NEW_FOLDER, echo_lines, faults_as_message
 from rightfit.ops.remote.measure_pack import describe_measured, measure_pack
 
@@ -22,7 +23,7 @@ def measure(source: Path, out: Path) -> None:
     SOURCE is the folder that rightfit remote pack has written; the figures go to OUT.
     """
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    with faults_as_message():
+    with faults_as_message(), showing_progress():
         measured = measure_pack(source, out)
     echo_lines(describe_measured(measured, out))
     if not measured.n_measured:

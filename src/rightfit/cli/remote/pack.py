@@ -10,6 +10,7 @@ import click
 from rightfit._core.errors import NothingStoredError
 from rightfit._core.formatting import count
 from rightfit.api.candidate_measuring import list_paths
+from rightfit.api.progress_line import showing_progress
 from rightfit.cli.options import NEW_FOLDER, echo_lines, faults_as_message
 from rightfit.exporting.export_folder import check_folder
 from rightfit.kedro_project.stored_results import ProjectLocation, StoredResults, where
@@ -29,7 +30,7 @@ SECTION = "Measure elsewhere"
 @where
 def pack(location: ProjectLocation, folder: Path, dataset: str | None) -> None:
     """Pack the candidates into a folder, to be measured on another machine."""
-    with faults_as_message():
+    with faults_as_message(), showing_progress():
         parameters = location.read_parameters()
         packed, left_out = pack_candidates(location.open_results(), parameters, folder, dataset)
     n_candidates = sum(len(packed_dataset.candidates) for packed_dataset in packed.datasets)

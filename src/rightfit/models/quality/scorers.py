@@ -90,8 +90,8 @@ def find_score(name: str, options: Mapping[str, Option]) -> Score:
     near = find_nearest(name, names)
     raise RightfitError(
         f"there is no metric {name!r}"
-        + (f"; did you mean {near!r}" if near else "")
-        + ". Allowed are scikit-learn's scorers (sklearn.metrics.get_scorer_names()), such as "
+        + (f"; did you mean {near!r}?" if near else ".")
+        + " Allowed are scikit-learn's scorers (sklearn.metrics.get_scorer_names()), such as "
         "accuracy, f1_macro, r2 or neg_root_mean_squared_error, and the import path of a function, "
         "such as my_study.metrics.cost"
     )

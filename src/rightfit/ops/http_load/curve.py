@@ -21,6 +21,7 @@ from pydantic import Field, model_validator
 
 from rightfit._core.processes.channel import Channel, name_kinds
 from rightfit._core.processes.starting import start_module
+from rightfit._core.progress import report_progress
 from rightfit._core.strict_model import StrictModel
 from rightfit.measuring.estimate import Interval
 from rightfit.measuring.intervals import estimate_median
@@ -101,6 +102,8 @@ def start_generator() -> Iterator[AskServer]:
 
 def measure_step(served: RunningServer, order: LoadOrder, ask_server: AskServer) -> LoadStep:
     """Put one load on a server."""
+    unit = "clients" if order.loop == "closed" else "requests/s"
+    report_progress("measuring", f"a load of {order.level:,.3g} {unit}")
     served.reset_peak()
     cores = {*served.cores, order.core} - {None}
     started_s, busy_s = time.monotonic(), _read_busy_s(cores)
