@@ -58,11 +58,8 @@ STORED = (
     "05_model_input/landsat/data_card.json/*/*.json",
 )
 N_KILLS = 3  # of each kind of process
-N_SEQUENCES, N_TEN_KILLS, N_OF_A_BATCH = (
-    200,
-    20,
-    10,
-)  # of commands on one data root; imported for once a batch
+N_SEQUENCES, N_TEN_KILLS = 200, 20  # of commands on one data root
+N_OF_A_BATCH = 10  # what they need is imported once
 N_SEVERAL = 200  # cases with faults in several blocks
 VALUES_OF_EACH = 3  # bad values tried for a parameter; --all: every one
 SUITES = {  # files of tests, and what a failed one counts as

@@ -117,7 +117,7 @@ def _attack_model(model: type[BaseModel], value: Any, path: Path) -> Iterator[Pa
 def _attack_field(field: FieldInfo, value: Any, path: Path) -> Iterator[ParameterCase]:
     options = list(_list_options(field.annotation))
     bounds = [*field.metadata, *_list_metadata(field.annotation)]
-    if type(None) not in options:
+    if type(None) not in options and path[-1] != "scenario":  # which is inferred
         yield ParameterCase(path, None)
     plain = [option for option in options if option is not type(None)]
     numeric = [option for option in plain if option in (int, float)]
