@@ -81,7 +81,7 @@ def list_calls(folder: Path) -> dict[str, tuple[Callable[..., Any], dict[str, An
     profiles = store_profiles(folder / "stored", predictions, peak_memory_mib=100.0)
     ranking = rf.rank(profiles, {"web": {"objectives": {"quality": GOAL}}})
     ranking.save(folder / "saved")
-    search = {"families": ["linear"], "n_trials": 1, "budget_cpu_s": None, "n_workers": 1}
+    search = {"families": ["linear"], "n_trials": 1, "budget_cpu_s": None, "n_jobs": 1}
     result = rf.search(table, "y", **search)
     tuned = rf.TunedServing("linear-1", profiles.table, ranking, {})
     measured = {"model": model, "rows": rows, "targets": rows[:, 0]}

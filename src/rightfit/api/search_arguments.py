@@ -136,7 +136,7 @@ def read_rules(
                 f"{name} must be a positive number of {kind} seconds, but got {value!r}."
             )
     limit.cpu_s, limit.wall_s = budget_cpu_s, budget_s
-    if n_jobs == -1:  # as scikit-learn says it
+    if isinstance(n_jobs, Integral) and n_jobs == -1:  # as scikit-learn says it
         n_jobs = None
     if n_jobs is not None and not (isinstance(n_jobs, Integral) and n_jobs >= 1):
         raise RightfitError(f"n_jobs must be 1 or more processes, or -1, but got {n_jobs!r}.")
