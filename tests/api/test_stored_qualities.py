@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ import rightfit as rf
 from rightfit._core.processes.json_store import JsonStore
 from rightfit.measuring.profile import PREDICTIONS
 from rightfit.measuring.profiles.stored_predictions import load_predictions
+from rightfit.models.quality.metric import QualityMetric
 
 QUALITY = {"weight": 1, "worst": 0.0, "best": 1.0}
 
@@ -180,6 +182,23 @@ def test_damaged_predictions_are_named(
 
     with pytest.raises(rf.RightfitError, match=r"stored predictions for data.*are damaged"):
         load_predictions(JsonStore(tmp_path), profiles.table)
+
+
+def test_predictions_for_the_same_rows_are_read_whichever_metric_they_were_stored_with(
+    tmp_path: Path,
+) -> None:
+    profiles = store_profiles(
+        tmp_path, {"linear-1": predict({}, seed=0), "forest-1": predict({}, seed=1)}
+    )
+    rows = replace(profiles.predictions["data"], metric=QualityMetric(name="f1", worst=0, best=1))
+    name = rows.store(JsonStore(tmp_path), predict({}, seed=2))
+    table = profiles.table.with_columns(
+        pl.when(candidate="forest-1").then(pl.lit(name)).otherwise(PREDICTIONS).alias(PREDICTIONS)
+    )
+
+    loaded = load_predictions(JsonStore(tmp_path), table)["data"]
+
+    assert set(loaded.predictions) == set(table[PREDICTIONS])
 
 
 @pytest.mark.parametrize("name", ["../../elsewhere", "/etc/passwd", "", "a" * 5_000, "*"])

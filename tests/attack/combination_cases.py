@@ -148,7 +148,7 @@ CASES: Mapping[str, Mapping[str, Any]] = {
     **{
         f"a machine's price of {price!r}": {
             "ranking.environments": {"a": {"price_per_hour": price}}}
-        for price in (math.nan, math.inf, -1, "1", None, [])
+        for price in (math.nan, math.inf, -1, "1", [])
     },
     "unknown quality": {"datasets.landsat.quality.name": "charm"},
     "unknown task": {"datasets.landsat.task": "divination"},

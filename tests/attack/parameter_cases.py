@@ -29,6 +29,7 @@ STUDY_BLOCKS: Mapping[str, type[BaseModel]] = {
 Path = tuple[str | int, ...]
 NOT_NUMBERS = (math.nan, math.inf, -math.inf, "many", "", "1", True, [], {}, [1], -1e308, 1e308)
 UNBELIEVABLE = (10**400, -(10**400))
+INFERRED = ("scenario",)  # where the metrics of an application tell it
 REMOVED = object()  # instead of a value: the key is taken out
 
 
@@ -110,14 +111,15 @@ def _attack_model(model: type[BaseModel], value: Any, path: Path) -> Iterator[Pa
     for name, field in model.model_fields.items():
         if name in value:
             yield from _attack_field(field, value[name], (*path, name))
-            if field.is_required() and path[0] in ("grid", "datasets", "applications"):
+            is_needed = field.is_required() and name not in INFERRED
+            if is_needed and path[0] in ("grid", "datasets", "applications"):
                 yield ParameterCase((*path, name), REMOVED)  # others have the library's value
 
 
 def _attack_field(field: FieldInfo, value: Any, path: Path) -> Iterator[ParameterCase]:
     options = list(_list_options(field.annotation))
     bounds = [*field.metadata, *_list_metadata(field.annotation)]
-    if type(None) not in options:
+    if type(None) not in options and path[-1] not in INFERRED:
         yield ParameterCase(path, None)
     plain = [option for option in options if option is not type(None)]
     numeric = [option for option in plain if option in (int, float)]

@@ -1,7 +1,8 @@
 """Random sequences of commands on one data root, disturbed; the end must be an undisturbed run's.
 
 ``python tests/attack/sequence_cases.py FIRST N`` plays the sequences FIRST, FIRST + 1, … and writes
-a line of JSON for each; the number decides the sequence, except for what two runs do at once. Each
+a line of JSON for each; the number decides the sequence, except for what two runs do at once. With
+``--kills`` each sequence is ten runs on a new data root that are killed at random moments. Each
 command is a fork of this process, which has imported all that a run imports. It is disturbed at a
 file operation, not at a time, so that the same number disturbs it at the same place again. Costs
 are not timed (``fakes.fixed_costs``), so that rankings can be compared as well.
@@ -38,6 +39,8 @@ N_ROWS = 120
 N_TABLES = N_WISHES = 2  # raw tables, and sets of applications
 MAX_STEPS = 4
 LAST_OPERATION = 700  # of a whole run
+N_KILLS = 10  # of runs on one data root, by --kills
+KILLED_CPU_S = (0.3, 0.8, 1.5)  # until a kill at most; a run on a new root takes 1.5
 PATIENCE_S = 100.0
 OPERATIONS = ("open", "os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.link")
 YEAR_S, HOUR_S = 365 * 86_400, 3_600
@@ -144,6 +147,12 @@ def at_operation(root: Path, number: int, act: Callable[[str], None]) -> None:
 def kill_self(_event: str) -> None:
     """End this process as a lack of memory or power would."""
     os.kill(os.getpid(), signal.SIGKILL)
+
+
+def kill_after(cpu_s: float) -> None:
+    """End this process at once when it has taken so many CPU seconds; no handler is asked."""
+    signal.signal(signal.SIGPROF, signal.SIG_DFL)
+    signal.setitimer(signal.ITIMER_PROF, cpu_s)
 
 
 def interrupt_self(_event: str) -> None:
@@ -427,7 +436,24 @@ class Study:
             steps.append(step)
             if fault:
                 break
-        return {"number": number, "steps": steps, **(fault or self.compare_end(draw, steps))}
+        end = draw.randrange(N_TABLES), draw.randrange(N_WISHES)
+        return {"number": number, "steps": steps, **(fault or self.compare_end(steps, *end))}
+
+    def play_kills(self, number: int) -> dict[str, Any]:
+        """Kill ten runs on a new root, each at a random moment; compare what comes of it."""
+        draw = random.Random(number)  # noqa: S311 -- no secret
+        shutil.rmtree(self.root, ignore_errors=True)
+        self.act(partial(write_table, self.root, 0))
+        steps, kind = list[str](), "killed"
+        for _ in range(N_KILLS):  # a run that has nothing left to do takes a fifth of the time
+            longest_s = draw.choice(KILLED_CPU_S) if kind == "killed" else KILLED_CPU_S[0]
+            cpu_s = draw.uniform(0.01, longest_s)
+            act = partial(run, self.root, self.confs[0], pipeline_names=["perf"])
+            kind, detail = play(self.folder / "play", act, partial(kill_after, cpu_s))
+            steps.append(f"killed after {cpu_s:.2f} CPU seconds: {kind}")
+            if kind not in ("clear", "killed"):
+                return {"number": number, "steps": steps, "kind": kind, "detail": str(detail)}
+        return {"number": number, "steps": steps, **self.compare_end(steps, 0, 0)}
 
     def play_step(self, draw: random.Random) -> tuple[str, dict[str, Any] | None]:
         """Change something, and give a command that may be disturbed, or two of them at once."""
@@ -475,9 +501,8 @@ class Study:
             return step, {"kind": "wrong_numbers", "detail": f"{before}\n{after}"}
         return step, None
 
-    def compare_end(self, draw: random.Random, steps: list[str]) -> dict[str, Any]:
+    def compare_end(self, steps: list[str], table: int, wishes: int) -> dict[str, Any]:
         """Run undisturbed, and compare what comes of it."""
-        table, wishes = draw.randrange(N_TABLES), draw.randrange(N_WISHES)
         conf = self.confs[wishes]
         self.act(partial(write_table, self.root, table))
         steps.append(f"table {table}, wishes {wishes}: the end")
@@ -531,13 +556,14 @@ def import_all(folder: Path) -> Names:
 
 def main() -> None:
     """Play sequences."""
-    first, n_sequences = map(int, sys.argv[1:3])
+    first, n_sequences, kills = int(sys.argv[1]), int(sys.argv[2]), "--kills" in sys.argv[3:]
     os.chdir(PROJECT)
     with tempfile.TemporaryDirectory(prefix="rightfit-attack-") as folder:
         study = Study(Path(folder) / "study", import_all(Path(folder) / "imports"))
         study.run_undisturbed()
         for number in range(first, first + n_sequences):
-            sys.stdout.write(f"{json.dumps(study.play_sequence(number))}\n")
+            played = study.play_kills(number) if kills else study.play_sequence(number)
+            sys.stdout.write(f"{json.dumps(played)}\n")
             sys.stdout.flush()
 
 

@@ -62,7 +62,7 @@ def measure(
         RightfitError: If the model, the rows and the targets do not fit each other, or the model
             fails while it is measured.
     """
-    require_type("name", name, str | None)
+    _require_texts("name", [] if name is None else [name])
     require_type("n_threads", n_threads, int)
     called = name or (Path(model).name if isinstance(model, str | Path) else type(model).__name__)
     plan = MeasuringPlan(None if runtime is None else (runtime,), (n_threads,), (device,), preset)

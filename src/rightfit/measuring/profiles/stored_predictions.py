@@ -11,7 +11,7 @@ import io
 import re
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -102,11 +102,12 @@ def load_predictions(store: JsonStore, profiles: pl.DataFrame) -> dict[str, Judg
             for name, path in paths.items():
                 rows_name, values = _read_predictions(path, name)
                 by_rows.setdefault(rows_name, {})[name] = values
-            if paths:
-                rows_name, predictions = max(by_rows.items(), key=lambda item: len(item[1]))
-                judged_rows[dataset] = _read_rows(
-                    locate_predictions(store, rows_name), rows_name, predictions
-                )
+            for rows_name, predictions in by_rows.items():
+                rows = _read_rows(locate_predictions(store, rows_name), rows_name, predictions)
+                before = judged_rows.setdefault(dataset, rows)
+                if np.array_equal(rows.targets, before.targets):  # of another metric, perhaps
+                    both = {**before.predictions, **predictions}
+                    judged_rows[dataset] = replace(before, predictions=both)
         except (OSError, KeyError, ValueError, pl.exceptions.PolarsError) as err:
             raise RightfitError(
                 f"The stored predictions for {dataset} in {store.folder / 'predictions'} are "
