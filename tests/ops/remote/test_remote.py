@@ -381,7 +381,7 @@ def replace_by_pipe(folder: Path, name: str) -> None:
             lambda place: rewrite_encoder(place, {}),
             "encoder.json is damaged: steps: is missing",
         ),
-        (lambda place: rewrite_encoder(place, None), "encoder.json is damaged: Input should be"),
+        (lambda place: rewrite_encoder(place, None), "encoder.json is damaged: must be a mapping"),
         (
             lambda place: rewrite_encoder(place, {"version": 1, "steps": []}),
             "The encoder must be of version 2, but got 1",

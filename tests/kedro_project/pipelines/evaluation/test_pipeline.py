@@ -26,6 +26,7 @@ def test_pipeline_measures_the_models_of_a_dataset_together_and_collects_all() -
         "d.data_card",
         "params:evaluation",
         "params:applications",
+        "params:ranking.equal_within",
         "params:models.linear",
         "params:models.net",
         "measurements",
