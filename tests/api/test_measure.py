@@ -34,6 +34,7 @@ def pipeline() -> object:
     return fit_pipeline()
 
 
+@pytest.mark.long
 def test_pipeline_on_columns_by_name_is_compared_with_a_function(pipeline: object) -> None:
     found = compare({"boosting": pipeline, "rule": guess_by_age}, ROWS, TARGETS)
     rows = {name: found.find(name, runtime="native") for name in ("boosting", "rule")}
@@ -51,6 +52,7 @@ def test_pipeline_on_columns_by_name_is_compared_with_a_function(pipeline: objec
     assert found.qualities["data"].name == "accuracy"
 
 
+@pytest.mark.long
 def test_torch_module_on_a_frame_of_numbers() -> None:
     torch = pytest.importorskip("torch")
     module = torch.nn.Sequential(torch.nn.Linear(2, 8), torch.nn.ReLU(), torch.nn.Linear(8, 2))

@@ -107,6 +107,7 @@ def run_usage(folder: Path, rows: list[dict[str, Any]]) -> Any:
     return json.loads(done.stdout)
 
 
+@pytest.mark.long
 def test_columns_by_name_are_served_as_a_graph_and_exported(tmp_path: Path) -> None:
     found = rf.tune_serving(
         fit_pipeline(), ROWS, TARGETS, applications={"web": make_application()}, n_threads=[1]
@@ -130,6 +131,7 @@ def test_columns_by_name_are_served_as_a_graph_and_exported(tmp_path: Path) -> N
     assert "'n_rooms' must be a whole number" in raised.value.stderr
 
 
+@pytest.mark.long
 def test_a_function_has_no_graph_to_export(tmp_path: Path) -> None:
     found = rf.tune_serving(
         guess_by_age, ROWS, TARGETS, applications={"web": make_application()}, n_threads=[1]
@@ -164,6 +166,7 @@ def test_trials_are_ordered_by_limits_then_utility(
     assert order_trials(columns, make_application(**constraints)).tolist() == expected
 
 
+@pytest.mark.long
 def test_torch_module_is_tried_with_8_bit_weights() -> None:
     torch = pytest.importorskip("torch")
     module = torch.nn.Sequential(torch.nn.Linear(64, 16), torch.nn.ReLU(), torch.nn.Linear(16, 10))
