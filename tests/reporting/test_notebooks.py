@@ -49,15 +49,23 @@ def test_three_models_are_compared_without_a_project(bootstrapped: Path, tmp_pat
     assert (tmp_path / "comparison.html").is_file()
 
 
-def test_comparison_is_stored_with_its_outputs_and_without_logs(project_path: Path) -> None:
-    path = project_path / "notebooks" / "compare.ipynb"
+@pytest.mark.parametrize(
+    ("name", "n_charts", "words"),
+    [("compare.ipynb", 1, "fits data best"), ("explore.ipynb", 2, "fits landsat best")],
+)
+def test_notebook_is_stored_with_its_outputs_and_without_logs(
+    project_path: Path, name: str, n_charts: int, words: str
+) -> None:
+    path = project_path / "notebooks" / name
     code = [cell for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"]
     outputs = [output for cell in code for output in cell.outputs]
 
     assert [cell.execution_count for cell in code] == list(range(1, len(code) + 1))
     assert {output.output_type for output in outputs} == {"display_data", "execute_result"}
-    assert sum("application/vnd.plotly.v1+json" in output.data for output in outputs) == 1
-    assert any("fits data best" in output.data.get("text/plain", "") for output in outputs)
+    texts = [output.data.get("text/plain", "") for output in outputs]
+    assert sum("application/vnd.plotly.v1+json" in output.data for output in outputs) == n_charts
+    assert any(words in text for text in texts)
+    assert not any("INFO" in text for text in texts)
     assert path.stat().st_size < 2**20
 
 

@@ -22,6 +22,7 @@ import click
 
 from rightfit import __version__
 from rightfit._core.extras import require
+from rightfit._core.kedro_logs import CHATTY, is_warning
 from rightfit._core.spelling import find_nearest
 from rightfit.cli.options import faults_as_message
 
@@ -30,9 +31,6 @@ SECTIONS = ("Run", "Look", "Use", "Measure elsewhere", "Maintain")
 
 PROJECT_MODULES = ("kedro", "rightfit.kedro_project.stored_results")
 """Modules that verbs of projects import."""
-
-# Loggers of Kedro that tell of every start and every reading, on standard output like an answer.
-CHATTY = ("kedro.framework.project", "kedro.io.data_catalog")
 
 _HEAD = re.compile(
     r'\A"""(?P<sentence>[^\n]+?)\.?(?:""")?\n.*?^SECTION = "(?P<section>[^"]+)"$', re.DOTALL | re.M
@@ -123,14 +121,10 @@ def load_verb(name: str, package: str = PACKAGE) -> click.Command:
             require("kedro", purpose=" ".join(["rightfit", *words, name]))
     if name != "run":
         for chatty in CHATTY:  # filters outlast Kedro's configuration of logging, levels do not
-            logging.getLogger(chatty).addFilter(_is_warning)
+            logging.getLogger(chatty).addFilter(is_warning)
     module = name.replace("-", "_") + "_" * keyword.iskeyword(name)
     command: click.Command = getattr(import_module(f"{package}.{module}"), module)
     return command
-
-
-def _is_warning(record: logging.LogRecord) -> bool:
-    return record.levelno >= logging.WARNING
 
 
 @click.group()

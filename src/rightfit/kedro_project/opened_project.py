@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from rightfit._core.arguments import read_path
 from rightfit._core.errors import NothingStoredError, RightfitError
 from rightfit._core.extras import require
+from rightfit._core.kedro_logs import hiding_chatter
 from rightfit.api.profiles import Profiles, check_table
 from rightfit.api.rank import Ranking
 from rightfit.data.data_card import DataCard
@@ -46,16 +47,19 @@ def open_project(
     require("kedro", purpose="Opening a Kedro project")
     from click import ClickException
 
-    from rightfit.kedro_project.stored_results import ProjectLocation, find_project
+    with hiding_chatter():
+        from rightfit.kedro_project.stored_results import ProjectLocation, find_project
 
-    project = find_project(read_path("folder", folder).resolve())
-    root = None if data_root is None else str(data_root)
-    location = ProjectLocation(root, env, folder=project)
-    runtime_params = {} if root is None else {"data_root": root}
-    try:
-        opened = Project(project, location.open_results(), location.read_parameters(runtime_params))
-    except ClickException as err:
-        raise RightfitError(err.message) from err
+        project = find_project(read_path("folder", folder).resolve())
+        root = None if data_root is None else str(data_root)
+        location = ProjectLocation(root, env, folder=project)
+        runtime_params = {} if root is None else {"data_root": root}
+        try:
+            opened = Project(
+                project, location.open_results(), location.read_parameters(runtime_params)
+            )
+        except ClickException as err:
+            raise RightfitError(err.message) from err
     opened.version  # noqa: B018 - fails here where nothing is stored
     return opened
 
@@ -150,4 +154,4 @@ class Project:
             return None
 
     def __repr__(self) -> str:
-        return f"Project {self.folder}, results of {self.version}"
+        return f"Project {self.folder.name}, results of {self.version}"

@@ -8,7 +8,6 @@ a record of it.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -26,6 +25,7 @@ from kedro.io.core import VersionNotFoundError, generate_timestamp
 from kedro.utils import find_kedro_project
 
 from rightfit._core.errors import DamagedResultError, NothingStoredError, RightfitError
+from rightfit._core.kedro_logs import hiding_chatter
 from rightfit._core.processes.regular_files import require_regular
 from rightfit.kedro_project.catalog import RAW_TABLE, combine_entries, make_catalog, read_patterns
 from rightfit.kedro_project.config_loader import (
@@ -137,21 +137,6 @@ class ProjectLocation:
         if parameters is None:
             raise ValueError("The configuration has no grid. Write one: rightfit init")
         return complete_parameters(parameters)
-
-
-@contextmanager
-def _hide_loading() -> Iterator[None]:
-    """Drop Kedro's line for each result that it loads while the block runs."""
-    logger = logging.getLogger("kedro.io.data_catalog")
-
-    def is_warning(record: logging.LogRecord) -> bool:
-        return record.levelno >= logging.WARNING
-
-    logger.addFilter(is_warning)
-    try:
-        yield
-    finally:
-        logger.removeFilter(is_warning)
 
 
 def where(command: Callable[Concatenate[ProjectLocation, Own], None]) -> Callable[..., None]:
@@ -279,7 +264,8 @@ class StoredResults:
 
     def load_current(self, name: str) -> Any:
         """Load what is not versioned."""
-        return self._catalog.load(name)
+        with hiding_chatter():
+            return self._catalog.load(name)
 
     def load(self, name: str, version: str) -> Any:
         """Load one version of a result.
@@ -310,7 +296,7 @@ class StoredResults:
             DamagedResultError: If the block fails by what is in the file.
         """
         try:
-            with _hide_loading():
+            with hiding_chatter():
                 yield
         except DamagedResultError:
             raise
