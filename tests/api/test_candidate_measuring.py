@@ -63,6 +63,7 @@ def measure(folder: Path, rivals: pl.DataFrame | None) -> int:
     return int(how["n_processes"])
 
 
+@pytest.mark.long
 def test_candidate_that_a_measured_rival_surely_beats_is_measured_shortly(tmp_path: Path) -> None:
     screening = EvaluationParams.model_validate(read_default("evaluation")).settings
 

@@ -98,6 +98,7 @@ def test_model_that_fails_while_it_is_measured_says_so() -> None:
         measure(exit_process, ROWS, name="exit_process")
 
 
+@pytest.mark.long
 def test_model_whose_answers_depend_on_the_batch_is_not_judged(tmp_path: Path) -> None:
     rows = np.random.default_rng(0).normal(size=(200, 2)).astype(np.float32)
     targets = (rows[:, 1] > rows[:, 0]).astype(int)

@@ -156,6 +156,7 @@ def test_notebook_gets_one_output_that_is_updated(monkeypatch: pytest.MonkeyPatc
 
 
 @pytest.mark.whole
+@pytest.mark.long
 def test_measure_reports_what_it_does(monkeypatch: pytest.MonkeyPatch) -> None:
     terminal = open_terminal(monkeypatch)
     steps: list[rf.Progress] = []

@@ -46,6 +46,7 @@ def test_split_training_refuses_more_checkpoints_than_units() -> None:
 
 
 @pytest.mark.whole
+@pytest.mark.long
 def test_models_of_scikit_learn_need_the_same_imports_since_skops_imports_all_of_it() -> None:
     code = (
         "import sys, skops.io; held = set(sys.modules); import sklearn.svm, sklearn.linear_model;"

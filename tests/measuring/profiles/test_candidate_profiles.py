@@ -135,6 +135,7 @@ def raw_cell(cell: CandidateSet, blobs: TrainingData, tmp_path: Path) -> Candida
     return replace(cell, requests=RawRequests(tmp_path / "raw.npy", encoder, tmp_path))
 
 
+@pytest.mark.long
 def test_whole_requests_are_measured_and_what_encoding_takes_of_them(
     raw_cell: CandidateSet, bench: MeasurementContext
 ) -> None:
@@ -202,6 +203,7 @@ def test_measured_profiles_are_not_measured_again(
     assert again.equals(first)
 
 
+@pytest.mark.long
 def test_profiles_say_how_sure_the_machines_usual_speed_is(
     cell: CandidateSet, bench: MeasurementContext
 ) -> None:

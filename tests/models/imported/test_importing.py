@@ -289,6 +289,7 @@ def test_regression_takes_one_number(tmp_path: Path) -> None:
     np.testing.assert_allclose(answers, values, atol=1e-5)
 
 
+@pytest.mark.long
 def test_weights_of_a_module_by_path_are_served(tmp_path: Path) -> None:
     import torch
     from safetensors.torch import save_file
