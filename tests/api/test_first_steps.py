@@ -15,7 +15,7 @@ from sklearn.preprocessing import StandardScaler
 
 import rightfit as rf
 
-pytestmark = pytest.mark.whole
+pytestmark = [pytest.mark.whole, pytest.mark.long]
 
 X, X_TEST, Y, Y_TEST = train_test_split(*load_breast_cancer(return_X_y=True), random_state=0)
 MODELS = {

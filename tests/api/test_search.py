@@ -123,7 +123,7 @@ def share_within_ten(targets: np.ndarray, predictions: np.ndarray) -> float:
     return float((np.abs(targets - predictions) < 10).mean())
 
 
-@pytest.mark.parametrize("n_jobs", [1, -1])
+@pytest.mark.parametrize("n_jobs", [1, pytest.param(-1, marks=pytest.mark.long)])
 def test_a_function_judges_in_every_process(n_jobs: int) -> None:
     table, families = HOUSES.drop("is_dear"), ["linear", "forest"]
     limits = QUICK | {"families": families, "n_jobs": n_jobs, "refit": False}
