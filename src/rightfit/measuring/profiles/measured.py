@@ -241,7 +241,8 @@ def tell_at_usual_speed(measured: Sequence[Measured], reference: Measured) -> li
     """Return measurements that were timed in common blocks at the machine's usual speed.
 
     The median call of the reference tells it, for all metrics. Its tail is the host's: told by
-    that, profiles of other blocks differed by 28 % in their p99, told by the median by 7 %.
+    that, the p99 of profiles in other blocks differed between runs by a root mean square of 0.36
+    (logarithms), told by the median by 0.09 (docs/explanation/evidence/measuring.md).
 
     Args:
         measured: Measurements; what failed stays as it is.

@@ -85,8 +85,7 @@ RULES: Mapping[str, Rule] = {
         "note",
         "Searched settings of the winner lie at an end of their range. Better values may lie "
         "beyond it.",
-        "Widen the range under `models.<name>.space` and search again, unless the end is a natural "
-        "one, such as one row in a leaf.",
+        "Widen the range under `models.<name>.space` and search again.",
     ),
     "RF009": Rule(
         "Few rows judge the quality",

@@ -214,17 +214,17 @@ def share_budget(searches: Sequence[PlannedSearch]) -> list[PlannedSearch]:
     limit, settings = searches[0].limit, searches[0].settings
     if limit is None or settings.budget_cpu_s is None:
         return list(searches)
-    trials = [read_trials(s.cell, s.settings, s.store) for s in searches]
+    trials = [read_trials(search.cell, search.settings, search.store) for search in searches]
     spent_s = [spent_work_s(of_search) for of_search in trials]
     curves = [
-        (place, trial.user_attrs[CURVE])
-        for place, of_search in enumerate(trials)
+        (index, trial.user_attrs[CURVE])
+        for index, of_search in enumerate(trials)
         for trial in of_search
         if CURVE in trial.user_attrs
     ]
     if not curves:
         return list(searches)
-    leader, curve = max(curves, key=lambda placed: placed[1][-1]["quality_raw"])
+    leader, curve = max(curves, key=lambda indexed: indexed[1][-1]["quality_raw"])
     whole_s = curve[-1]["work_s"] * 2 ** (settings.n_checkpoints - len(curve))
     kept_s = whole_s * grow_final(searches[0].cell) * limit.refit_growth
     left_s = max(settings.budget_cpu_s * len(searches) - sum(spent_s) - kept_s, 0.0)
@@ -234,9 +234,9 @@ def share_budget(searches: Sequence[PlannedSearch]) -> list[PlannedSearch]:
         for search, work_s in zip(searches, spent_s, strict=True)
     ]
     shared = []
-    for place, search in enumerate(searches):
-        share_s = (left_s - rest_s) / sum(begun) if begun[place] else 0.0
-        budget_s = spent_s[place] + share_s + (rest_s if place == leader else 0.0)
+    for index, search in enumerate(searches):
+        share_s = (left_s - rest_s) / sum(begun) if begun[index] else 0.0
+        budget_s = spent_s[index] + share_s + (rest_s if index == leader else 0.0)
         settings = search.settings.model_copy(update={"budget_cpu_s": budget_s})
         shared.append(replace(search, settings=settings))
     return shared
