@@ -7,11 +7,11 @@ A **reference** names a family in one string: the import path of its module, or 
 from __future__ import annotations
 
 import functools
-import importlib
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, cast
 
 from rightfit._core.errors import RightfitError
+from rightfit._core.import_path import import_by_path
 
 if TYPE_CHECKING:  # it imports numpy, which naming a family does not need
     from rightfit.models.family import Family
@@ -90,25 +90,17 @@ def get_family(name: str) -> Family:
             f"{sorted({*BUILT_IN, *LIBRARIES, *MADE})}, any other is named by its "
             "import path, as in family: my_study.families.svm. Correct parameters_models.yml."
         )
-    try:
-        module = importlib.import_module(path)
-    except ModuleNotFoundError as err:
-        if err.name is None or not f"{path}.".startswith(f"{err.name}."):
-            raise  # the family's module is there, and imports something that is not
-        raise RightfitError(
-            f"There is no module {path!r} to hold a model family ({err}). Correct "
-            "parameters_models.yml, or install the package it lies in."
-        ) from err
     from rightfit.models.family import ServedFamily
 
-    family = getattr(module, ATTRIBUTE, None)
+    family = import_by_path(
+        f"{path}.{ATTRIBUTE}", kind="model family", key="family in parameters_models.yml"
+    )
     if made_of and callable(family):
         family = _make_family(family, "+".join(made_of))
     if not isinstance(family, ServedFamily):
         raise RightfitError(
-            f"The module {path} holds no family: it must define {ATTRIBUTE}, an object of a class "
-            f"that derives from rightfit.Family, but that is {family!r}. Correct "
-            "parameters_models.yml."
+            f"{path}.{ATTRIBUTE} must be an object of a class that derives from rightfit.Family, "
+            f"but is {family!r}. Correct parameters_models.yml."
         )
     return cast("Family", family)  # imported models' are only served
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import importlib
 import warnings
 from typing import TYPE_CHECKING, Annotated, Protocol, runtime_checkable
 
 from pydantic import AfterValidator
 
 from rightfit._core.errors import RightfitError
+from rightfit._core.import_path import import_by_path
 from rightfit._core.spelling import suggest
 
 if TYPE_CHECKING:  # parameters are read in every command, and few of them search
@@ -69,21 +69,7 @@ def import_rule(path: str) -> StoppingRule:
     Raises:
         ValueError: If there is none.
     """
-    module_name, _, name = path.rpartition(".")
-    try:
-        rule = getattr(importlib.import_module(module_name), name, None)
-    except ModuleNotFoundError as err:
-        if err.name is None or not f"{module_name}.".startswith(f"{err.name}."):
-            raise  # the module is there, and imports something that is not
-        raise RightfitError(
-            f"There is no module {module_name!r} to hold a stopping rule ({err}). Correct "
-            "early_stopping, or install the package that the module lies in."
-        ) from err
-    if rule is None:
-        raise RightfitError(
-            f"The module {module_name} has no {name!r}; early_stopping names a class there."
-        )
-    return build_rule(rule, path)
+    return build_rule(import_by_path(path, kind="stopping rule", key="early_stopping"), path)
 
 
 def build_rule(rule_or_class: object, path: str) -> StoppingRule:

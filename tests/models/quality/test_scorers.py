@@ -159,7 +159,7 @@ def test_threshold_moves_the_predicted_class_alone() -> None:
         ("neg_mean_absolute_error", "classification", 2, "is one of regression"),
         ("precision", "classification", 3, "can't judge probabilities of 3 classes: .*multiclass"),
         (f"{__name__}.double_miss", "classification", 3, "can't judge probabilities of 3 classes"),
-        (f"{__name__}.no_metric", "regression", None, "holds no function no_metric"),
+        (f"{__name__}.no_metric", "regression", None, "has no .no_metric."),
         ("r3", "regression", None, "there is no metric 'r3'.*r2 or neg_root"),
     ],
 )

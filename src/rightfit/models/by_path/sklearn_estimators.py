@@ -22,7 +22,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from rightfit.models.by_path import import_by_path
+from rightfit._core.import_path import import_by_path
 from rightfit.models.family import Checkpoint, Configuration, Rows, Scaling, TrainingRun
 from rightfit.models.schema import InputSchema, Task
 from rightfit.models.sklearn_io import (
@@ -267,7 +267,7 @@ def make_estimator(path: str) -> Any:
     Raises:
         ValueError: If the path leads nowhere, to what needs arguments, or to no estimator.
     """
-    make = import_by_path(path, key="estimator")
+    make = import_by_path(path, kind="model's estimator", key="estimator in parameters_models.yml")
     try:
         estimator = make()
     except TypeError as err:

@@ -11,11 +11,11 @@ replaces the cross-entropy or squared error.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from rightfit.models.by_path import import_by_path
+from rightfit._core.import_path import import_by_path
 from rightfit.models.family import Checkpoint, Configuration, TrainingRun
 from rightfit.models.net import NetFamily
 from rightfit.models.schema import InputSchema
@@ -103,13 +103,7 @@ class ModuleFamily(NetFamily):
         return load_module(path, lambda _: self._build(configuration, schema), called=self._path)
 
     def _read_arguments(self) -> Mapping[str, inspect.Parameter]:
-        make = import_by_path(self._path, key="module")
-        if not callable(make):
-            raise ValueError(
-                f"{self._path} is no class of module and no function. Correct module in "
-                "parameters_models.yml."
-            )
-        parameters = inspect.signature(make).parameters
+        parameters = inspect.signature(_import_module(self._path)).parameters
         lacks = [name for name in ("n_features", "n_outputs") if name not in parameters]
         if lacks and not any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
             raise ValueError(
@@ -132,20 +126,39 @@ class ModuleFamily(NetFamily):
 
         if seed is not None:
             torch.manual_seed(seed)
-        parameters = self._read_arguments()
-        shape_settings: dict[str, object] = {
-            "n_features": schema.n_features,
-            "n_outputs": schema.n_outputs,
-        }
-        if "image_shape" in parameters:
-            shape_settings["image_shape"] = schema.image_shape
-        module_settings = {
-            name: value for name, value in configuration.items() if name not in _TRAINING
-        }
-        module = import_by_path(self._path, key="module")(**shape_settings, **module_settings)
-        if not isinstance(module, torch.nn.Module):
-            raise ValueError(f"{self._path} made a {type(module).__name__}, which is no nn.Module.")
-        return wrap_module(module, schema, target=target)
+        settings = {name: value for name, value in configuration.items() if name not in _TRAINING}
+        return wrap_module(make_module(self._path, schema, settings), schema, target=target)
 
 
 FAMILY = ModuleFamily
+
+
+def make_module(path: str, schema: InputSchema, settings: Mapping[str, object]) -> Any:
+    """Make a module with its settings and, as far as it takes them, the sizes of its rows.
+
+    Raises:
+        ValueError: If the path leads to no module.
+    """
+    import torch
+
+    make = _import_module(path)
+    parameters = inspect.signature(make).parameters
+    takes_any = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
+    sizes = {"n_features": schema.n_features, "n_outputs": schema.n_outputs}
+    arguments: dict[str, object] = {
+        name: size for name, size in sizes.items() if name in parameters or takes_any
+    }
+    if "image_shape" in parameters:
+        arguments["image_shape"] = schema.image_shape
+    module = make(**arguments, **settings)
+    if not isinstance(module, torch.nn.Module):
+        raise ValueError(f"{path} made a {type(module).__name__}, which is no nn.Module.")
+    return module
+
+
+def _import_module(path: str) -> Callable[..., Any]:
+    key = "module in parameters_models.yml"
+    make = import_by_path(path, kind="torch module", key=key)
+    if not callable(make):
+        raise ValueError(f"{path} is no class of module and no function. Correct {key}.")
+    return make

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import inspect
 from pathlib import Path
 from typing import Any
 
-from rightfit.models.by_path import import_by_path
-from rightfit.models.by_path.torch_modules import ModuleFamily
+from rightfit.models.by_path.torch_modules import ModuleFamily, make_module
 from rightfit.models.family import Configuration
 from rightfit.models.schema import InputSchema
 
@@ -24,16 +22,9 @@ class ModuleWeights(ModuleFamily):
         """See :class:`rightfit.models.family.Family`."""
         from rightfit.models.networks import load_module, wrap_module
 
-        make = import_by_path(self._path, key="module")
-        present = {
-            "n_features": schema.n_features,
-            "n_outputs": schema.n_outputs,
-            "image_shape": schema.image_shape,
-        }
-        parameters = inspect.signature(make).parameters
-        arguments = {name: value for name, value in present.items() if name in parameters}
+        settings = configuration["settings"]
         module = load_module(
-            path, lambda _: make(**arguments, **configuration["settings"]), called=self._path
+            path, lambda _: make_module(self._path, schema, settings), called=self._path
         )
         return wrap_module(module, schema, target=None).eval()
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import inspect
 import math
 import warnings
@@ -14,6 +13,7 @@ import numpy.typing as npt
 
 from rightfit._core.errors import RightfitError
 from rightfit._core.extras import require
+from rightfit._core.import_path import import_by_path
 from rightfit._core.spelling import find_nearest
 from rightfit.models.quality.params import COST, NEGATED, Option, is_function
 from rightfit.models.schema import Task
@@ -70,7 +70,10 @@ def find_score(name: str, options: Mapping[str, Option]) -> Score:
         ValueError: If there is no such metric, or a scorer is given options.
     """
     if is_function(name):
-        return _by_path(name, options)
+        function = import_by_path(name, kind="metric", key="quality.name")
+        if not callable(function):
+            raise RightfitError(f"the metric {name} is no function")
+        return _call_function(function, options)
     if name in _OWN and not options:
         return _OWN[name]
     require("sklearn", purpose=f"The metric {name}")
@@ -161,21 +164,6 @@ def _make_up(task: Task, n_classes: int) -> tuple[Array, Array]:
     right = np.eye(n_classes)[labels]
     sureness = np.resize([0.9, 0.6, 0.3, 0.7], len(labels))[:, None]
     return labels, (right * sureness + (1 - sureness) / n_classes).astype(np.float32)
-
-
-def _by_path(name: str, options: Mapping[str, Option]) -> Score:
-    module_name, _, attribute = name.rpartition(".")
-    if name.startswith("."):
-        raise RightfitError(f"{name!r:.80} is no import path of a metric")
-    try:
-        function = getattr(importlib.import_module(module_name), attribute, None)
-    except ModuleNotFoundError as err:
-        if err.name is None or not f"{module_name}.".startswith(f"{err.name}."):
-            raise  # the module is there, and imports something that is not
-        raise RightfitError(f"there is no module {module_name!r} to hold a metric ({err})") from err
-    if not callable(function):
-        raise RightfitError(f"the module {module_name} holds no function {attribute}")
-    return _call_function(function, options)
 
 
 def _call_function(function: Callable[..., float], options: Mapping[str, Option]) -> Score:
