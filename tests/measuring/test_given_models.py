@@ -18,7 +18,7 @@ from rightfit._core.errors import RightfitError
 from rightfit.measuring.given_models import UserModel, adapt_model
 from rightfit.measuring.rounds.first_rows import WorkerFirstRows
 from rightfit.measuring.rounds.worker_pool import WorkerPool
-from rightfit.models.bundle import write_bundle_files
+from rightfit.models.bundle import ONNX_ONLY, write_bundle_files
 from rightfit.models.imported.feeding import make_rows
 from rightfit.models.imported.row_table import read_row_table
 from rightfit.models.runtimes import available_runtimes
@@ -136,7 +136,7 @@ def test_bundle_of_a_run_is_served_where_it_lies(first: WorkerFirstRows, tmp_pat
     write_bundle_files(
         tmp_path / "stored",
         model="net",
-        family="rightfit.models.imported.onnx_only",
+        family=ONNX_ONLY,
         weights_file="model.onnx",
         configuration={},
         schema=InputSchema(("age", "n_rooms"), CLASSES, None),

@@ -317,9 +317,7 @@ def adapt_model(
         return GivenWeights(file, tried.facts, tried)
     if kind == SKOPS_FILE:
         return GivenWeights(file, open_skops(file.path)[1])
-    native = open_native(file.path, kind)
-    facts = describe_object(native.trees)
-    return GivenWeights(file, replace(facts, features=native.features or None))
+    return GivenWeights(file, open_native(file.path, kind)[1])
 
 
 def wrap_onnx(model: bytes | Path, name: str, first: WorkerFirstRows) -> UserOnnx:

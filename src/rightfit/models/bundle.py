@@ -37,7 +37,7 @@ from rightfit.models.schema import InputSchema
 
 FORMAT_VERSION = 2
 ONNX_FILE = "model.onnx"
-ONNX_ONLY = "rightfit.models.imported.onnx_only"  # family of what exists as an ONNX file alone
+ONNX_ONLY = "rightfit.models.imported.objects:onnx"  # family of what exists as an ONNX file alone
 
 
 @dataclass(frozen=True)

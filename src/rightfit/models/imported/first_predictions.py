@@ -139,8 +139,8 @@ def find_prediction_kind(
 
     >>> binary = InputSchema(("x",), ("no", "yes"), None)
     >>> function = ModelDescription("function", "f", None, (), None, None)
-    >>> found = ([0.5], ["no"], [[3.0, -1.0]])
-    >>> [find_prediction_kind(np.array(one), function, binary) for one in found]
+    >>> outputs = ([0.5], ["no"], [[3.0, -1.0]])
+    >>> [find_prediction_kind(np.array(output), function, binary) for output in outputs]
     ['second', 'labels', 'scores']
     """
     if schema is None:

@@ -33,7 +33,7 @@ from rightfit.models.imported.kinds import (
     find_family,
     name_weights,
 )
-from rightfit.models.imported.objects import ModelDescription, describe_object, drop_numbers
+from rightfit.models.imported.objects import ModelDescription, describe_object
 from rightfit.models.imported.onnx_form import GIVEN, OutputChoice, adapt_onnx
 from rightfit.models.imported.row_table import RowTable
 from rightfit.models.libraries.boosters import Booster
@@ -104,21 +104,6 @@ class ReferencePredictions:
     labels: np.ndarray[tuple[int], np.dtype[np.int64]] | None
 
 
-@dataclass(frozen=True)
-class NativeModel:
-    """A model of one of the libraries, opened.
-
-    Args:
-        trees: The library's own model.
-        features: Names of its columns, in order; empty where the file has none.
-        classes: Names of its classes, in order; empty where the file has none.
-    """
-
-    trees: Any
-    features: tuple[str, ...]
-    classes: tuple[str, ...]
-
-
 def check_file(model_file: ModelFile) -> None:
     """Open a file, before anything slow starts; a pickle is not opened.
 
@@ -153,7 +138,7 @@ def read_columns(model_file: ModelFile) -> tuple[str, ...] | None:
     if model_file.weights_file == SKOPS_FILE:
         return open_skops(model_file.path)[1].features
     if model_file.weights_file in BOOSTER_FILES:
-        return open_native(model_file.path, model_file.weights_file).features or None
+        return open_native(model_file.path, model_file.weights_file)[1].features
     return None
 
 
@@ -167,7 +152,7 @@ def open_skops(path: Path) -> tuple[Any, ModelDescription]:
     return model, describe_object(model)
 
 
-def open_native(path: Path, weights_file: str) -> NativeModel:
+def open_native(path: Path, weights_file: str) -> tuple[Any, ModelDescription]:
     """Open a file of a library of boosted trees, one of :data:`BOOSTER_FILES`.
 
     Raises:
@@ -175,28 +160,26 @@ def open_native(path: Path, weights_file: str) -> NativeModel:
     """
     family: Any = get_family(FAMILIES[weights_file])
     library = family.import_library()
-    classes: tuple[str, ...] = ()
     try:
         if weights_file == XGBOOST_FILE:
             trees = library.Booster()
             trees.load_model(path)
-            names = trees.feature_names or ()
             best = trees.attr("best_iteration")
             if best is not None:  # the classifier stops there, a Booster alone does not
                 trees = trees[: int(best) + 1]
-            trees.feature_names = None  # the converter to ONNX takes numbered columns alone
         elif weights_file == LIGHTGBM_FILE:
             trees = library.Booster(model_str=path.read_text(encoding="utf-8"))
-            names = trees.feature_name()
         else:
             trees = library.CatBoostClassifier()
             trees.load_model(str(path), format="cbm")
             if trees.get_cat_feature_indices():
                 raise ValueError("it reads categories; models of a grid read numbers")
-            names, classes = trees.feature_names_, tuple(map(str, trees.classes_))
+        description = describe_object(trees)
     except Exception as err:  # each library raises kinds of its own
         raise ValueError(f"{family.library} cannot read {path}: {first_line(err)}") from err
-    return NativeModel(trees, drop_numbers(names), classes)
+    if weights_file == XGBOOST_FILE:
+        trees.feature_names = None  # the converter to ONNX takes numbered columns alone
+    return trees, description
 
 
 def import_file(
@@ -300,9 +283,9 @@ def _store(
     get_family(model_file.family).check_task(schema.task)
     target = folder / model_file.weights_file
     if model_file.weights_file in BOOSTER_FILES:  # written in the text format of its family
-        native = open_native(model_file.path, model_file.weights_file)
-        _check_classes(native.classes, schema)
-        get_family(model_file.family).save_weights(Booster(native.trees), target)
+        trees, description = open_native(model_file.path, model_file.weights_file)
+        _check_classes(description.classes, schema)
+        get_family(model_file.family).save_weights(Booster(trees), target)
     else:
         shutil.copyfile(model_file.path, target)
     return {}

@@ -106,11 +106,6 @@ def name_class(value: Any) -> str:
     return str(int(plain)) if isinstance(plain, float) and plain.is_integer() else str(plain)
 
 
-def drop_numbers(names: Sequence[str]) -> tuple[str, ...]:
-    """Return names that somebody gave; none where the library has numbered the columns."""
-    return () if all(_NO_NAME.fullmatch(name) for name in names) else tuple(names)
-
-
 class ServedObject:
     """A model that answers as bundles do.
 
@@ -195,9 +190,17 @@ class SkopsFamily(ObjectFamily):
         return ServedObject(model, configuration, schema)
 
 
-def FAMILY(kind: str) -> ObjectFamily:  # noqa: N802
+class OnnxOnly(ServedFamily):
+    """Serves what exists as an ONNX file alone."""
+
+    devices: tuple[str, ...] = ("cpu", "cuda")
+    weights_file: str = "model.onnx"
+    native_imports: tuple[str, ...] = ("onnxruntime",)
+
+
+def FAMILY(kind: str) -> ServedFamily:  # noqa: N802
     """Return the family of one kind of objects: one of :data:`Kind`, or ``skops``."""
-    kinds = {"torch": ModuleObjectFamily, "skops": SkopsFamily}
+    kinds = {"torch": ModuleObjectFamily, "skops": SkopsFamily, "onnx": OnnxOnly}
     return kinds.get(kind, ObjectFamily)()
 
 
@@ -363,4 +366,6 @@ def _describe_booster(
 
 def _keep_names(names: Sequence[Any] | None) -> tuple[str, ...] | None:
     """Return names of columns that somebody gave; ``None`` for a library's numbers."""
-    return drop_numbers(list(map(str, names))) or None if names is not None else None
+    if names is None or all(_NO_NAME.fullmatch(str(name)) for name in names):
+        return None
+    return tuple(map(str, names))
