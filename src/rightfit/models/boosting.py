@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import copy
 import warnings
 from typing import Any
 
 from rightfit.models.ensembles import EnsembleFamily
 from rightfit.models.schema import InputSchema
+from rightfit.models.tree_prefixes import keep_rounds
 
 
 class BoostingFamily(EnsembleFamily):
@@ -19,9 +19,7 @@ class BoostingFamily(EnsembleFamily):
 
     def take_prefix(self, model: Any, n_steps: int) -> Any:
         """See :class:`rightfit.models.family.Family`."""
-        prefix = copy.copy(model)
-        prefix._predictors = model._predictors[:n_steps]
-        return prefix
+        return keep_rounds(model, n_steps)
 
     def export_onnx(self, model: Any, schema: InputSchema) -> bytes:
         """Convert to ONNX.

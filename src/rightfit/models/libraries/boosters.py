@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ from rightfit.models.family import (
 from rightfit.models.onnx_graph import read_opsets, replace_output, set_opsets
 from rightfit.models.schema import InputSchema, Task
 from rightfit.models.stored_rows import StoredRows
+from rightfit.models.tree_prefixes import keep_rounds
 
 _OPSET, _IR_VERSION = 15, 8  # that go together
 
@@ -145,6 +146,12 @@ class BoosterFamily(Family):
             stored: Rows to learn from instead, of which ``data`` is a sample; for libraries that
                 read blocks.
         """
+
+    def take_prefix(self, model: Booster, n_steps: int) -> Booster:
+        """See :class:`rightfit.models.family.Family`."""
+        prefix = replace(model, trees=keep_rounds(model.trees, n_steps))
+        self.set_serving(prefix, n_threads=model.n_threads, device="cpu")
+        return prefix
 
     @abstractmethod
     def read_trees(self, path: Path, schema: InputSchema) -> tuple[Any, bool]:

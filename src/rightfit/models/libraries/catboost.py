@@ -6,7 +6,6 @@ import inspect
 import math
 import tempfile
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -85,12 +84,6 @@ class CatboostFamily(BoosterFamily):
                 model = Booster(grown, task)
             n_grown = n
             yield Checkpoint(model, n_steps=n)
-
-    def take_prefix(self, model: Booster, n_steps: int) -> Booster:
-        """See :class:`rightfit.models.family.Family`."""
-        trees = model.trees.copy()
-        trees.shrink(ntree_end=n_steps)
-        return replace(model, trees=trees)
 
     def predict(self, model: Booster, rows: Rows) -> Rows:
         """See :class:`rightfit.models.family.Family`."""

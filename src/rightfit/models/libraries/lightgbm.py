@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -76,11 +75,6 @@ class LightgbmFamily(BoosterFamily):
             table = lightgbm.Dataset(blocks, labels, reference=table, params=settings)
         model = Booster(lightgbm.Booster(settings, table), data.schema.task)
         return grow(model, lambda _: model.trees.update(), lengths)
-
-    def take_prefix(self, model: Booster, n_steps: int) -> Booster:
-        """See :class:`rightfit.models.family.Family`."""
-        text = model.trees.model_to_string(num_iteration=n_steps)
-        return replace(model, trees=self.import_library().Booster(model_str=text))
 
     def predict(self, model: Booster, rows: Rows) -> Rows:
         """See :class:`rightfit.models.family.Family`."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -81,12 +80,6 @@ class XgboostFamily(BoosterFamily):
         """See :class:`BoosterFamily`; other methods than histograms need all rows in memory."""
         is_binned = run.configuration.get("tree_method", "auto") in ("auto", "hist")
         return super().train_stored(run, stored) if is_binned else None
-
-    def take_prefix(self, model: Booster, n_steps: int) -> Booster:
-        """See :class:`rightfit.models.family.Family`."""
-        prefix = replace(model, trees=model.trees[:n_steps])
-        self.set_serving(prefix, n_threads=model.n_threads, device="cpu")
-        return prefix
 
     def predict(self, model: Booster, rows: Rows) -> Rows:
         """See :class:`rightfit.models.family.Family`."""
