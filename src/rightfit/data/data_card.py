@@ -84,19 +84,10 @@ class DataCard(BaseModel):
         return self.model_copy(update={"quality": quality})
 
 
-_TAKEN_OVER = (
-    "title",
-    "task",
-    "target",
-    "not_features",
-    "quality",
-    "split",
-    "validation",
-    "joins",
-    "licence",
-    "source",
-    "notes",
-)
+_TAKEN_OVER = DatasetSpec.model_fields.keys() & DataCard.model_fields.keys() - {
+    "features",
+    "tables",
+}  # which the card describes otherwise
 
 
 def make_data_card(
