@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -26,31 +26,12 @@ DATE_PARTS = ("year", "month", "hour", "days", *WEEKDAYS)  # days since 1970, wi
 _NUMBER = re.compile(NUMBER)
 
 
-class Operations(Protocol):
-    """Operations on columns besides ``+``, ``-``, ``*`` and ``/``."""
-
-    def floor(self, values: Any, /) -> Any:
-        """Round down."""
-
-    def less(self, values: Any, others: Any, /) -> Any:
-        """Return 1.0 where values are below others, else 0.0."""
-
-    def pick(self, values: Any, columns: Sequence[int], /) -> Any:
-        """Return some columns."""
-
-    def total(self, values: Any, /) -> Any:
-        """Sum each row, shape (n_rows, 1)."""
-
-    def join(self, values: Sequence[Any], /) -> Any:
-        """Lay columns side by side."""
-
-
-def read_parts(numbers: Any, operations: Operations, *, month_first: bool) -> tuple[Any, Any]:
+def read_parts(numbers: Any, *, month_first: bool) -> tuple[Any, Any]:
     """Return the parts of dates.
 
     Args:
-        numbers: First six numbers of each text, 0 where there are fewer, shape (n_rows, 6).
-        operations: Those of numpy, or nodes of a graph.
+        numbers: First six numbers of each text, 0 where there are fewer, shape (n_rows, 6): an
+            array, or what adds nodes to a graph where numpy computes (``encoder_graph.py``).
         month_first: Whether dates that do not begin with the year begin with the month.
 
     Returns:
@@ -58,54 +39,29 @@ def read_parts(numbers: Any, operations: Operations, *, month_first: bool) -> tu
         shape (n_rows, 11), which mean nothing where it is none. Days since 1970 are those of the
         proleptic Gregorian calendar, as of Howard Hinnant's ``days_from_civil``.
     """
-    floor, less, pick = operations.floor, operations.less, operations.pick
-    turned = pick(numbers, [2, 0, 1, 3, 4, 5] if month_first else [2, 1, 0, 3, 4, 5])
-    begins_with_year = 1.0 - less(pick(numbers, [0]), np.float64(LEAST_YEAR))
+    turned = numbers[:, [2, 0, 1, 3, 4, 5] if month_first else [2, 1, 0, 3, 4, 5]]
+    begins_with_year = 1.0 - _less(numbers[:, [0]], LEAST_YEAR)
     dates = turned + begins_with_year * (numbers - turned)
-    n_faults = operations.total(less(dates, LOWEST) + less(HIGHEST, dates))
-    is_date = less(n_faults, np.float64(0.5))
-    year, month, day, hour, minute = (pick(dates, [column]) for column in range(5))
-    ends_year = less(month, np.float64(3))  # counted from March, leap days come last
+    n_faults = (_less(dates, LOWEST) + _less(HIGHEST, dates)).sum(axis=1, keepdims=True)
+    is_date = _less(n_faults, 0.5)
+    year, month, day, hour, minute = (dates[:, [column]] for column in range(5))
+    ends_year = _less(month, 3)  # counted from March, leap days come last
     of_march = month + 12.0 * ends_year - 3.0
     y = year - ends_year
-    leap_days = floor(y / 4.0) - floor(y / 100.0) + floor(y / 400.0)
-    before_month = floor((153.0 * of_march + 2.0) / 5.0)
+    leap_days = np.floor(y / 4.0) - np.floor(y / 100.0) + np.floor(y / 400.0)
+    before_month = np.floor((153.0 * of_march + 2.0) / 5.0)
     days = 365.0 * y + leap_days + before_month + day - float(1 + DAYS_TO_1970)
     since_monday = days + 3.0  # 1 January 1970 was a Thursday
-    weekday = since_monday - 7.0 * floor(since_monday / 7.0)
-    reached = less(np.arange(-0.5, 7)[None], weekday)  # shape (n_rows, 8)
-    weekdays = pick(reached, range(7)) - pick(reached, range(1, 8))
+    weekday = since_monday - 7.0 * np.floor(since_monday / 7.0)
+    reached = _less(np.arange(-0.5, 7)[None], weekday)  # shape (n_rows, 8)
+    weekdays = reached[:, [*range(7)]] - reached[:, [*range(1, 8)]]
     with_time = days + (60.0 * hour + minute) / 1440.0
-    return is_date, operations.join([year, month, hour, with_time, weekdays])
+    return is_date, np.concatenate([year, month, hour, with_time, weekdays], axis=1)
 
 
-class NumpyOperations:
-    """Operations on arrays."""
-
-    floor = staticmethod(np.floor)
-
-    @staticmethod
-    def less(values: Any, others: Any) -> npt.NDArray[np.float64]:
-        """Compare."""
-        is_less: npt.NDArray[np.float64] = np.less(values, others).astype(np.float64)
-        return is_less
-
-    @staticmethod
-    def pick(values: npt.NDArray[np.float64], columns: Sequence[int]) -> npt.NDArray[np.float64]:
-        """Return some columns."""
-        chosen: npt.NDArray[np.float64] = values[:, list(columns)]
-        return chosen
-
-    @staticmethod
-    def total(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-        """Sum each row."""
-        summed: npt.NDArray[np.float64] = values.sum(axis=1, keepdims=True)
-        return summed
-
-    @staticmethod
-    def join(values: Sequence[npt.NDArray[np.float64]]) -> npt.NDArray[np.float64]:
-        """Lay columns side by side."""
-        return np.concatenate(values, axis=1)
+def _less(values: Any, others: Any) -> Any:
+    """Return 1.0 where values are below others, else 0.0."""
+    return np.less(values, others).astype(np.float64)
 
 
 def read_texts(
@@ -119,4 +75,4 @@ def read_texts(
     """
     rows = [[*map(float, _NUMBER.findall(text)[:N_NUMBERS])] for text in texts]
     numbers = np.array([row + [0.0] * (N_NUMBERS - len(row)) for row in rows], dtype=np.float64)
-    return read_parts(numbers.reshape(-1, N_NUMBERS), NumpyOperations(), month_first=month_first)
+    return read_parts(numbers.reshape(-1, N_NUMBERS), month_first=month_first)

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
+from numpy.lib.mixins import NDArrayOperatorsMixin
 
 from rightfit._core.errors import RightfitError
 from rightfit.data.request_path.awkward_requests import N_EXTREME, draw_requests
@@ -43,13 +45,21 @@ if TYPE_CHECKING:
 Predictions = tuple[Floats, Floats]
 
 MODEL_INPUT = "rows"  # of a bundle's ONNX file: encoded rows
-OWN = "encoder/"  # begins the names of the encoder's tensors
-THEIRS = "model/"  # begins the names of the model's tensors
+ENCODER_PREFIX = "encoder/"  # begins the names of the encoder's tensors
+MODEL_PREFIX = "model/"  # begins the names of the model's tensors
 CONTRIB = "com.microsoft"  # ONNX Runtime's own operators, in every build of it
 ML_DOMAIN = "ai.onnx.ml"
 VERSIONS = {"": 17, ML_DOMAIN: 3, CONTRIB: 1}  # of operators, where the model does not say
 IR_VERSION = 8  # that goes with them
 MIN_OPSET = 13
+OPERATORS = {
+    np.add: "Add",
+    np.subtract: "Sub",
+    np.multiply: "Mul",
+    np.divide: "Div",
+    np.floor: "Floor",
+    np.less: "Less",
+}
 
 
 def join_encoder(model_file: Path, encoder: EncoderJson, *, compiles: bool = True) -> bytes:
@@ -107,16 +117,16 @@ def _join(model_file: Path, encoder: EncoderJson) -> ModelProto:
             f"{[MODEL_INPUT]}."
         )
     model = raise_opset(model, MIN_OPSET)
-    joined: ModelProto = onnx.compose.add_prefix(model, THEIRS, rename_outputs=False)
-    theirs = read_opsets(joined)
-    builder = _EncoderNodes(encoder, ml_version=theirs.get(ML_DOMAIN, VERSIONS[ML_DOMAIN]))
-    builder.add("Identity", builder.rows, outputs=[THEIRS + MODEL_INPUT])
+    joined: ModelProto = onnx.compose.add_prefix(model, MODEL_PREFIX, rename_outputs=False)
+    versions = read_opsets(joined)
+    builder = _EncoderNodes(encoder, ml_version=versions.get(ML_DOMAIN, VERSIONS[ML_DOMAIN]))
+    builder.add("Identity", builder.rows, outputs=[MODEL_PREFIX + MODEL_INPUT])
     builder.nodes.extend(joined.graph.node)
     del joined.graph.node[:], joined.graph.input[:]
     joined.graph.node.extend(builder.nodes)
     joined.graph.initializer.extend(builder.constants)
     joined.graph.input.extend(_declare(tensor, encoder) for tensor in builder.inputs)
-    set_opsets(joined, builder.list_versions() | theirs)
+    set_opsets(joined, builder.list_versions() | versions)
     return joined
 
 
@@ -141,7 +151,7 @@ class _EncoderNodes(GraphBuilder):
     """The nodes of an encoder; ``rows`` is the tensor of encoded rows."""
 
     def __init__(self, encoder: EncoderJson, *, ml_version: int) -> None:
-        super().__init__(OWN)
+        super().__init__(ENCODER_PREFIX)
         self.ml_version = ml_version  # of the domain ``ai.onnx.ml``
         self.places: dict[tuple[int, tuple[str, ...]], str] = {}  # of texts among categories
         self.inputs = list_inputs(encoder)
@@ -273,97 +283,76 @@ def _add_words(builder: _EncoderNodes, steps: Sequence[StepJson], at: Sequence[i
     return parts
 
 
-def _add_date(own: _EncoderNodes, steps: Sequence[StepJson], at: Sequence[int]) -> list[str]:
-    whole = own.keep(np.array([0, 0, 0, N_NUMBERS], dtype=np.int64))
-    start, stop, axis = (own.keep(np.array([i], dtype=np.int64)) for i in (0, N_NUMBERS, 1))
+def _add_date(builder: _EncoderNodes, steps: Sequence[StepJson], at: Sequence[int]) -> list[str]:
+    whole = builder.keep(np.array([0, 0, 0, N_NUMBERS], dtype=np.int64))
+    start, stop, axis = (builder.keep(np.array([i], dtype=np.int64)) for i in (0, N_NUMBERS, 1))
     parts = []
     for step, position in zip(steps, at, strict=True):
-        texts = own.add(
+        texts = builder.add(
             "Tokenizer",
-            _pick_texts(own, position),
+            _pick_texts(builder, position),
             domain=CONTRIB,
             mark=0,
             mincharnum=1,
             pad_value="0",
             tokenexp=NUMBER,
         )
-        padded = own.add("Pad", own.cast(texts, "float64"), whole)
-        numbers = _Columns(own, own.add("Slice", padded, start, stop, axis))
-        is_date, values = read_parts(
-            numbers, _GraphOperations(own), month_first=step["month_first"]
-        )
+        padded = builder.add("Pad", builder.cast(texts, "float64"), whole)
+        numbers = _Columns(builder, builder.add("Slice", padded, start, stop, axis))
+        is_date, values = read_parts(numbers, month_first=step["month_first"])
         columns = np.array([DATE_PARTS.index(part) for part in step["parts"]], dtype=np.int64)
-        chosen = own.add("Gather", values.name, own.keep(columns), axis=1)
-        fill, mean = (own.keep(np.array([step[key]])) for key in ("fills", "means"))
-        filled = own.add("Where", own.cast(is_date.name, "bool"), chosen, fill)
-        per_scale = own.keep(1 / np.array([step["scales"]]))
-        scaled = own.add("Mul", own.add("Sub", filled, mean), per_scale)
-        parts.append(own.cast(scaled, "float32"))
+        chosen = builder.add("Gather", values.name, builder.keep(columns), axis=1)
+        fill, mean = (builder.keep(np.array([step[key]])) for key in ("fills", "means"))
+        filled = builder.add("Where", builder.cast(is_date.name, "bool"), chosen, fill)
+        per_scale = builder.keep(1 / np.array([step["scales"]]))
+        scaled = builder.add("Mul", builder.add("Sub", filled, mean), per_scale)
+        parts.append(builder.cast(scaled, "float32"))
     return parts
 
 
-@dataclass(frozen=True)
-class _Columns:
-    """A tensor of float64 that Python's operators add nodes to."""
+class _Columns(NDArrayOperatorsMixin):
+    """A tensor of float64 that numpy's functions and operators add nodes to (NEP 13 and 18).
 
-    own: _EncoderNodes
-    name: str
+    Args:
+        builder: Gets the nodes.
+        name: Of the tensor.
+    """
 
-    def __add__(self, other: Any) -> _Columns:
-        return self._apply("Add", self, other)
+    def __init__(self, builder: GraphBuilder, name: str) -> None:
+        self.builder = builder
+        self.name = name
 
-    def __sub__(self, other: Any) -> _Columns:
-        return self._apply("Sub", self, other)
+    def __array_ufunc__(self, function: np.ufunc, _method: str, *inputs: Any) -> _Columns:
+        names = [
+            value.name
+            if isinstance(value, _Columns)
+            else self.builder.keep(np.asarray(value, np.float64))
+            for value in inputs
+        ]
+        return self._add(OPERATORS[function], *names)
 
-    def __rsub__(self, other: Any) -> _Columns:
-        return self._apply("Sub", other, self)
+    def __array_function__(
+        self, _function: Any, _types: Any, inputs: tuple[Sequence[_Columns]], options: Any
+    ) -> _Columns:
+        """Lay columns side by side: ``np.concatenate``."""
+        return self._add("Concat", *(columns.name for columns in inputs[0]), **options)
 
-    def __mul__(self, other: Any) -> _Columns:
-        return self._apply("Mul", self, other)
+    def __getitem__(self, index: tuple[slice, Sequence[int]]) -> _Columns:
+        """Return some columns: ``[:, positions]``."""
+        positions = self.builder.keep(np.array(index[1], dtype=np.int64))
+        return self._add("Gather", self.name, positions, axis=1)
 
-    def __rmul__(self, other: Any) -> _Columns:
-        return self._apply("Mul", other, self)
+    def astype(self, dtype: npt.DTypeLike) -> _Columns:
+        """Cast."""
+        return _Columns(self.builder, self.builder.cast(self.name, np.dtype(dtype).name))
 
-    def __truediv__(self, other: Any) -> _Columns:
-        return self._apply("Div", self, other)
-
-    def _apply(self, operator: str, *values: Any) -> _Columns:
-        return _Columns(self.own, self.own.add(operator, *(_name(self.own, v) for v in values)))
-
-
-def _name(own: _EncoderNodes, value: Any) -> str:
-    return value.name if isinstance(value, _Columns) else own.keep(np.asarray(value, np.float64))
-
-
-@dataclass(frozen=True)
-class _GraphOperations:
-    """Operations that add nodes to a graph."""
-
-    own: _EncoderNodes
-
-    def floor(self, values: _Columns) -> _Columns:
-        """Round down."""
-        return _Columns(self.own, self.own.add("Floor", values.name))
-
-    def less(self, values: Any, others: Any) -> _Columns:
-        """Compare."""
-        is_less = self.own.add("Less", _name(self.own, values), _name(self.own, others))
-        return _Columns(self.own, self.own.cast(is_less, "float64"))
-
-    def pick(self, values: _Columns, columns: Sequence[int]) -> _Columns:
-        """Return some columns."""
-        positions = self.own.keep(np.array(columns, dtype=np.int64))
-        return _Columns(self.own, self.own.add("Gather", values.name, positions, axis=1))
-
-    def total(self, values: _Columns) -> _Columns:
+    def sum(self, *, axis: int, keepdims: bool) -> _Columns:  # noqa: ARG002 -- as ReduceSum does
         """Sum each row."""
-        axes = self.own.keep(np.array([1], dtype=np.int64))
-        return _Columns(self.own, self.own.add("ReduceSum", values.name, axes))
+        axes = self.builder.keep(np.array([axis], dtype=np.int64))
+        return self._add("ReduceSum", self.name, axes)
 
-    def join(self, values: Sequence[_Columns]) -> _Columns:
-        """Lay columns side by side."""
-        names = [part.name for part in values]
-        return _Columns(self.own, self.own.add("Concat", *names, axis=1))
+    def _add(self, operator: str, *names: str, **attributes: Any) -> _Columns:
+        return _Columns(self.builder, self.builder.add(operator, *names, **attributes))
 
 
 def _add_pixels(
