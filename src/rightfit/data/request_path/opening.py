@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -143,12 +144,7 @@ def compile_encoder(encoder: EncoderJson) -> Callable[[Columns], Floats]:
 
 def _number(_steps: Sequence[StepJson], at: Sequence[int]) -> Part:
     chosen = _select(at)
-
-    def part(feed: Inputs) -> Floats:
-        numbers: Floats = feed[NUMBERS][:, chosen].astype(np.float32)
-        return numbers
-
-    return part
+    return lambda feed: feed[NUMBERS][:, chosen].astype(np.float32)
 
 
 def _standardise(steps: Sequence[StepJson], at: Sequence[int]) -> Part:
@@ -168,12 +164,7 @@ def _standardise(steps: Sequence[StepJson], at: Sequence[int]) -> Part:
 
 def _indicate(_steps: Sequence[StepJson], at: Sequence[int]) -> Part:
     chosen = _select(at)
-
-    def part(feed: Inputs) -> Floats:
-        missing: Floats = np.isnan(feed[NUMBERS][:, chosen]).astype(np.float32)
-        return missing
-
-    return part
+    return lambda feed: np.isnan(feed[NUMBERS][:, chosen]).astype(np.float32)
 
 
 def _one_hot(steps: Sequence[StepJson], at: Sequence[int]) -> Part:
@@ -213,42 +204,37 @@ def _target_mean(steps: Sequence[StepJson], at: Sequence[int]) -> Part:
     return part
 
 
-def _words(steps: Sequence[StepJson], at: Sequence[int]) -> Part:
-    columns = [
-        (
-            position,
-            {word: index for index, word in enumerate(step["words"])},
-            np.array(step["weights"], dtype=np.float32),
-        )
-        for step, position in zip(steps, at, strict=True)
-    ]
+def _words(step: StepJson, position: int) -> Part:
+    """Multiply the counts of words by their weights and scale each row to length 1."""
+    indices = {word: index for index, word in enumerate(step["words"])}
+    weights = np.array(step["weights"], dtype=np.float32)
 
     def part(feed: Inputs) -> Floats:
-        blocks = [_weigh(feed[TEXTS][:, at], indices, weights) for at, indices, weights in columns]
-        return blocks[0] if len(blocks) == 1 else np.concatenate(blocks, axis=1)
+        texts = feed[TEXTS][:, position].tolist()
+        counts = np.zeros((len(texts), len(indices)), dtype=np.float32)
+        for row, text in zip(counts, texts, strict=True):
+            for word in split_words(text):
+                if (index := indices.get(word)) is not None:
+                    row[index] += 1
+        weighed = (counts * weights).astype(np.float64)
+        length = np.sqrt(np.square(weighed).sum(axis=1, keepdims=True))
+        scaled: Floats = (weighed / np.maximum(length, LEAST_LENGTH)).astype(np.float32)
+        return scaled
 
     return part
 
 
-def _weigh(texts: npt.NDArray[Any], indices: Mapping[str, int], weights: Floats) -> Floats:
-    """Multiply the counts of words by their weights and scale each row to length 1."""
-    counts = np.zeros((len(texts), len(indices)), dtype=np.float32)
-    for row, text in zip(counts, texts.tolist(), strict=True):
-        for word in split_words(text):
-            if (index := indices.get(word)) is not None:
-                row[index] += 1
-    weighed = (counts * weights).astype(np.float64)
-    length = np.sqrt(np.square(weighed).sum(axis=1, keepdims=True))
-    scaled: Floats = (weighed / np.maximum(length, LEAST_LENGTH)).astype(np.float32)
-    return scaled
-
-
-def _date(steps: Sequence[StepJson], at: Sequence[int]) -> Part:
-    parts = [_encode_date(step, position) for step, position in zip(steps, at, strict=True)]
+def _join_parts(
+    make: Callable[[StepJson, int], Part], steps: Sequence[StepJson], at: Sequence[int]
+) -> Part:
+    """Return a part that lays those of single steps side by side."""
+    parts = [make(step, position) for step, position in zip(steps, at, strict=True)]
+    if len(parts) == 1:
+        return parts[0]
     return lambda feed: np.concatenate([part(feed) for part in parts], axis=1)
 
 
-def _encode_date(step: StepJson, position: int) -> Part:
+def _date(step: StepJson, position: int) -> Part:
     columns = [DATE_PARTS.index(part) for part in step["parts"]]
     fill, mean = np.array(step["fills"]), np.array(step["means"])
     per_scale = 1 / np.array(step["scales"])
@@ -264,11 +250,7 @@ def _encode_date(step: StepJson, position: int) -> Part:
 
 
 def _pixels(_steps: Sequence[StepJson], _at: Sequence[int]) -> Part:
-    def part(feed: Inputs) -> Floats:
-        pixels: Floats = feed[IMAGE].astype(np.float32) * PER_PIXEL
-        return pixels
-
-    return part
+    return lambda feed: feed[IMAGE].astype(np.float32) * PER_PIXEL
 
 
 def _select(at: Sequence[int]) -> Any:
@@ -283,8 +265,8 @@ PARTS: Mapping[str, Callable[[Sequence[StepJson], Sequence[int]], Part]] = {
     "indicate": _indicate,
     "one_hot": _one_hot,
     "target_mean": _target_mean,
-    "words": _words,
-    "date": _date,
+    "words": partial(_join_parts, _words),
+    "date": partial(_join_parts, _date),
     "pixels": _pixels,
     "picture": _pixels,
 }
