@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -120,8 +121,7 @@ def _note(model: ModelProto, applied: Sequence[str], dropped: Sequence[str]) -> 
     """Note the passes in a model's metadata, after those of an earlier compilation."""
     from onnx import helper
 
-    marked = type(model)()
-    marked.CopyFrom(model)
+    marked = deepcopy(model)
     noted = {entry.key: entry.value for entry in model.metadata_props}
     for key, names in ((APPLIED, applied), (DROPPED, dropped)):
         before = json.loads(noted.get(key, "[]"))

@@ -6,7 +6,8 @@ it was.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from copy import deepcopy
 from functools import wraps
 from typing import TYPE_CHECKING, Any
 
@@ -188,8 +189,7 @@ def rebuild(
         if needed.intersection(node.output):
             live_nodes.append(node)
             needed.update(node.input)
-    copied = type(model)()
-    copied.CopyFrom(model)
+    copied = deepcopy(model)
     del copied.graph.node[:], copied.graph.initializer[:], copied.graph.value_info[:]
     copied.graph.node.extend(reversed(live_nodes))
     copied.graph.initializer.extend(
@@ -207,6 +207,17 @@ def read_attributes(node: NodeProto) -> dict[str, Any]:
         name: value.decode() if isinstance(value, bytes) else value
         for name, value in values.items()
     }
+
+
+def copy_node(node: NodeProto, attributes: Mapping[str, list[float]]) -> NodeProto:
+    """Return a copy of a node with other values of some attributes."""
+    from onnx import helper
+
+    copied = deepcopy(node)
+    del copied.attribute[:]
+    copied.attribute.extend(part for part in node.attribute if part.name not in attributes)
+    copied.attribute.extend(helper.make_attribute(*item) for item in attributes.items())
+    return copied
 
 
 def count_pairs(node: NodeProto) -> int | None:

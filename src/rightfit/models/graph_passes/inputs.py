@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from copy import deepcopy
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -36,8 +37,7 @@ def narrow_inputs(model: ModelProto) -> ModelProto:
         fills: list[NodeProto] = []
         if not _collect_casts(view, name, casts, fills):
             continue
-        narrow = type(model)()
-        narrow.CopyFrom(model)
+        narrow = deepcopy(model)
         added = view.build("narrow")
         for node, copied in zip(view.nodes, narrow.graph.node, strict=True):
             if any(node is cast for cast in casts):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,6 +11,7 @@ from rightfit.models.graph_passes.graph_view import (
     GraphView,
     Product,
     add_product,
+    copy_node,
     read_attributes,
 )
 
@@ -27,8 +29,7 @@ def scale_output(model: ModelProto, temperature: float, output: str) -> ModelPro
         temperature: See ``models/calibration.py``.
         output: Name of the tensor of probabilities, shape (n_rows, n_classes).
     """
-    scaled = type(model)()
-    scaled.CopyFrom(model)
+    scaled = deepcopy(model)
     added = GraphView(model).build("temperature")
     raw = f"{added.prefix}{output}"
     for node in scaled.graph.node:
@@ -47,8 +48,6 @@ def fold_temperature(model: ModelProto) -> ModelProto:
     A power of a softmax, made to sum to 1, is the softmax of that multiple of the scores; sums of
     trees and products with weights are multiplied as they stand.
     """
-    from onnx import NodeProto, helper
-
     view = GraphView(model)
     for power in view.nodes:
         sums = view.list_readers(power.output[0])
@@ -63,9 +62,7 @@ def fold_temperature(model: ModelProto) -> ModelProto:
         if factor is None or maker is None or any(v is None or v.size != 1 for v in kept):
             continue
         settings = read_attributes(maker)
-        folded = NodeProto()
-        folded.CopyFrom(maker)
-        folded.output[-1] = sums[0].output[0]
+        folded = deepcopy(maker)
         added = view.build("temperature")
         if maker.op_type in ("Softmax", "Sigmoid") and settings.get("axis", -1) in (1, -1):
             product = Product.read(view, view.find_maker(maker.input[0]))
@@ -77,13 +74,12 @@ def fold_temperature(model: ModelProto) -> ModelProto:
                 add_product(added, product.rows, weights, bias, output=scores)
             folded.input[0] = scores
         elif settings.get("post_transform") in ("SOFTMAX", "LOGISTIC"):
-            del folded.attribute[:]
-            folded.attribute.extend(part for part in maker.attribute if part.name not in OF_TREES)
-            for name in settings.keys() & set(OF_TREES):
-                values = (np.array(settings[name]) * factor).tolist()
-                folded.attribute.append(helper.make_attribute(name, values))
+            terms = {name: np.array(settings[name]) for name in OF_TREES if name in settings}
+            scaled = {name: (values * factor).tolist() for name, values in terms.items()}
+            folded = copy_node(maker, scaled)
         else:
             continue
+        folded.output[-1] = sums[0].output[0]
         added.nodes.append(folded)
         return view.rewrite([maker, *copies, power, sums[0]], added)
     return model

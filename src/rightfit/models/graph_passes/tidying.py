@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from typing import TYPE_CHECKING
 
 from rightfit.models.graph_passes.graph_view import (
@@ -26,8 +27,7 @@ def keep_answers(model: ModelProto) -> ModelProto:
     names = {tensor.name for tensor in model.graph.output}
     if not names - set(ANSWERS) or not names & set(ANSWERS):
         return model
-    reduced = type(model)()
-    reduced.CopyFrom(model)
+    reduced = deepcopy(model)
     del reduced.graph.output[:]
     reduced.graph.output.extend(tensor for tensor in model.graph.output if tensor.name in ANSWERS)
     return rebuild(reduced, list(reduced.graph.node))

@@ -10,12 +10,17 @@ changes nothing, and takes time.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rightfit.models.graph_passes.graph_view import Array, GraphView, read_attributes, rewriting
+from rightfit.models.graph_passes.graph_view import (
+    Array,
+    GraphView,
+    copy_node,
+    read_attributes,
+    rewriting,
+)
 from rightfit.models.graph_passes.scaling import (
     Scaling,
     list_joined_columns,
@@ -64,7 +69,7 @@ def unscale_thresholds(view: GraphView, node: NodeProto) -> ModelProto | None:
         added = view.build("thresholds")
         source = added.cast(scaling.source, "float32") if scaling.is_cast else scaling.source
         rows, replaced = replace_part(view, added, node.input[0], part, source)
-        moved_node = _copy_with(node, {"nodes_values": thresholds.tolist()})
+        moved_node = copy_node(node, {"nodes_values": thresholds.tolist()})
         moved_node.input[0] = rows
         added.nodes.append(moved_node)
         return view.rewrite([*scaling.nodes, *replaced, node], added)
@@ -125,17 +130,5 @@ def drop_zero_votes(view: GraphView, node: NodeProto) -> ModelProto | None:
         return None
     votes = (values[is_kept].tolist() for values in (trees, leaves, classes, weights))
     added = view.build("votes")
-    added.nodes.append(_copy_with(node, dict(zip(names, votes, strict=True))))
+    added.nodes.append(copy_node(node, dict(zip(names, votes, strict=True))))
     return view.rewrite([node], added)
-
-
-def _copy_with(node: NodeProto, attributes: Mapping[str, list[float]]) -> NodeProto:
-    """Return a copy of a node with other values of some attributes."""
-    from onnx import helper
-
-    copy = type(node)()
-    copy.CopyFrom(node)
-    del copy.attribute[:]
-    copy.attribute.extend(part for part in node.attribute if part.name not in attributes)
-    copy.attribute.extend(helper.make_attribute(*item) for item in attributes.items())
-    return copy
