@@ -129,22 +129,17 @@ def keep_onnx(
     return derive_files(exported_bundle, RUNTIMES)
 
 
-def draw_awkward_rows(
-    rows: Rows, *, n_rows: int = N_AWKWARD_ROWS, n_extreme: int = N_EXTREME_ROWS, seed: int = 0
-) -> Rows:
+def draw_awkward_rows(rows: Rows) -> Rows:
     """Draw rows that try a graph: columns that do not belong together, the last rows extreme.
 
     Args:
         rows: Rows whose values are drawn, shape (n, n_features).
-        n_rows: Rows to draw.
-        n_extreme: How many of them have values from far outside.
-        seed: Of the draw.
     """
-    rng = np.random.default_rng(seed)
-    drawn = np.take_along_axis(rows, rng.integers(len(rows), size=(n_rows, rows.shape[1])), axis=0)
+    rng, n_features = np.random.default_rng(0), rows.shape[1]
+    indices = rng.integers(len(rows), size=(N_AWKWARD_ROWS, n_features))
+    drawn = np.take_along_axis(rows, indices, axis=0)
     furthest = np.abs(rows).max(axis=0)
-    extreme = furthest * rng.choice(EXTREMES, (n_extreme, rows.shape[1]))
-    drawn[n_rows - n_extreme :] = extreme
+    drawn[-N_EXTREME_ROWS:] = furthest * rng.choice(EXTREMES, (N_EXTREME_ROWS, n_features))
     return np.ascontiguousarray(drawn, dtype=np.float32)
 
 

@@ -20,15 +20,11 @@ UNSEEN = ("", None, "never seen", "NEVER SEEN", "é" * 50)
 N_WORDS = 12  # of a text at most
 
 
-def draw_requests(
-    encoder: EncoderJson, *, n_rows: int = N_ROWS, n_extreme: int = N_EXTREME, seed: int = 0
-) -> dict[str, Any]:
+def draw_requests(encoder: EncoderJson, *, seed: int = 0) -> dict[str, Any]:
     """Draw raw columns for an encoder.
 
     Args:
         encoder: Content of ``encoder.json``.
-        n_rows: Rows in all.
-        n_extreme: How many of them, the last ones, are extreme.
         seed: Of the draw.
 
     Returns:
@@ -38,41 +34,40 @@ def draw_requests(
     columns: dict[str, Any] = {}
     for step in sorted(encoder["steps"], key=lambda step: "mean" not in step):
         if step["column"] not in columns:
-            columns[step["column"]] = _draw_column(step, n_rows, n_extreme, rng)
+            columns[step["column"]] = _draw_column(step, rng)
     return columns
 
 
-def _draw_column(step: StepJson, n_rows: int, n_extreme: int, rng: np.random.Generator) -> Any:
+def _draw_column(step: StepJson, rng: np.random.Generator) -> Any:
     match step["kind"]:
         case "standardise" | "indicate" | "number":
             mean, scale = step.get("mean", 0.0), step.get("scale", 1.0)
-            values = rng.normal(mean, abs(scale), n_rows)
-            is_whole = rng.random(n_rows) < 0.5
+            values = rng.normal(mean, abs(scale), N_ROWS)
+            is_whole = rng.random(N_ROWS) < 0.5
             values[is_whole] = values[is_whole].round()
-            extreme = slice(n_rows - n_extreme, n_rows)
-            values[extreme] = mean + scale * rng.choice(EXTREMES, n_extreme)
-            values[rng.random(n_rows) < MISSING_SHARE] = np.nan
+            values[-N_EXTREME:] = mean + scale * rng.choice(EXTREMES, N_EXTREME)
+            values[rng.random(N_ROWS) < MISSING_SHARE] = np.nan
             return values
         case "one_hot" | "target_mean":
-            unseen = rng.random(n_rows) < UNSEEN_SHARE
+            unseen = rng.random(N_ROWS) < UNSEEN_SHARE
             return [_pick(rng, UNSEEN if new else step["categories"] or UNSEEN) for new in unseen]
         case "words":
             words = [*step["words"], "unheard", "of", ""]
             return [
-                " ".join(rng.choice(words, rng.integers(N_WORDS))) or None for _ in range(n_rows)
+                " ".join(rng.choice(words, rng.integers(N_WORDS))) or None for _ in range(N_ROWS)
             ]
         case "date":
-            days = (np.datetime64("1890-01-01") + rng.integers(0, 80_000, n_rows)).tolist()
+            days = (np.datetime64("1890-01-01") + rng.integers(0, 80_000, N_ROWS)).tolist()
             written = ("%Y-%m-%d", "%Y-%m-%dT%H:%M:%SZ", "%d.%m.%Y", "%m/%d/%Y %H:%M")
             texts = [day.strftime(_pick(rng, written)) for day in days]
-            is_unseen = rng.random(n_rows) < UNSEEN_SHARE
+            is_unseen = rng.random(N_ROWS) < UNSEEN_SHARE
             return [
                 _pick(rng, UNSEEN) if new else text
                 for new, text in zip(is_unseen, texts, strict=True)
             ]
         case "pixels" | "picture":
-            return rng.integers(0, 256, (n_rows, int(np.prod(step["shape"]))), dtype=np.uint8)
-    return [_pick(rng, UNSEEN) for _ in range(n_rows)]
+            return rng.integers(0, 256, (N_ROWS, int(np.prod(step["shape"]))), dtype=np.uint8)
+    return [_pick(rng, UNSEEN) for _ in range(N_ROWS)]
 
 
 def _pick(rng: np.random.Generator, values: Any) -> Any:
