@@ -10,9 +10,11 @@ import hashlib
 import json
 import os
 import re
+import shutil
 import stat
-from collections.abc import Collection
-from io import BufferedReader
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from io import BufferedReader, BufferedWriter
 from pathlib import Path
 from typing import Any
 
@@ -92,25 +94,26 @@ def hash_regular_file(path: Path) -> str:
 
 def write_replacing(path: Path, content: bytes) -> None:
     """Write a file whole; a link in its place is replaced, its target is not touched."""
-    partial = path.with_name(f"{path.name}.partial")
-    partial.unlink(missing_ok=True)
-    with partial.open("xb") as file:
-        hold(file)
+    with _replacing(path) as file:
         file.write(content)
-        file.flush()
-        partial.replace(path)
 
 
 def copy_replacing(source: Path, target: Path) -> None:
     """Copy a regular file; a link in the target's place is replaced, not followed."""
-    partial = target.with_name(f"{target.name}.partial")
+    with open_regular(source) as reading, _replacing(target) as writing:
+        shutil.copyfileobj(reading, writing, 2**20)
+
+
+@contextmanager
+def _replacing(path: Path) -> Iterator[BufferedWriter]:
+    """Open a file beside a path that takes its place once it is whole."""
+    partial = path.with_name(f"{path.name}.partial")
     partial.unlink(missing_ok=True)
-    with open_regular(source) as reading, partial.open("xb") as writing:
-        hold(writing)
-        while block := reading.read(2**20):
-            writing.write(block)
-        writing.flush()
-        partial.replace(target)
+    with partial.open("xb") as file:
+        hold(file)
+        yield file
+        file.flush()
+        partial.replace(path)
 
 
 def read_manifest(folder: Path) -> tuple[dict[str, Any], str]:

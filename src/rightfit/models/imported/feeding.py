@@ -21,20 +21,12 @@ from rightfit.models.onnx_session import first_line
 from rightfit.models.runtimes import reads_graph
 
 TEXT = "str"
+WHOLE = ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")
 DTYPES: Mapping[str, str] = {
     "tensor(float)": "float32",
-    "tensor(float16)": "float16",
     "tensor(double)": "float64",
-    "tensor(int8)": "int8",
-    "tensor(int16)": "int16",
-    "tensor(int32)": "int32",
-    "tensor(int64)": "int64",
-    "tensor(uint8)": "uint8",
-    "tensor(uint16)": "uint16",
-    "tensor(uint32)": "uint32",
-    "tensor(uint64)": "uint64",
-    "tensor(bool)": "bool",
     "tensor(string)": TEXT,
+    **{f"tensor({name})": name for name in ("float16", "bool", *WHOLE)},
 }
 """numpy's name of each type of input that can be fed."""
 
