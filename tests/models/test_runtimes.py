@@ -10,7 +10,7 @@ from factories.onnx_files import write_softmax
 from pydantic import ValidationError
 
 import rightfit as rf
-from rightfit.models.bundle import Bundle, read_bundle, write_bundle_files
+from rightfit.models.bundle import ONNX_ONLY, Bundle, read_bundle, write_bundle_files
 from rightfit.models.registry import get_family
 from rightfit.models.runtimes import (
     Predict,
@@ -107,7 +107,7 @@ def softmax(tmp_path: Path) -> Bundle:
     return write_bundle_files(
         tmp_path / "bundle",
         model="m",
-        family="rightfit.models.imported.onnx_only",
+        family=ONNX_ONLY,
         weights_file="model.onnx",
         configuration={},
         schema=InputSchema(("a", "b", "c"), ("no", "yes"), None),

@@ -20,9 +20,10 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 from sklearn.tree import DecisionTreeClassifier
 
-from rightfit.models import sklearn_io, tree_export
+from rightfit.models import tree_export
 from rightfit.models.by_path.sklearn_estimators import EstimatorFamily
 from rightfit.models.onnx_session import open_session
+from rightfit.models.registry import get_family
 from rightfit.models.schema import InputSchema
 
 SEED = 0
@@ -104,10 +105,10 @@ def _compare(model: Any, classes: tuple[str, ...], monkeypatch: pytest.MonkeyPat
         return list_nodes(*given)
 
     monkeypatch.setattr(tree_export, "_list_nodes", count)
-    as_arrays = sklearn_io.export_sklearn_onnx(model, schema)
+    as_arrays = get_family("forest").export_onnx(model, schema)
     assert n_trees, "skl2onnx took the trees over node by node"
 
     for name in tree_export._CONVERTERS:
         module = importlib.import_module(f"skl2onnx.operator_converters.{name}")
         monkeypatch.setattr(module, tree_export._NAME, tree_ensemble.add_tree_to_attribute_pairs)
-    assert as_arrays == sklearn_io.export_sklearn_onnx(model, schema)
+    assert as_arrays == get_family("forest").export_onnx(model, schema)

@@ -57,24 +57,21 @@ class SklearnFamily(Family):
 
     def predict(self, model: Any, rows: Rows) -> Rows:
         """See :class:`rightfit.models.family.Family`."""
-        return predict_sklearn(model, rows)
+        if hasattr(model, "classes_"):
+            probabilities: Rows = model.predict_proba(rows).astype(np.float32, copy=False)
+            return probabilities
+        values: Rows = model.predict(rows).astype(np.float32, copy=False)[:, None]
+        return values
 
     def save_weights(self, model: Any, path: Path) -> None:
-        """See :class:`rightfit.models.family.Family`."""
-        save_skops(model, path)
+        """Write a fitted estimator with skops, deflated."""
+        # faster than the usual level 6, for little more space: a search pays for it
+        import_skops().dump(model, path, compression=zipfile.ZIP_DEFLATED, compresslevel=3)
 
     def export_onnx(self, model: Any, schema: InputSchema) -> bytes:
-        """See :class:`rightfit.models.family.Family`."""
-        return export_sklearn_onnx(model, schema)
-
-
-def predict_sklearn(model: Any, rows: Rows) -> Rows:
-    """Answer with a fitted classifier or regressor; see ``Family.predict``."""
-    if hasattr(model, "classes_"):
-        probabilities: Rows = model.predict_proba(rows).astype(np.float32, copy=False)
-        return probabilities
-    values: Rows = model.predict(rows).astype(np.float32, copy=False)[:, None]
-    return values
+        """Convert a fitted classifier or regressor with skl2onnx."""
+        options = {id(model): {"zipmap": False}} if schema.classes else None
+        return bytes(_convert(model, schema, options).SerializeToString())
 
 
 def has_class_scores(model: Any) -> bool:
@@ -129,12 +126,6 @@ def import_skops() -> Any:
             del sys.modules[_TORCH_SUPPORT]
 
 
-def save_skops(model: Any, path: Path) -> None:
-    """Write a fitted estimator with skops, deflated."""
-    # faster than the usual level 6, for little more space: a search pays for it
-    import_skops().dump(model, path, compression=zipfile.ZIP_DEFLATED, compresslevel=3)
-
-
 def load_skops(
     path: Path, *, trusted: tuple[str, ...], estimator: str | tuple[str, ...] | None
 ) -> Any:
@@ -163,12 +154,6 @@ def load_skops(
             f"{path} must hold a {' or '.join(allowed)}, but holds a {type(model).__name__}."
         )
     return model
-
-
-def export_sklearn_onnx(model: Any, schema: InputSchema) -> bytes:
-    """Convert a fitted classifier or regressor with skl2onnx; see ``Family.export_onnx``."""
-    options = {id(model): {"zipmap": False}} if schema.classes else None
-    return bytes(_convert(model, schema, options).SerializeToString())
 
 
 def export_scores(model: Any, schema: InputSchema) -> bytes:

@@ -12,8 +12,8 @@ from rightfit.models.calibration import scale_probabilities
 from rightfit.models.graph_passes.temperature import scale_output
 from rightfit.models.graph_passes.tidying import keep_answers
 from rightfit.models.onnx_graph import GraphBuilder
+from rightfit.models.registry import get_family
 from rightfit.models.schema import InputSchema
-from rightfit.models.sklearn_io import export_sklearn_onnx
 
 ROWS = np.random.default_rng(0).normal(size=(300, 3)).astype(np.float32)
 
@@ -54,7 +54,7 @@ def fit_trees(estimator: Any, n_classes: int) -> onnx.ModelProto:
     labels = np.digitize(ROWS[:, 0], [-0.5, 0.5][: n_classes - 1])
     classes = tuple(map(str, range(n_classes)))
     fitted = estimator.fit(ROWS, labels)
-    exported = export_sklearn_onnx(fitted, InputSchema(("a", "b", "c"), classes, None))
+    exported = get_family("forest").export_onnx(fitted, InputSchema(("a", "b", "c"), classes, None))
     return keep_answers(onnx.load_from_string(exported))
 
 

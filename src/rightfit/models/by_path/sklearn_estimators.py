@@ -29,11 +29,9 @@ from rightfit.models.sklearn_io import (
     ESTIMATOR_TYPES,
     SklearnFamily,
     export_scores,
-    export_sklearn_onnx,
     has_class_scores,
     load_skops,
     measure_tree,
-    predict_sklearn,
     set_joblib_threads,
     softmax_scores,
 )
@@ -132,7 +130,7 @@ class EstimatorFamily(SklearnFamily):
         """Fit through checkpoints, see :func:`choose_growth`."""
         task, configuration = run.data.schema.task, run.configuration
         model = self._estimator(configuration, seed=run.seed, n_threads=run.n_threads, task=task)
-        if not all(type(one).__module__.startswith("sklearn.") for one in list_steps(model)):
+        if not all(type(step).__module__.startswith("sklearn.") for step in list_steps(model)):
             # code of others may write to its rows, which the other trials learn from as well
             rows, labels = run.data.rows.copy(), run.data.labels.copy()
             run = replace(run, data=replace(run.data, rows=rows, labels=labels))
@@ -154,7 +152,7 @@ class EstimatorFamily(SklearnFamily):
         predicted.
         """
         if hasattr(model, "predict_proba") or not hasattr(model, "classes_"):
-            return predict_sklearn(model, rows)
+            return super().predict(model, rows)
         if has_class_scores(model):
             return softmax_scores(model, rows)
         certain: Rows = np.eye(len(model.classes_), dtype=np.float32)[model.predict(rows)]
@@ -185,7 +183,7 @@ class EstimatorFamily(SklearnFamily):
                     "loses precision where rows lie close together."
                 )
         has_scores = hasattr(model, "classes_") and not hasattr(model, "predict_proba")
-        export = export_scores if has_scores else export_sklearn_onnx
+        export = export_scores if has_scores else super().export_onnx
         with warnings.catch_warnings():  # the converters read what scikit-learn has deprecated
             warnings.simplefilter("ignore")
             return export(model, schema)
@@ -196,12 +194,10 @@ class EstimatorFamily(SklearnFamily):
 
     @cached_property
     def _prototype(self) -> Any:
-        steps = [make_estimator(path) for path in self._paths]
-        if len(steps) == 1:
-            return steps[0]
         from sklearn.pipeline import make_pipeline
 
-        return make_pipeline(*steps)
+        steps = [make_estimator(path) for path in self._paths]
+        return make_pipeline(*steps) if len(steps) > 1 else steps[0]
 
     def _find_prototype(self, task: Task) -> Any:
         """Return the estimator as it is named, or the one that learns the task in its place.

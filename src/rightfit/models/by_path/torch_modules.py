@@ -11,7 +11,7 @@ replaces the cross-entropy or squared error.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -156,7 +156,7 @@ def make_module(path: str, schema: InputSchema, settings: Mapping[str, object]) 
     return module
 
 
-def _import_module(path: str) -> Callable[..., Any]:
+def _import_module(path: str) -> Any:
     key = "module in parameters_models.yml"
     make = import_by_path(path, kind="torch module", key=key)
     if not callable(make):

@@ -12,8 +12,6 @@ import numpy as np
 from rightfit.models.family import (
     Checkpoint,
     Configuration,
-    Family,
-    Rows,
     Scaling,
     TrainingData,
     TrainingRun,
@@ -21,12 +19,7 @@ from rightfit.models.family import (
     split_training,
 )
 from rightfit.models.schema import InputSchema, Task
-from rightfit.models.sklearn_io import (
-    export_sklearn_onnx,
-    load_skops,
-    predict_sklearn,
-    save_skops,
-)
+from rightfit.models.sklearn_io import SklearnFamily, load_skops
 
 SETTINGS = ("n_shares", "n_neighbors", "weights")
 ESTIMATORS: Mapping[Task, str] = {
@@ -35,17 +28,14 @@ ESTIMATORS: Mapping[Task, str] = {
 }
 
 
-class NeighboursFamily(Family):
-    """See rightfit.Family for what each method must do, and what else a family can do."""
+class NeighboursFamily(SklearnFamily):
+    """See rightfit.Family for what each method must do, and what else a family can do.
 
-    weights_file: str = "weights.skops"
-    native_imports: tuple[str, ...] = ("sklearn.neighbors", "skops.io")
+    SklearnFamily predicts, saves and exports as scikit-learn's estimators do.
+    """
+
     length_setting: str = "n_shares"
     growth: Scaling = "affine"  # a model of more rows takes more
-
-    def load_libraries(self) -> None:
-        """Import all that training and saving need."""
-        import sklearn.neighbors  # noqa: F401
 
     def check_configuration(self, configuration: Configuration) -> None:
         """Refuse missing and unknown settings."""
@@ -76,25 +66,13 @@ class NeighboursFamily(Family):
             )
             yield Checkpoint(model.fit(data.rows[chosen], data.labels[chosen]), len(chosen))
 
-    def predict(self, model: Any, rows: Rows) -> Rows:
-        """Return class probabilities, shape (n_rows, n_classes), or values, shape (n_rows, 1)."""
-        return predict_sklearn(model, rows)
-
     def set_serving(self, model: Any, *, n_threads: int, device: str) -> None:
         """Answer with so many threads."""
         model.set_params(n_jobs=n_threads)
 
-    def save_weights(self, model: Any, path: Path) -> None:
-        """Write the model in a format that can run no code when loaded."""
-        save_skops(model, path)
-
     def load_weights(self, path: Path, configuration: Configuration, schema: InputSchema) -> Any:
         """Read back what save_weights wrote."""
         return load_skops(path, trusted=(), estimator=ESTIMATORS[schema.task])
-
-    def export_onnx(self, model: Any, schema: InputSchema) -> bytes:
-        """Convert the model; the library compares the answers of both."""
-        return export_sklearn_onnx(model, schema)
 
 
 def _put_each_class_first(order: Any, data: TrainingData) -> Any:
