@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from factories.configurations import QUICK
 from sklearn.ensemble import HistGradientBoostingClassifier
 
 from rightfit.models.boosting import FAMILY
@@ -11,29 +12,20 @@ from rightfit.models.family import TrainingData, TrainingRun
 from rightfit.models.onnx_session import open_session
 from rightfit.models.schema import InputSchema
 
-CONFIGURATION = {
-    "max_iter": 6,
-    "learning_rate": 0.3,
-    "max_leaf_nodes": 7,
-    "min_samples_leaf": 2,
-    "l2_regularization": 0.1,
-    "max_features": 0.5,
-}
-
 
 def test_step_is_a_round_of_one_tree_per_class(blobs: TrainingData) -> None:
-    *_, last = FAMILY.train(TrainingRun(CONFIGURATION, blobs, n_checkpoints=2))
+    *_, last = FAMILY.train(TrainingRun(QUICK["boosting"], blobs, n_checkpoints=2))
 
-    assert last.n_steps == 6
-    assert [len(trees) for trees in last.model._predictors] == [3] * 6
+    assert last.n_steps == 32
+    assert [len(trees) for trees in last.model._predictors] == [3] * 32
     structure = FAMILY.describe_structure(last.model)
-    assert structure["n_trees"] == 18
-    assert structure["n_operations"] > 18  # a row meets more than a tree's root
+    assert structure["n_trees"] == 96
+    assert structure["n_operations"] > 96  # a row meets more than a tree's root
 
 
 def test_checkpoints_lead_to_the_model_trained_at_once(blobs: TrainingData) -> None:
     at_once, in_parts = (
-        list(FAMILY.train(TrainingRun(CONFIGURATION, blobs, n_checkpoints=n)))[-1].model
+        list(FAMILY.train(TrainingRun(QUICK["boosting"], blobs, n_checkpoints=n)))[-1].model
         for n in (1, 3)
     )
 

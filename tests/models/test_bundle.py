@@ -3,12 +3,11 @@ from __future__ import annotations
 import errno
 import json
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 from factories.bundles import train_bundle
-from factories.configurations import least_configuration
+from factories.configurations import QUICK
 
 from rightfit._core.errors import RightfitError
 from rightfit.models import bundle_exports
@@ -21,46 +20,9 @@ from rightfit.models.runtimes import available_runtimes, open_predictor, runtime
 
 pytestmark = pytest.mark.whole
 
-LINEAR = {
-    "n_epochs": 2,
-    "alpha": 1e-4,
-    "penalty": "l2",
-    "learning_rate": "optimal",
-    "eta0": 0.01,
-}
-FOREST = {"n_estimators": 6, "max_depth": 3, "min_samples_leaf": 1, "max_features": "sqrt"}
-NET = {
-    "n_epochs": 2,
-    "n_layers": 1,
-    "n_units": 8,
-    "n_channels": 2,
-    "dropout": 0.0,
-    "learning_rate": 0.01,
-    "weight_decay": 0.0,
-    "batch_size": 16,
-}
-BOOSTING = {
-    "max_iter": 6,
-    "learning_rate": 0.3,
-    "max_leaf_nodes": 7,
-    "min_samples_leaf": 2,
-    "l2_regularization": 0.1,
-    "max_features": 0.5,
-}
-CONFIGURATIONS: dict[str, dict[str, Any]] = {
-    "linear": LINEAR,
-    "forest": FOREST,
-    "net": NET,
-    "boosting": BOOSTING,
-}
-
-
-def configuration_of(name: str) -> dict[str, Any]:
-    return CONFIGURATIONS.get(name) or least_configuration(name)
-
 
 def make_bundle(name: str, data: TrainingData, folder: Path) -> Bundle:
-    return train_bundle(folder, data, name, configuration_of(name))
+    return train_bundle(folder, data, name, QUICK[name])
 
 
 @pytest.mark.parametrize("name", BUILT_IN)
@@ -147,7 +109,7 @@ def test_disagreeing_export_is_refused(
     bundle = make_bundle("forest", blobs, tmp_path / "bundle")
     family = get_family("forest")
     turned = TrainingData(blobs.rows, blobs.labels[::-1].copy(), blobs.schema)
-    *_, other = family.train(TrainingRun(FOREST, turned))
+    *_, other = family.train(TrainingRun(QUICK["forest"], turned))
     export = family.export_onnx
     monkeypatch.setattr(family, "export_onnx", lambda _, schema: export(other.model, schema))
 

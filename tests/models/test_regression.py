@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ import numpy as np
 import onnxruntime
 import pytest
 from factories.bundles import store_model
+from factories.configurations import QUICK
 
 from rightfit.models.bundle import Bundle, read_bundle
 from rightfit.models.bundle_exports import add_onnx
@@ -22,52 +22,22 @@ from rightfit.models.schema import InputSchema
 
 pytestmark = pytest.mark.whole
 
-CONFIGURATIONS: Mapping[str, dict[str, Any]] = {
-    "linear": {
-        "n_epochs": 8, "alpha": 1e-4, "penalty": "l2", "learning_rate": "optimal", "eta0": 0.01,
-    },
-    "forest": {
-        "n_estimators": 16, "max_depth": 8, "min_samples_leaf": 1, "max_features": 1.0,
-    },
-    "boosting": {
-        "max_iter": 32, "learning_rate": 0.2, "max_leaf_nodes": 7, "min_samples_leaf": 4,
-        "l2_regularization": 0.1, "max_features": 1.0,
-    },
-    "net": {
-        "n_epochs": 60, "n_layers": 1, "n_units": 32, "n_channels": 4, "dropout": 0.0,
-        "learning_rate": 0.02, "weight_decay": 0.0, "batch_size": 16,
-    },
-}  # fmt: skip
-
 
 def train(name: str, data: TrainingData, **changes: Any) -> Any:
-    *_, last = get_family(name).train(
-        TrainingRun(CONFIGURATIONS[name] | changes, data, n_checkpoints=3)
-    )
+    *_, last = get_family(name).train(TrainingRun(QUICK[name] | changes, data, n_checkpoints=3))
     return last.model
 
 
 def bundle_of(name: str, data: TrainingData, folder: Path, **changes: Any) -> Bundle:
     model = train(name, data, **changes)
-    return store_model(folder, model, name, CONFIGURATIONS[name] | changes, data.schema)
+    return store_model(folder, model, name, QUICK[name] | changes, data.schema)
 
 
 def share_explained(values: np.ndarray, answers: np.ndarray) -> float:
     return 1 - float(np.mean((values - answers[:, 0]) ** 2) / values.var())
 
 
-@pytest.mark.parametrize("name", CONFIGURATIONS)
-def test_model_learns_numbers_far_from_zero(name: str, slopes: TrainingData) -> None:
-    family = get_family(name)
-
-    answers = family.predict(train(name, slopes), slopes.rows)
-
-    assert answers.shape == (120, 1)
-    assert answers.dtype == np.float32
-    assert share_explained(slopes.labels, answers) > 0.85
-
-
-@pytest.mark.parametrize("name", CONFIGURATIONS)
+@pytest.mark.parametrize("name", QUICK)
 def test_bundle_answers_alike_in_every_runtime(
     name: str, slopes: TrainingData, tmp_path: Path
 ) -> None:
@@ -92,20 +62,8 @@ def test_linear_regression_has_every_penalty(penalty: str, slopes: TrainingData)
     assert share_explained(slopes.labels, get_family("linear").predict(model, slopes.rows)) > 0.95
 
 
-@pytest.mark.parametrize("name", CONFIGURATIONS)
-def test_untrained_model_answers_one_number_a_row(name: str, slopes: TrainingData) -> None:
-    family = get_family(name)
-
-    model = family.build_untrained(CONFIGURATIONS[name], slopes.schema, seed=0)
-
-    if model is not None:
-        assert family.predict(model, slopes.rows).shape == (120, 1)
-        trained = family.describe_structure(train(name, slopes))
-        assert family.describe_structure(model) == trained
-
-
 def test_untrained_linear_model_is_made_without_a_warning(slopes: TrainingData) -> None:
-    configuration = CONFIGURATIONS["linear"] | {"penalty": "l1"}
+    configuration = QUICK["linear"] | {"penalty": "l1"}
 
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -145,7 +103,7 @@ def test_weights_of_a_classifier_are_refused_in_a_regression(
     blobs: TrainingData, slopes: TrainingData, tmp_path: Path
 ) -> None:
     family = get_family("linear")
-    configuration = CONFIGURATIONS["linear"]
+    configuration = QUICK["linear"]
     *_, last = family.train(TrainingRun(configuration, blobs))
     path = tmp_path / family.weights_file
     family.save_weights(last.model, path)

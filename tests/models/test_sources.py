@@ -18,7 +18,7 @@ from orchards.tools.saw import cut
 
 def train():
     from .shed import door
-    from rightfit.models.sklearn_io import save_skops
+    from rightfit.models.sklearn_io import load_skops
 """
 
 

@@ -1,11 +1,30 @@
-"""Configurations of families that no test knows by name."""
+"""Configurations of families for tests."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from rightfit.params.defaults import read_default
 from rightfit.searching.space import ModelBlock
+
+QUICK: Mapping[str, dict[str, Any]] = {
+    "linear": {
+        "n_epochs": 8, "alpha": 1e-4, "penalty": "l2", "learning_rate": "optimal", "eta0": 0.01,
+    },
+    "forest": {
+        "n_estimators": 16, "max_depth": 8, "min_samples_leaf": 1, "max_features": "sqrt",
+    },
+    "boosting": {
+        "max_iter": 32, "learning_rate": 0.2, "max_leaf_nodes": 7, "min_samples_leaf": 4,
+        "l2_regularization": 0.1, "max_features": 0.5,
+    },
+    "net": {
+        "n_epochs": 60, "n_layers": 1, "n_units": 32, "n_channels": 4, "dropout": 0.0,
+        "learning_rate": 0.02, "weight_decay": 0.0, "batch_size": 16,
+    },
+}  # fmt: skip
+"""Settings of the built-in families that learn a small table in seconds."""
 
 
 def least_configuration(family: str) -> dict[str, Any]:
