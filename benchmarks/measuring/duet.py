@@ -34,7 +34,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 import numpy as np
-from measured_models import list_served, make_bench, make_models
+from measured_models import make_bench, make_models
 
 from rightfit.measuring.blocks import adjust_figures
 from rightfit.measuring.intervals import estimate_median
@@ -67,7 +67,7 @@ def main() -> None:
     try:
         with tempfile.TemporaryDirectory() as folder:
             bench = make_bench(pool, Path(folder))
-            served = list(list_served(make_models(Path(folder))).values())
+            served = make_models(Path(folder))
             for n in options.contenders if "idle" in options.parts else ():
                 found = compare_ways(served, bench, options.n_blocks, n=n, label="host as it is")
                 figures |= found if n == options.contenders[len(options.contenders) // 2] else {}

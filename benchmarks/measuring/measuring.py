@@ -25,7 +25,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from measured_models import list_served, make_bench, make_models, read_preset
+from measured_models import make_bench, make_models, read_preset
 
 from rightfit.measuring.intervals import estimate_median
 from rightfit.measuring.rounds.jobs import OPEN_BUNDLE
@@ -60,7 +60,7 @@ def main() -> None:
     try:
         with tempfile.TemporaryDirectory() as folder:
             bench = make_bench(pool, Path(folder))
-            served = list(list_served(make_models(Path(folder))).values())
+            served = make_models(Path(folder))
             figures = {
                 **check_repeatability(bench, options.n_processes),
                 **check_memory(bench, served[: options.n_models]),

@@ -167,15 +167,8 @@ def read_parameters() -> tuple[ApplicationsParams, RankingRules]:
 
 def repeat_applications(applications: ApplicationsParams) -> ApplicationsParams:
     """Repeat the shipped applications under new names until there are ten."""
-    shipped = list(applications.items())
-    return ApplicationsParams(
-        {
-            shipped[i][0] if i < len(shipped) else f"{shipped[i % len(shipped)][0]}_{i}": shipped[
-                i % len(shipped)
-            ][1]
-            for i in range(N_APPLICATIONS)
-        }
-    )
+    repeated = itertools.islice(itertools.cycle(applications.items()), N_APPLICATIONS)
+    return ApplicationsParams({f"{name}_{i}": block for i, (name, block) in enumerate(repeated)})
 
 
 def time_ranking(n: int, applications: ApplicationsParams, rules: RankingRules) -> float:
