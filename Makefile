@@ -154,7 +154,7 @@ bench-defaults: .venv/.installed #: is any search worse than its library's defau
 bench-repeat: .venv/.installed #: does the main job decide the same twice? five runs, two of them on a busy machine
 	$(BIN)/python benchmarks/repeat.py
 
-bench-scale-out: .venv/.installed #: time 1 to 8 workers of a Dask cluster on one search, and Kedro at 9 to 100 cells
+bench-scale-out: .venv/.installed #: time 1 to 8 workers of a Dask cluster on one search
 	$(BIN)/python benchmarks/scale_out/scale_out.py
 
 bench-start: .venv/.installed #: time the start of each command, and its imports

@@ -168,19 +168,14 @@ def _train(cell: Cell, configuration: Any, number: int) -> Iterator[dict[str, An
 def fit() -> None:
     """Fit a line per family; print by how much it misses tables left out."""
     found = pl.read_parquet(RECORDED)
-    lines = {}
+    lines: dict[str, tuple[list[Any], list[str]]] = {}
     for model in found["model"].unique(maintain_order=True):
         family = read_block(model).family
         rows = found.filter(model=model).to_dicts()
         pairs = [(_count(family, row), row["fit_cpu_s"] + row["validate_cpu_s"]) for row in rows]
-        name = name_line(family)
-        if name not in lines:  # convnet is a net: one line
-            lines[name] = pairs, [row["table"] for row in rows]
-        else:
-            lines[name] = (
-                [*lines[name][0], *pairs],
-                [*lines[name][1], *(row["table"] for row in rows)],
-            )
+        line_pairs, line_tables = lines.setdefault(name_line(family), ([], []))
+        line_pairs += pairs  # convnet is a net: one line
+        line_tables += [row["table"] for row in rows]
     fitted = {}
     for name, (pairs, tables) in lines.items():
         fitted[name] = fit_logarithms(pairs)

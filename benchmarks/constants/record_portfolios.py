@@ -54,21 +54,16 @@ N_CHECKPOINTS = 6
 SEED = 11
 
 
-def list_parts(tables: list[str]) -> Iterator[tuple[str, str, int]]:
-    """Yield table, model and first number of each part: the defaults first, long families last."""
-    whole = list(_list_parts(tables))
-    yield from sorted(whole, key=lambda part: (part[1] in ONLY_ON, part[2]))
-
-
-def _list_parts(tables: list[str]) -> Iterator[tuple[str, str, int]]:
-    for first in range(0, max(N_DRAWN.values()), PART):
-        for table in tables:
-            for model, n_drawn in N_DRAWN.items():
-                is_left_out = model in TOO_LONG.get(table, ()) or table not in ONLY_ON.get(
-                    model, tables
-                )
-                if first < n_drawn and not is_left_out:
-                    yield table, model, first
+def list_parts(tables: list[str]) -> list[tuple[str, str, int]]:
+    """Return table, model and first number of each part: the defaults first, long families last."""
+    parts = [
+        (table, model, first)
+        for table in tables
+        for model, n_drawn in N_DRAWN.items()
+        if model not in TOO_LONG.get(table, ()) and table in ONLY_ON.get(model, tables)
+        for first in range(0, n_drawn, PART)
+    ]
+    return sorted(parts, key=lambda part: (part[1] in ONLY_ON, part[2]))
 
 
 def record_part(table: str, model: str, first: int, target: Path) -> None:

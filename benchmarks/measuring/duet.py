@@ -11,9 +11,7 @@ processes, which stay open: what fresh processes differ by is no matter of slice
   logarithm; ``bias_max_error``: its standard error over blocks;
 - ``known_load_error``: of the ratio of two models of known cost, 2 and 3 ms of CPU time, in fresh
   processes, as a measurement has them;
-- ``known_load_covered``: share of blocks of six processes whose interval holds the true ratio;
-- ``refill_left``: by how much calls are slower, in the worst of eight models, that count in a slice
-  of 2 ms (the second millisecond) than those of the last 4 of 8 ms, for caches that others used.
+- ``known_load_covered``: share of blocks of six processes whose interval holds the true ratio.
 
 ``--contenders`` and ``--parts`` choose what is run. Ends with one line of JSON.
 """
@@ -36,7 +34,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 import numpy as np
-from measured_models import list_served, make_bench, make_models
+from measured_models import make_bench, make_models
 
 from rightfit.measuring.blocks import adjust_figures
 from rightfit.measuring.intervals import estimate_median
@@ -45,18 +43,15 @@ from rightfit.measuring.rounds.lock import machine_lock
 from rightfit.measuring.rounds.measurement import MeasurementContext, MeasurementTarget
 from rightfit.measuring.rounds.state import MeasurementState
 from rightfit.measuring.rounds.worker_pool import WorkerKind, WorkerPool
-from rightfit.measuring.worker.latency import time_calls
 from rightfit.measuring.worker.phases import Contender
 from rightfit.measuring.worker.protocol import MeasureRequest, Ready, TimingLimits
-from rightfit.measuring.worker.units import NS_PER_MS
 
 sys.path.append(str(Path(__file__).resolve().parents[2] / "tests" / "support"))  # known loads
 
 TURN_MS, SLICE_MS = 150.0, 2.0
 BATCH_SIZE = 1_024
 FIGURES = ("p50", "p95", "throughput")
-PARTS = ("idle", "busy", "known", "refill")
-REFILL_ENDS_MS = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
+PARTS = ("idle", "busy", "known")
 KNOWN_MS = (2.0, 3.0)
 
 
@@ -72,12 +67,10 @@ def main() -> None:
     try:
         with tempfile.TemporaryDirectory() as folder:
             bench = make_bench(pool, Path(folder))
-            served = list(list_served(make_models(Path(folder))).values())
+            served = make_models(Path(folder))
             for n in options.contenders if "idle" in options.parts else ():
                 found = compare_ways(served, bench, options.n_blocks, n=n, label="host as it is")
                 figures |= found if n == options.contenders[len(options.contenders) // 2] else {}
-            if "refill" in options.parts:
-                figures["refill_left"] = time_refill(served, bench, n_rounds=8 * options.n_blocks)
             if "busy" in options.parts:
                 with busy_cores():
                     busy = compare_ways(served, bench, options.n_blocks, n=8, label="busy cores")
@@ -158,13 +151,7 @@ def run_contender(pipe: Connection, subject: MeasurementTarget, bench: Measureme
     pipe.send(contender.ready)
     while True:
         asked = pipe.recv()
-        if asked == "refill":
-            length_ns = int(REFILL_ENDS_MS[-1] * NS_PER_MS)
-            inputs = timed[False]._inputs
-            pipe.send(
-                time_calls(contender._call, inputs, min_calls=1, min_ns=length_ns, max_ns=length_ns)
-            )
-        elif asked is None:
+        if asked is None:
             phase, samples_ns = contender.finish().result, np.load(request.samples)
             p50, p95 = np.quantile(samples_ns, (0.5, 0.95))
             pipe.send((p50, p95, phase.batches[-1].rows_per_s))
@@ -212,36 +199,6 @@ def time_contenders(
         pipe.send(None)
         figures.append(pipe.recv())
     return figures
-
-
-def time_refill(
-    served: Sequence[MeasurementTarget], bench: MeasurementContext, *, n_rounds: int
-) -> float:
-    """Time calls from the switch to a process on; print and return how long they are slower."""
-    rng = np.random.default_rng(0)
-    subjects = [*served, *served]
-    samples: list[list[np.ndarray]] = [[] for _ in subjects]
-    with open_contenders(subjects, bench) as opened, machine_lock():
-        for number in rng.permutation(np.repeat(np.arange(len(subjects)), n_rounds)):
-            pipe, _ = opened[number]
-            pipe.send("refill")
-            samples[number].append(pipe.recv())
-    left = []
-    for subject, slices in zip(subjects, samples, strict=True):
-        calls_ns = np.concatenate(slices)
-        begun_ms = np.concatenate([(np.cumsum(one) - one) / NS_PER_MS for one in slices])
-        bins = np.searchsorted(REFILL_ENDS_MS, begun_ms, side="right")
-        first_ns = np.median([one[0] for one in slices])
-        steady_ns = np.median(calls_ns[bins == len(REFILL_ENDS_MS) - 1])
-        times = [
-            f"to {end_ms:g} ms {np.median(calls_ns[bins == number]) / steady_ns:.2f}"
-            for number, end_ms in enumerate(REFILL_ENDS_MS)
-            if (bins == number).any()
-        ]
-        print(f"{subject.label}: first call {first_ns / steady_ns:.1f}, {', '.join(times)}")
-        counted = bins == REFILL_ENDS_MS.index(2.0)
-        left.append(float(np.median(calls_ns[counted]) / steady_ns) - 1)
-    return max(left)
 
 
 def measure(subjects: Sequence[MeasurementTarget]) -> list[JobMeasurement]:

@@ -1,4 +1,4 @@
-"""Peak memory of a process started from nothing: ``instrument_checks.py`` runs it as a program.
+"""Peak memory of a process started from nothing: ``measuring.py`` runs it as a program.
 
 It imports what a measuring worker does, opens one model, answers a row and a batch, and prints the
 high-water mark of its resident memory in MiB.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ from rightfit.models.bundle import write_bundle
 from rightfit.models.bundle_exports import add_onnx
 from rightfit.models.family import TrainingData, TrainingRun
 from rightfit.models.registry import get_family
+from rightfit.models.runtimes import NATIVE, ONNX
 from rightfit.models.schema import InputSchema
 from rightfit.params.defaults import read_default
 
@@ -41,6 +41,8 @@ CONFIGURATIONS: dict[str, dict[str, Any]] = {
         "max_features": "sqrt",
     },
 }
+
+ORDER = (("linear", ONNX), ("forest", NATIVE), ("linear", NATIVE), ("forest", ONNX))
 
 
 def read_preset(name: str) -> MeasuringSettings:
@@ -87,39 +89,22 @@ def save_model(
     }
 
 
-def make_models(folder: Path) -> dict[str, MeasurementTarget]:
-    """Train and save real models of about 10 us and 1 ms a call."""
+def make_models(folder: Path) -> list[MeasurementTarget]:
+    """Train and save models of about 10 us and 1 ms a call; return each in both runtimes."""
+    kinds = {
+        ONNX: WorkerKind(("onnxruntime",), 1),
+        NATIVE: WorkerKind(get_family("forest").native_imports, 1),
+    }
     arguments = {
         family: save_model(folder / family, family, configuration)
         for family, configuration in CONFIGURATIONS.items()
     }
-    native = WorkerKind(get_family("forest").native_imports, 1)
-    onnx = WorkerKind(("onnxruntime",), 1)
-    forest = arguments["forest"] | {"runtime": "native"}
-    return {
-        "fast": MeasurementTarget(
-            "fast", onnx, OPEN_BUNDLE, arguments["linear"] | {"runtime": "onnx"}
-        ),
-        "middle": MeasurementTarget("middle", native, OPEN_BUNDLE, forest),
-    }
-
-
-def list_served(models: dict[str, MeasurementTarget]) -> dict[str, MeasurementTarget]:
-    """Return the linear model and the forest, each in both runtimes."""
-    linear, forest = models["fast"], models["middle"]
-    return {
-        "linear, onnx": replace(linear, label="linear, onnx"),
-        "forest, native": replace(forest, label="forest, native"),
-        "linear, native": replace(
-            linear,
-            label="linear, native",
-            kind=forest.kind,
-            arguments=linear.arguments | {"runtime": "native"},
-        ),
-        "forest, onnx": replace(
-            forest,
-            label="forest, onnx",
-            kind=linear.kind,
-            arguments=forest.arguments | {"runtime": "onnx"},
-        ),
-    }
+    return [
+        MeasurementTarget(
+            f"{family}, {runtime}",
+            kinds[runtime],
+            OPEN_BUNDLE,
+            arguments[family] | {"runtime": runtime},
+        )
+        for family, runtime in ORDER
+    ]

@@ -1,4 +1,4 @@
-"""Benchmark of scaling: a search on a Dask cluster, and Kedro's share of a run.
+"""Benchmark of scaling: a search on a Dask cluster.
 
 ``python benchmarks/scale_out/scale_out.py`` starts clusters of its own on loopback. Trials are
 simulated: the training sleeps for a second, while scheduling, sampling, study, bundles and cluster
@@ -7,9 +7,7 @@ are real. The last line is JSON:
 - ``speedup_2``, ``_4``, ``_8``: time of one worker over that of so many, for the same number of
   trials, from the start of the search to its end, the cluster running;
 - ``duplicates``: indices or configurations that count twice, over all searches;
-- ``lost``: trials that are missing, still running, or complete without a bundle;
-- ``overhead_s_9``, ``_36``, ``_100``: Kedro's share of a run of so many cells, in seconds, see
-  ``kedro_overhead.py``.
+- ``lost``: trials that are missing, still running, or complete without a bundle.
 """
 
 from __future__ import annotations
@@ -26,7 +24,6 @@ from pathlib import Path
 import dask
 import optuna
 from distributed import Client, LocalCluster
-from kedro_overhead import measure_overhead_s
 from optuna.trial import TrialState
 from sleeping_trainings import TRIAL_S, SleepingTrainings, plan_search
 
@@ -40,7 +37,6 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--n-trials", type=int, default=64, help="per search")
     parser.add_argument("--n-workers", type=int, nargs="+", default=[1, 2, 4, 8])
-    parser.add_argument("--sizes", type=int, nargs="*", default=[3, 6, 10], help="of the grid")
     options = parser.parse_args()
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     figures: dict[str, float] = {"duplicates": 0, "lost": 0}
@@ -58,12 +54,6 @@ def main() -> None:
             if n > 1:
                 figures[f"speedup_{n}"] = round(alone_s / seconds, 2)
             add_audit(figures, folder, f"workers_{n}.linear", options.n_trials)
-        if options.sizes:
-            overhead_s = measure_overhead_s(tuple(options.sizes), folder)
-            for n_cells, seconds in overhead_s.items():
-                per_cell_ms = seconds / n_cells * 1e3
-                print(f"{n_cells:4d} cells: {seconds:6.2f} s, {per_cell_ms:6.1f} ms per cell")
-                figures[f"overhead_s_{n_cells}"] = round(seconds, 2)
     print(json.dumps(figures))
 
 

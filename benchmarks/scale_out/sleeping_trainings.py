@@ -1,8 +1,4 @@
-"""Searches whose trainings sleep, for the scale-out benchmark; all else is real.
-
-``python benchmarks/sleeping_trainings.py ADDRESS FOLDER NAME N_TRIALS`` carries one out on a
-cluster, so that it can be killed.
-"""
+"""Searches whose trainings sleep, for the scale-out benchmark; all else is real."""
 
 from __future__ import annotations
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import gc
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -63,17 +63,16 @@ def surroundings(
     """Measure for moments only, beside whatever else measures, and mend what a model has broken."""
     is_endless = request.node.callspec.params.get("fault") in ENDLESS
     limit_s = ENDLESS_S if is_endless else LIMIT_S
-    read_params: Callable[..., EvaluationParams] = own_models._read_params
 
-    def read(plan: own_models.MeasuringPlan) -> EvaluationParams:
-        params = read_params(plan)
+    def read(*values: object) -> EvaluationParams:
+        params = own_models.read_params(*values)
         settings = measurements.make_settings(
             min_processes=1, max_processes=1, answer_max_s=limit_s, batch_sizes=(8,)
         )
         presets = params.presets.model_copy(update={params.preset: settings})
         return params.model_copy(update={"presets": presets})
 
-    monkeypatch.setattr(own_models, "_read_params", read)
+    monkeypatch.setattr("rightfit.api.measure.read_params", read)
     monkeypatch.setattr(own_models, "WorkerPool", lambda _n: pool)
     for module in (block_timing, first_rows, measurement):
         monkeypatch.setattr(module, "machine_lock", contextlib.nullcontext)

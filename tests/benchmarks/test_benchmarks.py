@@ -35,10 +35,12 @@ def test_ranking_benchmark_runs(project_path: Path) -> None:
 
 
 def test_measuring_benchmark_runs(project_path: Path) -> None:
-    figures = read_figures(run_benchmark(project_path, "measuring/measuring.py", "--smallest"))
+    smallest = {"--n-simulated": "10", "--n-processes": "2", "--n-rounds": "1", "--n-models": "2"}
+    options = [word for option in smallest.items() for word in option]
 
-    measured = {"cv_p50_pct", "memory_off_pct", "known_load_error_pct"}
-    assert all(figures[name] is not None for name in {*measured, "coverage_min"})
+    figures = read_figures(run_benchmark(project_path, "measuring/measuring.py", *options))
+
+    assert {"cv_p50_pct", "memory_off_pct", "known_load_error_pct", "coverage_min"} <= set(figures)
 
 
 def test_portfolios_are_those_that_the_recording_teaches(project_path: Path) -> None:
@@ -63,13 +65,10 @@ def test_scale_out_benchmark_runs(project_path: Path, sample_data: Path) -> None
         "2",
         "--n-workers",
         "1",
-        "--sizes",
-        "1",
     )
 
     figures = read_figures(printed)
     assert (figures["duplicates"], figures["lost"]) == (0, 0)
-    assert figures["overhead_s_1"] > 0
 
 
 @pytest.mark.slow

@@ -55,7 +55,8 @@ def test_same_results_pass(ask: Ask, baseline: Path, study: Study, open_catalog:
     result = ask("check", "--against", baseline)
 
     assert result.exit_code == 0, result.output
-    assert "passed  web_api on landsat" in result.output
+    assert result.output.startswith("passed  ")
+    assert "web_api on landsat" in result.output
     assert result.output.endswith("0 of 1 failed\n")
 
 

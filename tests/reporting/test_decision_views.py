@@ -37,7 +37,7 @@ def test_cell_without_a_winner_names_the_limits_broken(
     only["edge_device"]["constraints"]["peak_memory_mib"]["max"] = 1
     views = view(make_results(only), "edge_device")
 
-    assert [cell.badge for cell in views] == ["none qualifies"] * 3
+    assert [cell.decision.status for cell in views] == ["none qualifies"] * 3
     assert [one.code for one in views[0].findings if one.is_urgent] == ["RF001"]
     assert views[0].figures[0].limits == (
         (False, "\N{LESS-THAN OR EQUAL TO} 1 MiB, 57 MiB beyond"),
@@ -47,8 +47,9 @@ def test_cell_without_a_winner_names_the_limits_broken(
 def test_cell_shows_figures_and_the_room_below_each_limit(results: Results) -> None:
     cell = view(results, "satellite_archive")[0]
 
-    assert cell.candidate is not None
-    assert (cell.candidate.candidate, cell.badge) == ("net-09", "clear, practically equal: 1")
+    assert cell.decision.winner is not None
+    assert cell.decision.winner.candidate == "net-09"
+    assert cell.decision.status == "clear, practically equal: 1"
     assert [(one.value, one.name, one.limits) for one in cell.figures] == [
         ("0.861", "accuracy", ((True, "≥ 0.837, 0.024 to spare"),)),
         (
@@ -185,7 +186,7 @@ def test_where_none_qualifies_the_page_names_the_limit_to_relax(
     stricter["edge_device"]["constraints"]["peak_memory_mib"]["max"] = 50
     found = find(make_results(stricter), "edge_device", "landsat")
 
-    assert found.badge == "none qualifies"
+    assert found.decision.status == "none qualifies"
     assert facts_of(found)["Decision"].startswith("No candidate qualifies for landsat")
     assert "Would qualify" in facts_of(found)
     assert "Without the limit of peak memory at most 50 MiB" in facts_of(found)["Limits"]

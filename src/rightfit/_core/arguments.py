@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import UnionType
-from typing import Any
 
 from rightfit._core.errors import RightfitError
 
@@ -39,20 +38,6 @@ def read_path(argument: str, value: object) -> Path:
     except (OSError, ValueError) as err:  # too long, a circle of links, a NUL, half a letter
         raise RightfitError(f"{argument}: {value!r:.80} cannot be a path: {err!s:.80}.") from err
     return path
-
-
-def read_list(argument: str, value: object, example: Sequence[object]) -> tuple[Any, ...]:
-    """Return an argument that is a list.
-
-    Raises:
-        RightfitError: If it is none.
-
-    >>> read_list("n_threads", [1, 2], ["all"])
-    (1, 2)
-    """
-    if isinstance(value, str | bytes) or not isinstance(value, Sequence):
-        raise RightfitError(f"{argument} must be a list, such as {example}, but got {value!r:.80}.")
-    return tuple(value)
 
 
 @contextmanager

@@ -6,6 +6,7 @@ import itertools
 import math
 import re
 import unicodedata
+from collections.abc import Callable
 
 NOT_MEASURED = "\N{EN DASH}"
 MAX_ERROR = 2_000  # characters of what foreign code raises
@@ -91,16 +92,22 @@ def format_quality(value: float | None) -> str:
     return f"{value:.2g}" if 0 < size < SMALL_QUALITY else f"{value:.3f}"
 
 
-def format_interval(value: float | None, low: float | None, high: float | None) -> str:
-    """Write a quality with its 95 % interval, where one is known.
+def format_interval(
+    value: float | None,
+    low: float | None,
+    high: float | None,
+    write: Callable[[float | None], str] = format_quality,
+) -> str:
+    """Write a quality, or another figure, with its 95 % interval, where one is known.
 
     >>> format_interval(0.9, 0.88, 0.92), format_interval(0.9, None, None)
     ('0.900 (0.880 to 0.920)', '0.900')
+    >>> format_interval(1234.5, 1180.0, 1300.0, format_number)
+    '1,230 (1,180 to 1,300)'
     """
-    text = format_quality(value)
     if low is None or high is None:
-        return text
-    return f"{text} ({format_quality(low)} to {format_quality(high)})"
+        return write(value)
+    return f"{write(value)} ({write(low)} to {write(high)})"
 
 
 def format_ends(low: float | None, high: float | None) -> str:

@@ -134,8 +134,7 @@ def measure_candidates(
         return could_be[: profiles.height]
 
     with _open_bench(test, features, params) as bench:
-        candidate_set = _make_set(candidates, costs, test, data_card, environment, params)
-        candidate_set = replace(candidate_set, columns=raw.columns)
+        candidate_set = _make_set(candidates, costs, test, data_card, environment, params, raw)
         if table is not None:
             candidate_set = replace(
                 candidate_set,
@@ -143,7 +142,7 @@ def measure_candidates(
             )
         if REQUEST in paths:
             candidate_set = replace(candidate_set, requests=_make_requests(raw, bench.folder))
-        here_measured = profile_set(
+        local_profiles = profile_set(
             candidate_set,
             with_paths(list_servings(params, environment), paths),
             bench,
@@ -161,11 +160,11 @@ def measure_candidates(
             ),
         )
         named = {application.environment for application in choosers.values()}
-        elsewhere = [
+        remote_profiles = [
             profile_elsewhere(candidate_set, name, paths, bench, measurements, params)
             for name in sorted({*filter(None, named), *list_imported(measurements)})
         ]
-    return pl.concat([here_measured, *elsewhere])
+    return pl.concat([local_profiles, *remote_profiles])
 
 
 def trust_written(bundle: Bundle, dataset: str, studies: StudyStore) -> Bundle:
@@ -217,8 +216,7 @@ def judge_candidates(
         One row per candidate; what only measuring finds is null.
     """
     environment = describe_environment()
-    candidate_set = _make_set(candidates, costs, judges, data_card, environment, params)
-    candidate_set = replace(candidate_set, columns=raw.columns)
+    candidate_set = _make_set(candidates, costs, judges, data_card, environment, params, raw)
     features = data_card.input_schema.features
     rows = np.ascontiguousarray(judges.select(features).to_numpy(), dtype=np.float32)
     return profile_unmeasured(candidate_set, rows, measurements)
@@ -296,7 +294,7 @@ def remeasure(
     environment = describe_environment()
     features = next(iter(candidates.values())).schema.features
     with _open_bench(test, features, params) as bench:
-        candidate_set = _make_set(candidates, {}, test, data_card, environment, params)
+        candidate_set = _make_set(candidates, {}, test, data_card, environment, params, raw)
         servings = dict.fromkeys(
             serving for listed in wanted_servings.values() for serving in listed
         )
@@ -375,6 +373,7 @@ def _make_set(
     data_card: DataCard,
     environment: Environment,
     params: EvaluationParams,
+    raw: RawTest,
 ) -> CandidateSet:
     targets = data_card.input_schema.cast_labels(test["label"].to_numpy())
     return CandidateSet(
@@ -387,6 +386,7 @@ def _make_set(
         environment_id=environment.environment_id,
         devices=environment.devices,
         seed=params.seed,
+        columns=raw.columns,
         final_rows=find_final_rows(
             targets, share=params.final_share, min_rows=params.final_min_rows
         ),

@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
-from rightfit._core.arguments import read_list, require_type
+from rightfit._core.arguments import require_type
 from rightfit._core.errors import RightfitError
 from rightfit._core.progress import Listener
-from rightfit.api.own_models import MeasuringPlan, prepare_models, require_profile
+from rightfit.api.own_models import prepare_models, read_params, require_profile
 from rightfit.api.profiles import Profiles
 from rightfit.api.progress_line import showing_progress
 from rightfit.api.rank import ApplicationsLike, read_applications
@@ -42,7 +42,7 @@ def measure(
         rows: Rows that it can answer, in the columns that it was fitted on: a frame of pandas or
             polars, an Arrow table, an array, or the path of a .parquet, .csv or .npy file. Some
             thousand are best; ``None``: random values, which ONNX models alone take.
-        targets: What is right for these rows, or the name of their column that holds it; ``None``:
+        targets: Ground truth for these rows, or the name of their column that holds it; ``None``:
             answers are not judged.
         name: The model's name; ``None``: that of its type or file.
         runtime: ``native``, ``onnx``, or a :class:`Runtime` by import path; ``None``: the model as
@@ -63,14 +63,13 @@ def measure(
             fails while it is measured.
     """
     _require_texts("name", [] if name is None else [name])
-    require_type("n_threads", n_threads, int)
     called = name or (Path(model).name if isinstance(model, str | Path) else type(model).__name__)
-    plan = MeasuringPlan(None if runtime is None else (runtime,), (n_threads,), (device,), preset)
+    params = read_params(None if runtime is None else (runtime,), (n_threads,), (device,), preset)
     models = {called: model}
     with (
         showing_progress(verbose, on_progress),
         prepare_models(
-            models, rows, targets, plan, dataset="data", quality=quality, trust=trust
+            models, rows, targets, params, dataset="data", quality=quality, trust=trust
         ) as prepared,
     ):
         profiles = prepared.measure(None)
@@ -123,17 +122,13 @@ def compare(
         raise RightfitError("There are no models; give them by name: compare({'a': model}, X, y).")
     _require_texts("models", [*models])
     require_type("dataset", dataset, str)
-    plan = MeasuringPlan(
-        (NATIVE, ONNX) if runtimes is None else read_list("runtimes", runtimes, [NATIVE]),
-        read_list("n_threads", n_threads, [1, "all"]),
-        read_list("devices", devices, ["cpu"]),
-        preset,
-    )
+    wanted = (NATIVE, ONNX) if runtimes is None else runtimes
+    params = read_params(wanted, n_threads, devices, preset)
     chosen_by = None if applications is None else read_applications(applications)
     with (
         showing_progress(verbose, on_progress),
         prepare_models(
-            models, rows, targets, plan, dataset=dataset, quality=quality, trust=trust
+            models, rows, targets, params, dataset=dataset, quality=quality, trust=trust
         ) as prepared,
     ):
         return prepared.measure(chosen_by)

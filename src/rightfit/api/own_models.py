@@ -61,23 +61,6 @@ MAX_WORKERS = 4  # measuring processes kept ready; each holds its imports in mem
 
 
 @dataclass(frozen=True)
-class MeasuringPlan:
-    """How models are measured.
-
-    Args:
-        runtimes: Runtimes wanted; ``None``: the model as it is.
-        n_threads: Threads of a call; ``all``: every core.
-        devices: Devices wanted.
-        preset: Name of the settings of measuring.
-    """
-
-    runtimes: tuple[str, ...] | None
-    n_threads: tuple[int | Literal["all"], ...]
-    devices: tuple[str, ...]
-    preset: str
-
-
-@dataclass(frozen=True)
 class PreparedModels:
     """Models as bundles, with the rows of each, ready to be measured side by side.
 
@@ -160,10 +143,10 @@ class PreparedModels:
         equal_within = read_default("ranking")["equal_within"]
         profiles = self.profile(
             self.bench.settings,
-            lambda found: (
-                [True] * found.height
+            lambda measured: (
+                [True] * measured.height
                 if applications is None
-                else could_be_chosen(found, applications, MODEL, equal_within=equal_within)
+                else could_be_chosen(measured, applications, MODEL, equal_within=equal_within)
             ),
             wanted,
         )
@@ -228,7 +211,7 @@ def prepare_models(
     models: Mapping[str, object],
     rows: object | None,
     targets: object | None,
-    plan: MeasuringPlan,
+    params: EvaluationParams,
     *,
     dataset: str,
     quality: Quality | None,
@@ -241,9 +224,8 @@ def prepare_models(
     """
     require_type("trust", trust, bool)
     sweep_temporary_folders()  # what killed processes have left
-    params = _read_params(plan)
-    here = describe_environment()
-    _require_machine(params, here)
+    environment = describe_environment()
+    _require_machine(params, environment)
     table = None if rows is None else read_row_table(rows)
     labels = None
     if targets is not None:
@@ -253,35 +235,30 @@ def prepare_models(
     pool = WorkerPool(MAX_WORKERS)
     try:
         first = WorkerFirstRows(pool)
-        given: dict[str, UserModel] = {}
+        adapted: dict[str, UserModel] = {}
         for name, model in models.items():
             with _faults_of(name):
-                given[name] = adapt_model(model, rows=table, trust=trust, first=first)
-        facts = {name: one.facts for name, one in given.items()}
+                adapted[name] = adapt_model(model, rows=table, trust=trust, first=first)
+        facts = {name: model.facts for name, model in adapted.items()}
         judging = plan_judging(facts, labels, quality)
         with temporary_folder("models") as folder:
             bundles: dict[str, Bundle] = {}
-            for number, (name, one) in enumerate(given.items()):
+            for number, (name, user_model) in enumerate(adapted.items()):
                 with _faults_of(name):
-                    bundles[name] = one.bundle(
+                    bundles[name] = user_model.bundle(
                         folder / str(number), name=name, rows=table, classes=judging.judged_classes
                     )
-            wanted = plan.runtimes or {available_runtimes(one)[0] for one in bundles.values()}
-            if set(wanted) != {NATIVE} and table is not None:  # others may read the ONNX file
-                bundles = {
-                    name: offer_exports(one, table, level=logging.DEBUG)
-                    for name, one in bundles.items()
-                }
-            bundles = {
-                name: derive_files(one, [own for own in wanted if own not in RUNTIMES])
-                for name, one in bundles.items()
-            }
-            refused = {name: one.onnx_refused for name, one in bundles.items() if one.onnx_refused}
+            wanted = params.runtimes or {available_runtimes(b)[0] for b in bundles.values()}
+            by_path = [runtime for runtime in wanted if runtime not in RUNTIMES]
+            for name, bundle in bundles.items():
+                if set(wanted) != {NATIVE} and table is not None:  # others may read the ONNX file
+                    bundle = offer_exports(bundle, table, level=logging.DEBUG)
+                bundles[name] = derive_files(bundle, by_path)
             left_out = {
-                f"{name}, {runtime}": refused.get(name, "the model has no file that it opens")
-                for name, one in bundles.items()
+                f"{name}, {runtime}": bundle.onnx_refused or "the model has no file that it opens"
+                for name, bundle in bundles.items()
                 for runtime in wanted
-                if runtime != NATIVE and not can_serve(one, runtime)
+                if runtime != NATIVE and not can_serve(bundle, runtime)
             }
             files = write_model_rows(bundles, table, folder, wanted)
             if not files:
@@ -289,7 +266,7 @@ def prepare_models(
                 raise RightfitError(
                     f"No model runs in {', '.join(wanted)}: {end_sentence(reasons)}"
                 )
-            settings = _fit_batches(params.settings, given, bundles, table)
+            settings = _fit_batches(params.settings, adapted, bundles, table)
             yield PreparedModels(
                 dataset,
                 bundles,
@@ -298,24 +275,37 @@ def prepare_models(
                 left_out,
                 params.model_copy(update={"runtimes": tuple(wanted)}),
                 MeasurementContext(pool, folder, folder, settings, params.preset),
-                here,
+                environment,
                 table,
             )
     finally:
         pool.close()
 
 
-def _read_params(plan: MeasuringPlan) -> EvaluationParams:
-    settings = {
-        "preset": plan.preset,
-        "runtimes": plan.runtimes or (NATIVE,),
-        "n_threads": plan.n_threads,
-        "devices": plan.devices,
-    }
+def read_params(
+    runtimes: Sequence[str] | None,
+    n_threads: Sequence[int | Literal["all"]],
+    devices: Sequence[str],
+    preset: str,
+) -> EvaluationParams:
+    """Read how models are to be measured.
+
+    Args:
+        runtimes: Runtimes wanted; ``None``: each model as it is, which no runtime stands for.
+        n_threads: Threads of a call; ``all``: every core.
+        devices: Devices wanted.
+        preset: Name of the settings of measuring.
+
+    Raises:
+        RightfitError: If one of them is none of its kind.
+    """
+    wanted = (NATIVE,) if runtimes is None else runtimes
+    settings = {"runtimes": wanted, "n_threads": n_threads, "devices": devices, "preset": preset}
     try:
-        return EvaluationParams.model_validate(read_default("evaluation") | settings)
+        params = EvaluationParams.model_validate(read_default("evaluation") | settings)
     except ValidationError as err:
         raise RightfitError("; ".join(list_faults(err))) from err
+    return params.model_copy(update={"runtimes": ()}) if runtimes is None else params
 
 
 def _require_machine(params: EvaluationParams, environment: Environment) -> None:

@@ -332,12 +332,12 @@ class Ranking:
 
     @cached_property
     def win_shares(self) -> pl.DataFrame:
-        """How much of the space of weights each candidate wins."""
+        """Share of the space of weights that each candidate wins."""
         return tabulate_win_shares(self.ranked)
 
     @cached_property
     def weight_intervals(self) -> pl.DataFrame:
-        """In which interval of each weight the winner stays."""
+        """Interval of each weight within which the winner stays."""
         return tabulate_weight_intervals(self.ranked)
 
     @cached_property
@@ -347,12 +347,12 @@ class Ranking:
 
     @cached_property
     def robust_choices(self) -> pl.DataFrame:
-        """Which family does well on every dataset."""
+        """Comparison of the families over all datasets."""
         return tabulate_robust_choices(self.table)
 
     @cached_property
     def break_even(self) -> pl.DataFrame:
-        """After how many predictions a more expensive training pays back."""
+        """Number of predictions after which a more expensive training pays for itself."""
         return tabulate_break_even(self.ranked)
 
     @cached_property
@@ -378,7 +378,8 @@ class Ranking:
         Raises:
             RightfitError: If there is no such application or dataset; names those that there are.
         """
-        datasets = self.recommendations[self._require(application)].datasets
+        application = require_application(self.applications, application)
+        datasets = self.recommendations[application].datasets
         return datasets[require_dataset(list(datasets), dataset)]
 
     def winner(self, application: str | None = None, dataset: str | None = None) -> Profile | None:
@@ -387,7 +388,7 @@ class Ranking:
         Raises:
             RightfitError: As of :meth:`decision`.
         """
-        application = self._require(application)
+        application = require_application(self.applications, application)
         name = require_dataset(self.profiles.datasets, dataset)
         (ranked,) = (ranking for ranking in self.ranked if ranking.assessment.name == application)
         key = ranked.winner(name)
@@ -403,7 +404,7 @@ class Ranking:
         """
         require_type("candidate", candidate, str)
         name = require_dataset(self.profiles.datasets, dataset)
-        application = self._require(application)
+        application = require_application(self.applications, application)
         rows = self.table.filter(application=application, dataset=name)
         mine = rows.filter(candidate=candidate)
         if mine.is_empty():
@@ -430,7 +431,7 @@ class Ranking:
             RightfitError: As of :meth:`decision`.
         """
         name = require_dataset(self.profiles.datasets, dataset)
-        application = self._require(application)
+        application = require_application(self.applications, application)
         rows = self.table.filter(application=application, dataset=name)
         metrics = self.applications[application].needed_metrics()
         shown = [metric for metric in metrics if metric not in QUALITIES]
@@ -467,7 +468,7 @@ class Ranking:
         Raises:
             RightfitError: If there is no such application or objective, or a weight is none.
         """
-        demands = self.applications[self._require(application)]
+        demands = self.applications[require_application(self.applications, application)]
         block = demands.model_dump(exclude_unset=True)
         goals = block["objectives"]
         for metric, weight in weights.items():
@@ -496,7 +497,9 @@ class Ranking:
             RightfitError: If there is no such application, the metric does not fit, or predictions
                 are not stored.
         """
-        names = [*self.applications] if application is None else [self._require(application)]
+        names = [*self.applications]
+        if application is not None:
+            names = [require_application(self.applications, application)]
         settings = {"name": quality} if isinstance(quality, str) else quality
         if quality is None:
             raise RightfitError("quality must be a metric, by name or as a function.")
@@ -576,7 +579,7 @@ class Ranking:
         return draw_utilities(
             self.table,
             self.breakdown,
-            application=self._require(application),
+            application=require_application(self.applications, application),
             marks=marks_of(self.profiles.table["model"]),
         )
 
@@ -592,7 +595,7 @@ class Ranking:
                 "import path, such as {'name': 'my_package.my_module.my_metric', 'worst': …, "
                 "'best': …}."
             )
-        record = _Asked(
+        record = _StoredRanking(
             applications=self.applications,
             rules=self.rules,
             imported=tuple(self.imported),
@@ -616,7 +619,7 @@ class Ranking:
         path = source / RANKING_FILE
         try:
             require_regular(path)
-            record = _Asked.model_validate(json.loads(path.read_text(encoding="utf-8")))
+            record = _StoredRanking.model_validate(json.loads(path.read_text(encoding="utf-8")))
         except (OSError, ValueError, RecursionError) as err:
             raise RightfitError(f"{folder} holds no ranking: {err}") from err
         return cls(profiles, **dict(record))
@@ -626,19 +629,6 @@ class Ranking:
             dataset=dataset, model=key.model, candidate=key.candidate, **vars(key.serving)
         )
         return Profile.from_row(rows.row(0, named=True))
-
-    def _require(self, application: str | None) -> str:
-        """Return the application that is meant."""
-        require_type("application", application, str | None)
-        if application is None and len(self.applications) == 1:
-            return next(iter(self.applications))
-        if application is None or application not in self.applications:
-            near = suggest(str(application), self.applications)
-            raise RightfitError(
-                f"There is no application {application!r}{near}; "
-                f"applications: {', '.join(self.applications)}."
-            )
-        return application
 
     def __repr__(self) -> str:
         lines = [
@@ -662,8 +652,26 @@ class Ranking:
         return to_html(pl.DataFrame(rows))
 
 
-class _Asked(StrictModel):
-    """What a ranking follows from beside its profiles, as it is stored."""
+def require_application(applications: Applications, application: str | None) -> str:
+    """Return the application that is meant; ``None`` means the only one.
+
+    Raises:
+        RightfitError: If there is no such application, or several and none is named.
+    """
+    require_type("application", application, str | None)
+    if application is None and len(applications) == 1:
+        return next(iter(applications))
+    if application is None or application not in applications:
+        near = suggest(str(application), applications)
+        raise RightfitError(
+            f"There is no application {application!r}{near}; "
+            f"applications: {', '.join(applications)}."
+        )
+    return application
+
+
+class _StoredRanking(StrictModel):
+    """The stored form of a ranking, beside its profiles."""
 
     applications: Applications
     rules: RankingRules

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from rightfit._core.arguments import read_path, require_type
+from rightfit._core.arguments import read_path
 from rightfit._core.errors import RightfitError
 from rightfit._core.formatting import count, end_sentence
 from rightfit._core.processes.json_store import JsonStore
@@ -41,7 +41,7 @@ from rightfit.api.fitted import (
 )
 from rightfit.api.profiles import Profiles
 from rightfit.api.progress_line import showing_progress
-from rightfit.api.rank import ApplicationsLike, Ranking
+from rightfit.api.rank import ApplicationsLike, Ranking, require_application
 from rightfit.api.search_arguments import (
     FamiliesLike,
     Preset,
@@ -181,12 +181,12 @@ class SearchResult:
 
     @property
     def applications(self) -> Applications:
-        """Names of the applications that choose."""
+        """The applications that choose."""
         return self.ranking.applications
 
     @property
     def remarks(self) -> tuple[str, ...]:
-        """What to know about the columns, what failed, and winners that hardly beat guessing."""
+        """Remarks on columns and failures, and on winners that hardly beat guessing."""
         return (*self.data_card.remarks, *self._faults, *self._remark_worthless())
 
     def _remark_worthless(self) -> Iterator[str]:
@@ -227,14 +227,7 @@ class SearchResult:
             RightfitError: If there is no such application.
         """
         require_threads()
-        require_type("application", application, str | None)
-        names = list(self.applications)
-        name = names[0] if application is None and len(names) == 1 else application
-        if name is None or name not in names:
-            raise RightfitError(
-                f"best takes one of the applications {names}, not {name!r}"
-                f"{suggest(name or '', names)}."
-            )
+        name = require_application(self.applications, application)
         winner = self._find_winner(name)
         if winner is None:
             logger.warning("%s: %s", name, self.ranking.decision(name).sentence)
@@ -279,9 +272,7 @@ class SearchResult:
         return {**self.__dict__, "_workspace": None, "files": files}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        files: Mapping[Path, Mapping[str, bytes]] | None = state.pop("files", None)
-        if files is None:
-            raise RightfitError("This result was pickled by an earlier version. Search again.")
+        files: Mapping[Path, Mapping[str, bytes]] = state.pop("files")
         self.__dict__.update(state)
         self._workspace = Workspace(None, in_memory=True)
         for attribute in ("_candidates", "_refitted"):
@@ -349,7 +340,7 @@ def search(
         dataset: What else a block of ``parameters_datasets.yml`` says, such as ``not_features``,
             ``features``, ``split`` or ``validation``.
         early_stopping: ``pausing``, one of Optuna's pruners by name, ``none``, or a rule of your
-            own: see :class:`rightfit.StoppingRule`. It is asked in this process, which schedules.
+            own: see :class:`rightfit.StoppingRule`. It runs in the scheduling process.
         preset: How thoroughly candidates are measured: ``quick``, ``standard`` or ``publish``.
         refit: Whether the models that ``best`` returns have learnt from the test rows too, once all
             was measured, as scikit-learn's searches do. Every figure stays that of the model that
@@ -605,8 +596,7 @@ class _Search:
             and rules.refit
             and rules.training.rows == "sample"
             and not rules.applications.asks_costs
-            and not self._judges_by_validation
-            and self._parts["validation"] is not self._parts["train"]
+            and self._has_validation
         )
         if rules.limit is not None and rules.refit:
             learnt = ("train",) if self._refits_at_once else ("train", "validation")
@@ -674,7 +664,10 @@ class _Search:
         rules, searches = self._rules, self._plan()
         report_progress("searching")
         if rules.limit is not None:
-            due = sorted(map(self._forecast, searches), key=_read_forecast_s)
+            forecast = map(
+                self._forecast, searches
+            )  # those of which nothing is forecast come first
+            due = sorted(forecast, key=lambda s: s.first_look["cpu_s"] if s.first_look else 0.0)
         else:
             due = [one for one in searches if not is_over(one.cell, one.settings, one.store)]
         if rules.is_parallel:
@@ -727,11 +720,7 @@ class _Search:
                 rule=rules.stopping,
                 limit=rules.limit,
             )
-            if (
-                self._refits_at_once
-                or self._judges_by_validation
-                or self._parts["validation"] is self._parts["train"]
-            ):
+            if self._refits_at_once or not self._has_validation:
                 planned = replace(planned, cell=replace(planned.cell, learns_validation=False))
             searches.append(planned.with_rows_of(searches[0]) if searches else planned)
         return searches
@@ -778,6 +767,12 @@ class _Search:
             choosers=rules.applications,
             equal_within=rules.ranking.equal_within,
         )
+
+    @property
+    def _has_validation(self) -> bool:
+        """Whether there are validation rows that neither train nor choose among candidates."""
+        is_train = self._parts["validation"] is self._parts["train"]
+        return not (is_train or self._judges_by_validation)
 
     @property
     def _judges_by_validation(self) -> bool:
@@ -854,11 +849,6 @@ class _Search:
             else:
                 refitted[name] = bundle
         return refitted
-
-
-def _read_forecast_s(search: PlannedSearch) -> float:
-    """Return the CPU seconds of a family's first look, 0 where they are not forecast."""
-    return 0.0 if search.first_look is None else search.first_look["cpu_s"]
 
 
 def _stack(tables: Mapping[str, pl.DataFrame]) -> pl.DataFrame:

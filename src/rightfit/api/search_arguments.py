@@ -7,15 +7,16 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from numbers import Integral, Real
-from typing import Literal, TypeVar, get_args
+from typing import Literal, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from rightfit._core.arguments import require_type
 from rightfit._core.errors import RightfitError
 from rightfit._core.extras import require
 from rightfit._core.formatting import end_sentence
 from rightfit._core.spelling import suggest
-from rightfit._core.strict_model import MAX_S, MAX_SEED, list_faults
+from rightfit._core.strict_model import MAX_S, list_faults
 from rightfit.api.rank import ApplicationsLike, read_applications
 from rightfit.measuring.hardware.environment import usable_cores
 from rightfit.models.registry import get_family
@@ -54,6 +55,8 @@ _NEUTRAL: Mapping[str, object] = {
     "objectives": {"quality": {"weight": 1, "worst": 0.0, "best": 1.0}},
 }
 _NOT_SEARCHED = ("cascade", "imported")
+ARGUMENTS = {"seed": "random_state", "rows": "train_rows"}
+"""Arguments of a search whose names differ from those of the keys that they set."""
 
 Params = TypeVar("Params", bound=BaseModel)
 
@@ -140,11 +143,7 @@ def read_rules(
         n_jobs = None
     if n_jobs is not None and not (isinstance(n_jobs, Integral) and n_jobs >= 1):
         raise RightfitError(f"n_jobs must be 1 or more processes, or -1, but got {n_jobs!r}.")
-    if not (isinstance(seed, Integral) and 0 <= int(seed) <= MAX_SEED):
-        raise RightfitError(
-            f"random_state must be a whole number from 0 to {MAX_SEED:,}, but got {seed!r}."
-        )
-    _check_last_trainings(refit, train_rows)
+    require_type("refit", refit, bool)
     if applications is None:
         applications_params = ApplicationsParams.model_validate({BY_QUALITY: _NEUTRAL})
     else:  # nobody has looked at the metrics of an Applications object yet
@@ -157,7 +156,7 @@ def read_rules(
         "budget_cpu_s": None,
         "early_stopping": stopping,
         "rows": train_rows,
-        "seed": seed,
+        "seed": int(seed) if isinstance(seed, Integral) else seed,
     }
     if budget_cpu_s is not None:
         training["budget_cpu_s"] = SEARCH_SHARE * budget_cpu_s / len(models)
@@ -197,20 +196,13 @@ def read_rules(
     return rules
 
 
-def _check_last_trainings(refit: bool, train_rows: str) -> None:
-    if not isinstance(refit, bool):
-        raise RightfitError(f"refit must be True or False, but got {refit!r}.")
-    if not isinstance(train_rows, str) or train_rows not in get_args(TrainRows):
-        raise RightfitError(
-            f"train_rows must be one of {get_args(TrainRows)}, but got {train_rows!r}."
-        )
-
-
 def _validate(model: type[Params], values: Mapping[str, object]) -> Params:
     try:
         return model.model_validate(values)
     except ValidationError as err:
-        raise RightfitError(f"{'; '.join(list_faults(err)).rstrip('.')}.") from err
+        faults = [fault.partition(":") for fault in list_faults(err)]
+        lines = [f"{ARGUMENTS.get(key, key)}{colon}{text}" for key, colon, text in faults]
+        raise RightfitError(f"{'; '.join(lines).rstrip('.')}.") from err
 
 
 def _read_stopping(stopping: StoppingLike) -> tuple[str, StoppingRule | None]:

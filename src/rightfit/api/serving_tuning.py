@@ -18,10 +18,10 @@ from typing import Literal
 import numpy as np
 import polars as pl
 
-from rightfit._core.arguments import read_list, read_path, require_type
+from rightfit._core.arguments import read_path, require_type
 from rightfit._core.errors import RightfitError
 from rightfit._core.progress import Listener
-from rightfit.api.own_models import MeasuringPlan, PreparedModels, prepare_models
+from rightfit.api.own_models import PreparedModels, prepare_models, read_params
 from rightfit.api.profiles import Profiles, to_html
 from rightfit.api.progress_line import showing_progress
 from rightfit.api.rank import ApplicationsLike, Ranking, rank, read_applications
@@ -84,7 +84,7 @@ def tune_serving(
     Args:
         model: As of :func:`measure`.
         rows: Rows that it has not seen, some thousand; see :func:`measure`.
-        targets: What is right for them; ``None``: predictions are not judged, and no ensemble is
+        targets: Ground truth for them; ``None``: predictions are not judged, and no ensemble is
             shortened.
         applications: As of :func:`rank`.
         name: The model's name in the results.
@@ -101,34 +101,29 @@ def tune_serving(
     Raises:
         RightfitError: If model, rows, targets and applications do not fit each other.
     """
-    asked = read_applications(applications)
+    demands = read_applications(applications)
     require_type("name", name, str)
     require_type("keeps_rounds", keeps_rounds, bool)
-    plan = MeasuringPlan(
-        read_list("runtimes", runtimes, [NATIVE]),
-        read_list("n_threads", n_threads, [1, "all"]),
-        ("cpu",),
-        preset,
-    )
+    params = read_params(runtimes, n_threads, ("cpu",), preset)
     models = {name: model}
     if targets is not None and not keeps_rounds:
         models |= shorten_model(model, name)
     with (
         showing_progress(verbose, on_progress),
         prepare_models(
-            models, rows, targets, plan, dataset="data", quality=quality, trust=trust
+            models, rows, targets, params, dataset="data", quality=quality, trust=trust
         ) as prepared,
     ):
         judging = prepared.judging
         labels = pl.Series(() if judging.labels is None else judging.labels)
-        require_judgeable(asked, prepared.columns.columns, labels, judging.task)
-        trials = try_servings(prepared, name, [*asked.values()])
-        finalists = select_trials(trials, N_FINALISTS, [*asked.values()])
-        measured = prepared.measure(asked, _choose_measured(trials, finalists, name))
+        require_judgeable(demands, prepared.columns.columns, labels, judging.task)
+        trials = try_servings(prepared, name, [*demands.values()])
+        finalists = select_trials(trials, N_FINALISTS, [*demands.values()])
+        measured = prepared.measure(demands, _choose_measured(trials, finalists, name))
         reason = pl.col("null_reasons").struct.field(MEDIAN)
         failed = trials.filter(reason.is_not_null()).select("candidate", "runtime", reason)
         faults = {f"{candidate}, {runtime}": text for candidate, runtime, text in failed.rows()}
-        ranking = rank(replace(measured, left_out={**measured.left_out, **faults}), asked)
+        ranking = rank(replace(measured, left_out={**measured.left_out, **faults}), demands)
         tried = trials.select("candidate", *SERVING, *TRIED, N_PROCESSES)
         return TunedServing(name, tried, ranking, _read_graphs(prepared, ranking))
 
@@ -152,7 +147,7 @@ class TunedServing:
 
     @property
     def profiles(self) -> Profiles:
-        """What was measured."""
+        """Profiles of the configurations that were measured."""
         return self.ranking.profiles
 
     @property
@@ -323,7 +318,7 @@ def try_servings(
 def select_trials(
     trials: pl.DataFrame, quota: int, applications: Sequence[Application]
 ) -> list[int]:
-    """Select the trials that are among the best so many for an application.
+    """Select the trials that are among the best few of an application.
 
     Args:
         trials: Profiles; those that failed or were left alone before are not selected.

@@ -28,7 +28,7 @@ from rightfit.ranking.records.baseline import (
     Baseline,
     Comparison,
     Standing,
-    WatchedWinner,
+    Verdict,
     compare_baselines,
     conclude,
     find_other_machine,
@@ -112,17 +112,21 @@ def check(
     if as_json:
         echo_json([asdict(finding) | {"verdict": finding.verdict} for finding in findings])
     else:
-        for comparison in findings:
-            verdict = {"regressed": "FAILED", "same": "passed"}.get(comparison.verdict, "unsure")
-            echo_lines([f"{verdict}  {comparison.application} on {comparison.dataset}"])
-            echo_lines(f"        {text}" for text in comparison.remarks)
+        _echo_comparisons(findings, {"regressed": "FAILED", "same": "passed"})
         echo_lines([f"{len(failed)} of {len(findings)} failed"])
     _end_with(findings, markdown, title="Models against the baseline")
 
 
-def _end_with(
-    compared: Sequence[Comparison | WatchedWinner], markdown: Path | None, *, title: str
-) -> None:
+def _echo_comparisons(compared: Sequence[Comparison], words: Mapping[Verdict, str]) -> None:
+    width = max(map(len, words.values()))
+    for comparison in compared:
+        candidate = f"{comparison.candidate}, " if comparison.candidate else ""
+        subject = f"{candidate}{comparison.application} on {comparison.dataset}"
+        echo_lines([f"{words.get(comparison.verdict, 'unsure'):{width}}  {subject}"])
+        echo_lines(f"{'':{width}}  {text}" for text in comparison.remarks)
+
+
+def _end_with(compared: Sequence[Comparison], markdown: Path | None, *, title: str) -> None:
     """Write the verdict, and end with its exit status."""
     if markdown is not None:
         with faults_as_message():
@@ -141,11 +145,7 @@ def _check_measured(
     if as_json:
         echo_json(to_plain(watch))
     else:
-        for winner in watch.winners:
-            verdict = {"regressed": "CHANGED", "same": "unchanged"}.get(winner.verdict, "unsure")
-            subject = f"{winner.candidate}, {winner.application} on {winner.dataset}"
-            echo_lines([f"{verdict:9}  {subject}"])
-            echo_lines(f"           {text}" for text in winner.remarks)
+        _echo_comparisons(watch.winners, {"regressed": "CHANGED", "same": "unchanged"})
         echo_lines(f"not measured  {text}" for text in watch.left_out)
         echo_lines([f"{len(watch.changed)} of {len(watch.winners)} changed"])
     _end_with(watch.winners, markdown, title="Models measured again")

@@ -13,7 +13,7 @@ import numpy as np
 from rightfit._core.errors import RightfitError
 from rightfit._core.formatting import count, format_number
 from rightfit._core.processes.regular_files import require_regular
-from rightfit.api.own_models import MeasuringPlan, prepare_models, require_profile
+from rightfit.api.own_models import prepare_models, read_params, require_profile
 from rightfit.api.progress_line import showing_progress
 from rightfit.cli.options import (
     AS_JSON,
@@ -81,7 +81,7 @@ def measure(
     LightGBM or CatBoost; or the folder of a bundle, an export or an MLflow model.
     """
     with faults_as_message(RuntimeError), showing_progress():
-        plan = MeasuringPlan(None, (_read_threads(threads),), ("cpu",), preset)
+        params = read_params(None, (_read_threads(threads),), ("cpu",), preset)
         _require_file(file)
         try:
             model_file = resolve_file(file)
@@ -91,7 +91,7 @@ def measure(
         table = None if rows is None else _read_rows(rows, names, target)
         models = {file.name: file}
         with prepare_models(
-            models, table, target, plan, dataset="data", quality=quality, trust=trust
+            models, table, target, params, dataset="data", quality=quality, trust=trust
         ) as prepared:
             profile = require_profile(prepared.measure(None))
             n_rows, environment = prepared.n_rows, prepared.environment

@@ -72,16 +72,18 @@ def watch_winners(
     watch = Watch(
         watched_at=datetime.now(UTC).isoformat(timespec="seconds"),
         ranked_in=answers[0].origin.ranked_in,
-        winners=compare_winners(
-            make_baseline(answers, metrics),
-            make_baseline(now, metrics),
-            applications,
-            margin_pct=margin_pct,
-            disturbed={
-                (answer.application, answer.dataset)
-                for answer in now
-                if answer.profile and answer.profile.disturbed
-            },
+        winners=tuple(
+            compare_winners(
+                make_baseline(answers, metrics),
+                make_baseline(now, metrics),
+                applications,
+                margin_pct=margin_pct,
+                disturbed={
+                    (answer.application, answer.dataset)
+                    for answer in now
+                    if answer.profile and answer.profile.disturbed
+                },
+            )
         ),
         left_out=tuple(left_out),
     )

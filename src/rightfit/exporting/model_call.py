@@ -10,6 +10,7 @@ from rightfit.data.data_card import DataCard
 from rightfit.data.request_path.encoder import Encoder
 from rightfit.data.request_path.raw_inputs import EncoderJson, list_inputs, pass_columns
 from rightfit.data.request_path.usage import ExportedModel
+from rightfit.measuring.serving import Serving
 from rightfit.models.bundle import ONNX_FILE, Bundle
 from rightfit.models.graph_passes.compiling import APPLIED, DROPPED, read_notes
 from rightfit.models.onnx_session import FILLING
@@ -86,8 +87,7 @@ def describe_call(winner: RankedCandidate, model: Model, graph: bytes) -> ModelC
     """
     import onnx
 
-    bundle, opened = model.bundle, onnx.load_from_string(graph)
-    noted, quality = read_notes(opened), model.data_card.quality
+    bundle, opened, quality = model.bundle, onnx.load_from_string(graph), model.data_card.quality
     is_narrow = {
         tensor.name: tensor.type.tensor_type.elem_type == onnx.TensorProto.FLOAT
         for tensor in opened.graph.input
@@ -95,10 +95,7 @@ def describe_call(winner: RankedCandidate, model: Model, graph: bytes) -> ModelC
     return ModelCall(
         candidate=winner.candidate,
         family=bundle.model,
-        onnx_file=GRAPH_FILE,
-        measured_runtime=winner.serving.runtime,
-        n_threads=winner.serving.n_threads,
-        device=winner.serving.device,
+        **describe_graph(opened, winner.serving),
         inputs=tuple(
             replace(tensor, dtype="float32") if is_narrow[tensor.name] else tensor
             for tensor in list_inputs(model.encoder)
@@ -108,7 +105,18 @@ def describe_call(winner: RankedCandidate, model: Model, graph: bytes) -> ModelC
         threshold=quality.cutoff,
         costs=None if quality.cutoff is not None else quality.costs,
         data_version=bundle.data_version,
-        filling=noted.get(FILLING, {}),
-        passes=noted.get(APPLIED, []),
-        dropped_passes=noted.get(DROPPED, []),
     )
+
+
+def describe_graph(graph: Any, serving: Serving) -> dict[str, Any]:
+    """Return what a model's call owes to its graph, an ONNX model, and to how it was measured."""
+    noted = read_notes(graph)
+    return {
+        "onnx_file": GRAPH_FILE,
+        "measured_runtime": serving.runtime,
+        "n_threads": serving.n_threads,
+        "device": serving.device,
+        "filling": noted.get(FILLING, {}),
+        "passes": noted.get(APPLIED, []),
+        "dropped_passes": noted.get(DROPPED, []),
+    }

@@ -18,14 +18,12 @@ from rightfit.exporting.export_folder import (
     write_program,
     write_server,
 )
-from rightfit.exporting.model_call import GRAPH_FILE, ModelCall
+from rightfit.exporting.model_call import GRAPH_FILE, ModelCall, describe_graph
 from rightfit.exporting.readme import escape_markdown, quote_code
 from rightfit.measuring.profile import Profile
 from rightfit.models.bundle import Bundle
 from rightfit.models.bundle_files import write_replacing
-from rightfit.models.graph_passes.compiling import APPLIED, DROPPED, read_notes
 from rightfit.models.imported.feeding import TEXT, find_feeds
-from rightfit.models.onnx_session import FILLING
 from rightfit.models.runtimes import runtime_files
 from rightfit.ranking.explanation.answer import profile_to_json
 from rightfit.ranking.explanation.decisions import Decision
@@ -121,22 +119,15 @@ def export_graph(
             f"exported program does not fill ({unfilled}). Convert these to float64 or int64, and "
             "fit the model again."
         )
-    noted = read_notes(onnx.load_from_string(graph.content))
     call = ModelCall(
         candidate=profile.candidate,
         family=profile.model,
-        onnx_file=GRAPH_FILE,
-        measured_runtime=profile.serving.runtime,
-        n_threads=profile.serving.n_threads,
-        device=profile.serving.device,
+        **describe_graph(onnx.load_from_string(graph.content), profile.serving),
         inputs=graph.inputs,
         image_shape=None,
         classes=graph.classes,
         threshold=graph.threshold,
         data_version="",
-        filling=noted.get(FILLING, {}),
-        passes=noted.get(APPLIED, []),
-        dropped_passes=noted.get(DROPPED, []),
     )
     write_program(folder, graph.content, call)
     content = {

@@ -1,4 +1,4 @@
-"""What the project in use says: its configuration, completed by the library's values.
+"""The configuration of the project in use, completed by the library's values.
 
 ``--params`` must set something that is read. On a command line the user owns the machine's files; a
 request to Kedro's server comes from whoever reaches the port: it may say how to rank. Where data

@@ -1,4 +1,4 @@
-"""What a person can do about an error of the system, a database, a store or a stored file."""
+"""Advice on an error of the system, a database, a store or a stored file."""
 
 from __future__ import annotations
 

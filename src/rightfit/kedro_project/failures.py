@@ -1,4 +1,4 @@
-"""What failed in a run that went on: listed at its end, and told by the exit status.
+"""Failures in a run that went on: listed at its end, and told by the exit status.
 
 One bad part ends no run: a trial, a cell, an export or a measurement that fails is left out, and
 its reason stands in the results. So that nobody overlooks it, a command that lacks a part ends with

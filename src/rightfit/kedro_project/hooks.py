@@ -17,7 +17,7 @@ import logging
 import os
 import sys
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +50,7 @@ from rightfit.kedro_project.versions import choose_run_versions
 from rightfit.ranking.explanation.decisions import (
     RankedCandidate,
     Recommendations,
+    list_decisions,
     read_recommendations,
 )
 from rightfit.reporting.terminal import tabulate_winners
@@ -186,7 +187,7 @@ class MlflowHook:
                     f"{winner.candidate} {winner.serving.runtime} {winner.serving.n_threads} "
                     f"{winner.serving.device}"
                 )
-                for label, winner in _list_winners(recommendations)
+                for label, winner in _list_winners(recommendations).items()
             }
             mlflow.set_tags(tags)
             mlflow.log_dict(document, "recommendations.json")
@@ -221,20 +222,21 @@ def measure_winners(recommendations: Recommendations) -> dict[str, float]:
     {'counts/winners': 0.0, 'counts/none_qualifies': 0.0}
     """
     metrics = {}
-    winners = dict(_list_winners(recommendations))
+    winners = _list_winners(recommendations)
     for label, winner in winners.items():
         for name, value in [("utility", winner.utility), *winner.metrics.items()]:
             if value is not None:
                 metrics[f"{label}/{name}"] = float(value)
-    n_decisions = sum(len(recommendation.datasets) for recommendation in recommendations.values())
+    n_lacking = len(list_decisions(recommendations)) - len(winners)
     return metrics | {
         "counts/winners": float(len(winners)),
-        "counts/none_qualifies": float(n_decisions - len(winners)),
+        "counts/none_qualifies": float(n_lacking),
     }
 
 
-def _list_winners(recommendations: Recommendations) -> Iterable[tuple[str, RankedCandidate]]:
-    for application, recommendation in recommendations.items():
-        for dataset, decision in recommendation.datasets.items():
-            if decision.winner is not None:
-                yield f"{application}/{dataset}", decision.winner
+def _list_winners(recommendations: Recommendations) -> dict[str, RankedCandidate]:
+    return {
+        f"{application}/{dataset}": decision.winner
+        for application, dataset, decision in list_decisions(recommendations)
+        if decision.winner is not None
+    }

@@ -1,4 +1,4 @@
-"""What a terminal shows of a run: cells and stages, trials, what is done now, and the time left.
+"""The display of a run in a terminal: cells and stages, trials, the present step, the time left.
 
 It is drawn when something happens and by no clock, so that it takes no turn from a timing.
 """

@@ -1,4 +1,4 @@
-"""What counts as unchanged in Rightfit: its inputs, which of its steps are kept, and what is said.
+"""Unchanged steps in Rightfit: how inputs are identified, which steps are kept, what is said.
 
 A step that is unchanged is left out, and the run reads the results that it made. A stored result
 that is no longer what its run wrote is set aside, and its step runs.
@@ -58,7 +58,7 @@ def hash_library() -> str:
 
 
 class ReusedResults(StepReuse):
-    """What a run keeps of earlier runs, and what it records of its own results.
+    """The results of earlier runs that a run keeps, and the records of its own.
 
     Steps always run with ``--params reuse_results=false``. Stored files whose size and times are
     as recorded are read only with ``--params verify_results=true``.

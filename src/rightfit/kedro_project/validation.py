@@ -60,7 +60,7 @@ TIE_COLUMNS = (
     "n_latency_samples",
     "disturbed",
 )
-"""What candidates can be compared by: the columns of the resource profiles that hold numbers."""
+"""Columns that candidates can be compared by: those of the resource profiles that hold numbers."""
 MAX_PER_CORE = 16  # threads or processes; beyond it a machine does little but switch between them
 COUNTS = ("n_threads", "n_jobs")
 DEVICE = "device"

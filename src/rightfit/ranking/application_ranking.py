@@ -216,11 +216,16 @@ def order_candidates(assessment: Assessment) -> Ints:
 
 
 def bound_candidates(assessment: Assessment) -> tuple[Ints, Ints]:
-    """Return the lowest and the highest rank of each candidate within the measuring errors."""
+    """Return the lowest and the highest rank of each candidate within the measuring errors.
+
+    The lowest is 1 for those that may be the best of their dataset; pairs bound the others.
+    """
     low = np.empty(len(assessment.chosen), dtype=np.int64)
     high = low.copy()
     for part in assessment.table.candidate_slices:
-        low[part], high[part] = _bound_dataset(replace(assessment, chosen=assessment.chosen[part]))
+        dataset = replace(assessment, chosen=assessment.chosen[part])
+        pairs_low, high[part] = _holm_step_down(dataset)
+        low[part] = np.where(find_possible_best(dataset), 1, np.maximum(pairs_low, 2))
     return low, high
 
 
@@ -304,12 +309,6 @@ def place_in_objectives(assessment: Assessment, candidates: Ints) -> Floats:
             for metric, goal in assessment.application.weighted().items()
         ]
     )
-
-
-def _bound_dataset(assessment: Assessment) -> tuple[Ints, Ints]:
-    """Bound the ranks of one dataset: 1 for those that may be the best, the others by pairs."""
-    low, high = _holm_step_down(assessment)
-    return np.where(find_possible_best(assessment), 1, np.maximum(low, 2)), high
 
 
 def _holm_step_down(assessment: Assessment) -> tuple[Ints, Ints]:

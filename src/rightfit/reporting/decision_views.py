@@ -39,7 +39,6 @@ from rightfit.ranking.explanation.decisions import (
     Fact,
     FactKind,
     FleetMember,
-    RankedCandidate,
     find_facts,
 )
 from rightfit.ranking.explanation.findings import Finding, name_subject
@@ -126,11 +125,9 @@ class DecisionView:
         application: Name of the application.
         dataset: Name of the dataset.
         decision: What is recommended.
-        candidate: The winner, else the nearest miss; ``None``: nothing to name.
         figures: What it reaches.
         kinds: The winners on other kinds of machine.
         served: Limits of how it is served, as of a figure.
-        badge: How sure the decision is.
         findings: The remarks on it, the most severe first.
         quality: What its quality is called.
         costs: Names of the columns of costs.
@@ -144,11 +141,9 @@ class DecisionView:
     application: str
     dataset: str
     decision: Decision
-    candidate: RankedCandidate | None
     figures: tuple[CellFigure, ...]
     kinds: tuple[KindView, ...]
     served: tuple[tuple[bool, str], ...]
-    badge: str
     findings: tuple[Finding, ...]
     quality: str
     costs: tuple[str, ...]
@@ -175,7 +170,6 @@ def view_decisions(
                 application=application,
                 dataset=dataset,
                 decision=decision,
-                candidate=decision.subject,
                 figures=tuple(_list_figures(*context)),
                 kinds=tuple(
                     KindView(member, tuple(_list_winner_figures(*context[:3], member)))
@@ -187,7 +181,6 @@ def view_decisions(
                     for limit in decision.limits
                     if limit.metric == THREADS
                 ),
-                badge=decision.status,
                 findings=tuple(
                     finding
                     for finding in findings

@@ -58,7 +58,7 @@ def render_markdown(results: Results, tiers: Sequence[Tier]) -> str:
 
 
 def _describe_winner(view: DecisionView) -> tuple[str, ...]:
-    candidate = view.candidate
+    candidate = view.decision.subject
     figures = [
         " ".join(
             [f"{figure.value} {figure.name}", figure.interval]
@@ -72,7 +72,7 @@ def _describe_winner(view: DecisionView) -> tuple[str, ...]:
         view.dataset,
         f"{nearest}{candidate.candidate}" if candidate else "none",
         candidate.serving.label if candidate else "",
-        view.badge,
+        view.decision.status,
         "; ".join(figures),
         (candidate and candidate.hardware_tier) or "",
     )

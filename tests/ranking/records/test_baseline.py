@@ -54,7 +54,9 @@ def compare(now: StoredWinner | None, before: StoredWinner | None = None) -> Com
 
 
 def test_same_figures_pass() -> None:
-    assert compare(winner()) == Comparison("web_api", "landsat", (), ())
+    same = compare(winner())
+
+    assert (same.verdict, same.remarks, same.candidate) == ("same", (), "net-1")
 
 
 @pytest.mark.parametrize(
@@ -220,7 +222,7 @@ def watch(latency: StoredFigure, **application: object) -> tuple[str, ...]:
     applications = make_applications(web_api=make_application(**application))
     before, now = keep(winner()), keep(winner(latency_p50_ms=latency))
     (found,) = compare_winners(before, now, applications, margin_pct=5)
-    return found.changes
+    return found.faults
 
 
 def test_winner_within_its_interval_is_unchanged() -> None:

@@ -1,4 +1,4 @@
-"""What a fork server does: it has imported what others need, and forks one of them when asked.
+"""A fork server: it has imported what others need, and forks one of them when asked.
 
 Imports take seconds, a fork some hundredths of one, and forks share the memory of what was
 imported. The forked process and the one that asked for it talk over a socket of their own, which

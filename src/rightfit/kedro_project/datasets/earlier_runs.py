@@ -1,4 +1,4 @@
-"""What earlier runs have left that this one reads: their winners, and the version that measured."""
+"""Results of earlier runs that a run reads: their winners, and the version that measured."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a run notes of its results: from what each was made, and what its files were.
+"""Records of a run's results: from what each was made, and what its files were.
 
 A file whose size and time of change are as recorded is not read again.
 """

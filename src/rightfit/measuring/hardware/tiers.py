@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import polars as pl
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from rightfit._core.strict_model import MAX_SIZE, StrictModel
 from rightfit.measuring.serving import Serving, split_device
@@ -28,19 +28,6 @@ class Tier(StrictModel):
     memory_mib: float = Field(gt=0, le=MAX_SIZE)  # for one process, without the system's share
     device: Device  # what serves the model
     price_per_hour: float = Field(ge=0, le=MAX_SIZE)  # in US dollars
-
-
-class Ladder(StrictModel):
-    """Tiers from the smallest to the largest; a tier's position from 1 is its rank."""
-
-    tiers: tuple[Tier, ...] = Field(min_length=1)
-
-    @model_validator(mode="after")
-    def _check(self) -> Ladder:
-        names = [tier.name for tier in self.tiers]
-        if len(set(names)) < len(names):
-            raise ValueError(f"tiers must have different names, but got {names}")
-        return self
 
 
 @dataclass(frozen=True)

@@ -34,7 +34,7 @@ LATE_MS = 5.0  # of the load generator, that is worth a word when the server did
 
 @dataclass(frozen=True)
 class Deployment:
-    """What a deployment's YAML says of its replicas."""
+    """The replicas of a deployment, as its YAML describes them."""
 
     replicas: int
     limits: ContainerLimits
@@ -43,7 +43,7 @@ class Deployment:
 
 @dataclass(frozen=True)
 class TrialResult:
-    """What one server did under the limits of a deployment.
+    """Outcome of one server under the limits of a deployment.
 
     Args:
         said: Whether it held, with its figures, in a sentence.

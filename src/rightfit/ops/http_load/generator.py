@@ -38,7 +38,7 @@ SEED = 0  # of the gaps
 
 @dataclass(frozen=True)
 class LoadOrder:
-    """What to ask, and how.
+    """The requests of a load, and how they are sent.
 
     Args:
         port: Port of the server.
@@ -63,7 +63,7 @@ class LoadOrder:
 
 @dataclass(frozen=True)
 class LoadResult:
-    """What a load found.
+    """Outcome of a load.
 
     Args:
         latencies_ns: Of the requests answered with status 200, in the order they were due.

@@ -100,7 +100,7 @@ class HttpLoadParams(CurvePlan):
 
     @property
     def key(self) -> dict[str, object]:
-        """What a load curve depends on, as JSON types: not which winners get one."""
+        """Parameters that a load curve depends on, as JSON types: not which winners get one."""
         return self.model_dump(mode="json", exclude={"scenarios", "max_s", "p99_limit_ms"})
 
 

@@ -106,7 +106,7 @@ def split_cores() -> tuple[int | None, list[int]]:
 
 @dataclass(frozen=True)
 class Usage:
-    """What a process tree used since it began."""
+    """Resources that a process tree used since it began."""
 
     cpu_s: float
     read_mib: float

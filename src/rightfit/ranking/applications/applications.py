@@ -61,7 +61,7 @@ Part = TypeVar("Part", "Objective", "Constraint")
 
 
 class Objective(StrictModel, metaclass=OneSentence):
-    """What one metric is worth to an application, between two fixed bounds.
+    """The worth of one metric to an application, between two fixed bounds.
 
     ``worst`` scores 0 and ``best`` scores 1; the larger of them tells which way is better. On the
     log scale equal ratios are worth the same. A metric of weight 0 is left out altogether.

@@ -106,7 +106,7 @@ class Quality(FrozenModel):
         return f"{self.metric} {format_interval(self.value, self.low, self.high)}"
 
 
-class Settings(BaseModel):
+class Settings(FrozenModel):
     """Hyper-parameters of a candidate: those that its search varied, and those it left alone.
 
     ``at_edge`` names the searched ones that lie at an end of their range.
@@ -114,8 +114,6 @@ class Settings(BaseModel):
     >>> str(Settings(searched={"alpha": 1.25e-05}, fixed={"penalty": "l2"}))
     'alpha 0.0000125; not searched: penalty l2'
     """
-
-    model_config = ConfigDict(frozen=True)
 
     searched: dict[str, Any] = Field(default_factory=dict)
     fixed: dict[str, Any] = Field(default_factory=dict)
@@ -229,7 +227,7 @@ class LimitOutcome(FrozenModel):
 
     @property
     def room(self) -> str:
-        """How much of the limit is left, in words.
+        """Distance from the limit, in words.
 
         >>> LimitOutcome(metric="latency_p95_ms", kind="max", bound=10, value=2.5).room
         '75 % left'
@@ -343,7 +341,7 @@ class MetricChange(FrozenModel):
 
 
 class Replacement(FrozenModel):
-    """What changing from an imported model to the winner would gain and cost.
+    """Gains and costs of changing from an imported model to the winner.
 
     ``utility_gain`` is ``None`` where a utility is unknown or none qualifies. ``changes`` lists the
     metrics that the application asks for, none where the imported model is the winner.
@@ -457,7 +455,7 @@ class Fleet(FrozenModel):
 
 
 class Decision(FrozenModel):
-    """What is recommended to one application on one dataset.
+    """The recommendation to one application on one dataset.
 
     The outcome is ``undecided`` where no candidate qualifies for sure, and some fail only by
     timings that other work on the machine disturbed. ``nearest_miss`` and ``relax`` are ``None``

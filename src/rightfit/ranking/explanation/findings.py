@@ -19,7 +19,7 @@ PAGE = "reference/made/findings.html"  # of the documentation
 
 @dataclass(frozen=True)
 class Rule:
-    """What a finding says, and what to do about it."""
+    """The meaning of a finding, and what to do about it."""
 
     title: str
     severity: Severity
@@ -56,7 +56,7 @@ RULES: Mapping[str, Rule] = {
         "The winner meets the limit, but the 95 % interval of the figure reaches beyond it: on "
         "another day it may break it. Limits relative to the best candidate are left out, because "
         "both are then measured on the same rows.",
-        "Measure with `preset: thorough`, or leave some room in the limit.",
+        "Measure with `evaluation.preset: publish`, or leave some room in the limit.",
     ),
     "RF005": Rule(
         "Tied with others",
@@ -70,8 +70,8 @@ RULES: Mapping[str, Rule] = {
         "note",
         "The winner's chance of best is below 95 %: within the measuring errors, another candidate "
         "may be better by `equal_within` or more.",
-        "Measure with more processes (`preset: thorough`) if costs decide, or use more test rows "
-        "if quality decides.",
+        "Measure with more processes (`evaluation.preset: publish`) if costs decide, or use more "
+        "test rows if quality decides.",
     ),
     "RF007": Rule(
         "The last run's winner stands",

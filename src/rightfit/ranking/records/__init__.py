@@ -1,1 +1,1 @@
-"""What is kept about winners after the choice: baselines, watches, loads."""
+"""Records of winners after the choice: baselines, watches, loads."""

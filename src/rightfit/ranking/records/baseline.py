@@ -1,4 +1,4 @@
-"""What each application's winner was and cost, compared with a later run or a fresh measurement.
+"""Each application's winner and its costs, compared with a later run or a fresh measurement.
 
 A baseline is kept in a file, and a later run's winners are compared with it. A watch compares the
 figures that a run has stored with those of its winners measured again.
@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
 from pydantic import ValidationError, model_validator
 
-from rightfit._core.formatting import format_quality
+from rightfit._core.formatting import format_interval, format_quality
 from rightfit._core.processes.json_store import JsonStore
 from rightfit._core.processes.regular_files import require_regular
 from rightfit._core.strict_model import StrictModel, list_faults
@@ -93,9 +94,16 @@ EXIT_CODES: Mapping[Verdict, int] = {"same": 0, "regressed": 1, "cannot tell": 3
 
 @dataclass(frozen=True)
 class Comparison:
-    """Comparison of one application and dataset with the baseline.
+    """A winner compared with the one of a baseline, or with itself as it was measured before.
 
-    ``doubts`` are losses beyond the margin that the intervals do not prove.
+    Args:
+        application: Name of the application.
+        dataset: Name of the dataset.
+        faults: What is worse, and which limits are broken.
+        notes: What else has changed.
+        doubts: Losses beyond the margin that the intervals do not prove.
+        candidate: The winner now; ``None``: none qualifies.
+        is_disturbed: Whether other processes took the cores while it was measured.
     """
 
     application: str
@@ -103,40 +111,19 @@ class Comparison:
     faults: tuple[str, ...]
     notes: tuple[str, ...]
     doubts: tuple[str, ...] = ()
+    candidate: str | None = None
+    is_disturbed: bool = False
 
     @property
     def verdict(self) -> Verdict:
-        """What the comparison comes to."""
+        """Result of the comparison."""
         return "regressed" if self.faults else "cannot tell" if self.doubts else "same"
 
     @property
     def remarks(self) -> tuple[str, ...]:
-        """All that is to be said, in words."""
-        return (*self.faults, *self.doubts, *self.notes)
-
-
-@dataclass(frozen=True)
-class WatchedWinner:
-    """A winner that was measured again."""
-
-    application: str
-    dataset: str
-    candidate: str
-    is_disturbed: bool
-    changes: tuple[str, ...]
-    notes: tuple[str, ...]
-    doubts: tuple[str, ...] = ()
-
-    @property
-    def verdict(self) -> Verdict:
-        """What the comparison comes to."""
-        return "regressed" if self.changes else "cannot tell" if self.doubts else "same"
-
-    @property
-    def remarks(self) -> tuple[str, ...]:
-        """All that is to be said, in words."""
-        warning = (DISTURBED,) if self.is_disturbed and (self.changes or self.doubts) else ()
-        return (*self.changes, *self.doubts, *self.notes, *warning)
+        """Faults, doubts and notes, in words."""
+        warning = (DISTURBED,) if self.is_disturbed and self.verdict != "same" else ()
+        return (*self.faults, *self.doubts, *self.notes, *warning)
 
 
 @dataclass(frozen=True)
@@ -152,13 +139,13 @@ class Watch:
 
     watched_at: str
     ranked_in: str
-    winners: tuple[WatchedWinner, ...]
+    winners: tuple[Comparison, ...]
     left_out: tuple[str, ...] = ()
 
     @property
-    def changed(self) -> list[WatchedWinner]:
+    def changed(self) -> list[Comparison]:
         """Winners of which something has changed for the worse."""
-        return [winner for winner in self.winners if winner.changes]
+        return [winner for winner in self.winners if winner.faults]
 
 
 def make_baseline(
@@ -297,7 +284,10 @@ def compare_baselines(
             else:
                 utility = standing.get((application, dataset))
                 faults, notes, doubts = _compare(old_winner, new_winner, utility, margin_pct)
-            yield Comparison(application, dataset, tuple(faults), tuple(notes), tuple(doubts))
+            candidate = new_winner.candidate if new_winner else None
+            yield Comparison(
+                application, dataset, tuple(faults), tuple(notes), tuple(doubts), candidate
+            )
 
 
 def compare_winners(
@@ -307,25 +297,18 @@ def compare_winners(
     *,
     margin_pct: float,
     disturbed: Collection[tuple[str, str]] = (),
-) -> tuple[WatchedWinner, ...]:
-    """Compare the winners' stored figures with those just measured."""
-    winners = []
+) -> Iterator[Comparison]:
+    """Compare the winners' stored figures with those just measured, and these with the limits."""
     for comparison in compare_baselines(before, now, margin_pct=margin_pct):
-        winner = now.winners[comparison.application][comparison.dataset]
+        application, dataset = comparison.application, comparison.dataset
+        winner = now.winners[application][dataset]
         if winner is not None:
-            broken = _list_broken(winner, applications[comparison.application])
-            winners.append(
-                WatchedWinner(
-                    comparison.application,
-                    comparison.dataset,
-                    winner.candidate,
-                    is_disturbed=(comparison.application, comparison.dataset) in disturbed,
-                    changes=(*comparison.faults, *broken),
-                    notes=comparison.notes,
-                    doubts=comparison.doubts,
-                )
+            broken = _list_broken(winner, applications[application])
+            yield replace(
+                comparison,
+                faults=(*comparison.faults, *broken),
+                is_disturbed=(application, dataset) in disturbed,
             )
-    return tuple(winners)
 
 
 def find_other_machine(before: Baseline, now: Baseline) -> str | None:
@@ -436,7 +419,7 @@ def _describe_doubt(
     )
 
 
-def write_verdict(compared: Sequence[Comparison | WatchedWinner], *, title: str) -> str:
+def write_verdict(compared: Sequence[Comparison], *, title: str) -> str:
     """Write comparisons as Markdown for a pull request, the worst verdict first."""
     order: tuple[Verdict, ...] = ("regressed", "cannot tell", "same")
     counts = [(sum(one.verdict == verdict for one in compared), verdict) for verdict in order]
@@ -456,7 +439,7 @@ def write_verdict(compared: Sequence[Comparison | WatchedWinner], *, title: str)
     return "\n".join(lines) + "\n"
 
 
-def conclude(compared: Iterable[Comparison | WatchedWinner]) -> Verdict:
+def conclude(compared: Iterable[Comparison]) -> Verdict:
     """Return the worst of several verdicts.
 
     >>> conclude([Comparison("a", "d", (), (), ("it may be",)), Comparison("b", "d", (), ())])
@@ -482,12 +465,8 @@ def _end(figure: StoredFigure, *, favourable: int) -> float:
 
 
 def _write(metric: str, figure: StoredFigure) -> str:
-    def show(value: float) -> str:
-        return format_quality(value) if metric == UTILITY else format_metric(metric, value)
-
-    if figure.low is None or figure.high is None:
-        return show(figure.value)
-    return f"{show(figure.value)} ({show(figure.low)} to {show(figure.high)})"
+    write = format_quality if metric == UTILITY else partial(format_metric, metric)
+    return format_interval(figure.value, figure.low, figure.high, write)
 
 
 def _list_broken(winner: StoredWinner, application: Application) -> list[str]:

@@ -1,11 +1,11 @@
-"""What is kept of a load: its steps, the curve they make, and those of a ranking's winners."""
+"""Records of loads: their steps, the curve they make, and those of a ranking's winners."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Literal
 
-from rightfit._core.formatting import NOT_MEASURED, format_number
+from rightfit._core.formatting import NOT_MEASURED, format_interval, format_number
 from rightfit.measuring.estimate import Interval
 from rightfit.measuring.serving import Serving
 from rightfit.ranking.applications.applications import Application
@@ -28,7 +28,7 @@ LIMITED = {
 
 @dataclass(frozen=True)
 class LoadStep:
-    """What a server did under one load.
+    """A server under one load.
 
     Args:
         loop: ``closed``: ``level`` clients; ``open``: ``level`` requests a second.
@@ -135,7 +135,7 @@ class LoadCurve:
 
 @dataclass(frozen=True)
 class WinnerLoad:
-    """What a winner's server did under load.
+    """A winner's server under load.
 
     Args:
         application: Name of the application.
@@ -199,8 +199,8 @@ class LoadCurves:
             reason = load.reason if load else NOT_LOADED if decision.winner else "no winner"
             return skip("RF012", subject, f"Not loaded over HTTP: {reason}.")
         limit = load.limit.share, load.limit.ms
-        asked = {(LIMITED.get(one.metric), one.bound) for one in decision.limits}
-        if load.curve.highest_rate_per_s is not None or limit not in asked:
+        met = {(LIMITED.get(outcome.metric), outcome.bound) for outcome in decision.limits}
+        if load.curve.highest_rate_per_s is not None or limit not in met:
             return None
         slowest = min((step.level for step in load.curve.opened), default=None)
         rates = "" if slowest is None else f" ({format_rate(slowest)} and more)"
@@ -225,9 +225,7 @@ def format_latency(band: Interval | None) -> str:
     """
     if band is None:
         return NOT_MEASURED
-    if band.low is None or band.high is None:
-        return format_number(band.value)
-    return f"{format_number(band.value)} ({format_number(band.low)} to {format_number(band.high)})"
+    return format_interval(band.value, band.low, band.high, format_number)
 
 
 def find_latency_limit(application: Application, otherwise_ms: float) -> LatencyLimit:

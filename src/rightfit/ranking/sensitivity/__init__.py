@@ -1,1 +1,1 @@
-"""What would change the winner: weights, limits, and the number of predictions."""
+"""Changes of the winner: by weights, limits, and the number of predictions."""

@@ -8,7 +8,7 @@ from rightfit._core.formatting import NOT_MEASURED, count, format_quality
 from rightfit.measuring.naming import format_metric, metric_name, sentence_case
 from rightfit.ranking.explanation.decisions import list_decisions
 from rightfit.reporting.run_results import Results
-from rightfit.reporting.sections.section import Section, number, sentence, tabulate, text
+from rightfit.reporting.sections.section import Section, keys, number, sentence, tabulate, text
 
 
 def build_changed(results: Results) -> list[Section]:
@@ -28,8 +28,8 @@ def build_changed(results: Results) -> list[Section]:
     ]
     if not watched:
         return []
-    ordered = sorted(watched, key=lambda winner: not winner.changes)  # the changed ones first
-    n_changed = sum(bool(winner.changes) for winner in watched)
+    ordered = sorted(watched, key=lambda winner: not winner.faults)  # the changed ones first
+    n_changed = sum(bool(winner.faults) for winner in watched)
     when = watch.watched_at[:16].replace("T", " ")
     return [
         Section(
@@ -43,8 +43,7 @@ def build_changed(results: Results) -> list[Section]:
                 tabulate(
                     "Winners measured again",
                     ordered,
-                    text("Application", lambda winner: winner.application),
-                    text("Dataset", lambda winner: winner.dataset),
+                    *keys("application", "dataset"),
                     text("Winner", lambda winner: winner.candidate),
                     sentence(
                         "Since it was ranked",
@@ -63,7 +62,7 @@ def build_replacements(results: Results) -> list[Section]:
             "application": name,
             "dataset": dataset,
             "winner": decision.winner,
-            "found": option,
+            "replacement": option,
             "gain": NOT_MEASURED
             if option.utility_gain is None
             else f"{option.utility_gain:+.3f}{' (practically equal)' if option.is_equal else ''}",
@@ -82,10 +81,11 @@ def build_replacements(results: Results) -> list[Section]:
                 tabulate(
                     "Imported models beside the winners",
                     compared,
-                    text("Application", lambda row: row["application"]),
-                    text("Dataset", lambda row: row["dataset"]),
-                    text("Imported", lambda row: row["found"].incumbent.label),
-                    number("Utility", lambda row: format_quality(row["found"].incumbent.utility)),
+                    *keys("application", "dataset"),
+                    text("Imported", lambda row: row["replacement"].incumbent.label),
+                    number(
+                        "Utility", lambda row: format_quality(row["replacement"].incumbent.utility)
+                    ),
                     text(
                         "Winner",
                         lambda row: row["winner"].label if row["winner"] else "none qualifies",
@@ -93,13 +93,13 @@ def build_replacements(results: Results) -> list[Section]:
                     number("Gain of utility", lambda row: row["gain"]),
                     text(
                         "Within its limits",
-                        lambda row: "no" if row["found"].violations else "yes",
+                        lambda row: "no" if row["replacement"].violations else "yes",
                     ),
                 ),
                 *(
                     tabulate(
-                        row["found"].sentence,
-                        row["found"].changes,
+                        row["replacement"].sentence,
+                        row["replacement"].changes,
                         text("Metric", lambda change: sentence_case(metric_name(change.metric))),
                         number("Imported", lambda change: format_metric(change.metric, change.now)),
                         number("Winner", lambda change: format_metric(change.metric, change.then)),
@@ -113,7 +113,7 @@ def build_replacements(results: Results) -> list[Section]:
                         ),
                     )
                     for row in compared
-                    if row["found"].changes
+                    if row["replacement"].changes
                 ),
             ),
         )

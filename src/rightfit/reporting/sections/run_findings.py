@@ -11,6 +11,7 @@ from rightfit._core.formatting import count
 from rightfit._core.spelling import name_some
 from rightfit.measuring.hardware.tiers import Tier
 from rightfit.measuring.naming import sentence_case
+from rightfit.ranking.explanation.answer import NO_PROFILE
 from rightfit.ranking.explanation.decisions import Decision, list_decisions
 from rightfit.ranking.explanation.findings import RULES, Finding, Severity, find, name_subject
 from rightfit.reporting.run_results import Results
@@ -107,7 +108,7 @@ def _check_decision(
     if winner is None:
         return
     if results.find_profile(dataset, decision) is None:
-        yield find("RF017", subject, "The winner's profile is no longer stored.")
+        yield find("RF017", subject, NO_PROFILE)
     for change in results.watch.changed if results.watch else ():
         if (change.application, change.dataset, change.candidate) == (
             application,
