@@ -196,6 +196,21 @@ def test_model_of_less_quality_does_not_beat_where_a_loss_of_quality_is_limited(
     assert choices([fast | {"quality": 0.72}, slow], LATENCY, limit) == [True, False]
 
 
+def test_profile_that_surely_loses_too_much_quality_is_out_and_leads_nobody() -> None:
+    fast = certain(profile("a", latency=(5.0, 10.0, 20.0), quality=0.6))
+    slow = profile("b", latency=(30.0, 40.0, 50.0))
+    limit = {"quality": {"max_degradation": 0.1}}
+
+    assert choices([fast, slow], LATENCY, limit) == [False, True]
+    assert choices([fast | {"quality_high": 0.75}, slow], LATENCY, limit) == [True, True]
+    alike = profile("c", latency=(29.9, 39.9, 49.9))
+    exact = [
+        one | dict.fromkeys(("latency_p50_ms_low", "latency_p50_ms_high"), 40.0)
+        for one in (slow, alike)
+    ]
+    assert choices([fast, *exact], LATENCY, limit, equal_within=0.01).count(True) == 1
+
+
 def test_nothing_is_worth_measuring_for_quality_and_memory_alone() -> None:
     profiles = [profile("a", latency=(1.0, 2.0, 3.0)), profile("b")]
 

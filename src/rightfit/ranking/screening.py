@@ -20,7 +20,7 @@ import polars as pl
 from rightfit.data.request_path import RequestPath
 from rightfit.measuring.metrics import LATENCY_COLUMNS, METRICS, columns_from, find_slowdown
 from rightfit.ranking.applications.applications import Application, Applications
-from rightfit.ranking.applications.constraints import Limit, measure_excess
+from rightfit.ranking.applications.constraints import Limit, measure_excess, resolve_limits
 from rightfit.ranking.applications.utility import Bools, Floats, compute_utility
 
 QUALITIES = columns_from("predictions")
@@ -59,14 +59,34 @@ def could_be_chosen(
         best, worst = (
             _ends(rivals, application, favourable=favourable) for favourable in (True, False)
         )
-        may_keep = _keeps(best, application, unknown=True)
-        surely_keeps = _keeps(worst, application, unknown=False)
-        chosen[mine] |= may_keep & ~_is_beaten(rivals, application, surely_keeps, equal_within)
+        limits = _find_limits(rivals, application)
+        may_keep = _keeps(best, limits, unknown=True)
+        # what is lost beside the best is judged on the same rows, so the best one's interval says
+        # nothing of it
+        absolute = [limit for limit in limits if limit.kind != "max_degradation"]
+        surely_keeps = may_keep & _keeps(worst, absolute, unknown=False)
+        is_beaten = _is_beaten(rivals, application, limits, surely_keeps, equal_within)
+        chosen[mine] |= may_keep & ~is_beaten
     return [bool(answer) for answer in chosen]
 
 
+def _find_limits(profiles: pl.DataFrame, application: Application) -> Sequence[Limit]:
+    """Resolve limits against the best measured so far: one still to come only raises a bound."""
+    best = {
+        metric: np.max(values, initial=-math.inf, where=~np.isnan(values))
+        for metric, constraint in application.constraints.items()
+        if constraint.max_degradation is not None
+        for values in [_floats(profiles[metric])]
+    }
+    return resolve_limits(application, best)
+
+
 def _is_beaten(
-    profiles: pl.DataFrame, application: Application, surely_keeps: Bools, equal_within: float
+    profiles: pl.DataFrame,
+    application: Application,
+    limits: Sequence[Limit],
+    surely_keeps: Bools,
+    equal_within: float,
 ) -> Bools:
     """Tell which profiles have less utility than another that is sure to be allowed."""
     is_same = profiles["candidate"].to_numpy()[:, None] == profiles["candidate"].to_numpy()[None, :]
@@ -82,11 +102,10 @@ def _is_beaten(
         loss[leader, leader] = 0.0
     beaten = _is_below(profiles, application, by=loss)
     allowed = np.broadcast_to(surely_keeps[None, :], beaten.shape).copy()
-    for metric, constraint in application.constraints.items():
-        if constraint.max_degradation is not None:  # a better one may still be measured elsewhere
-            quality = _floats(profiles[metric])
-            best = np.max(quality, initial=-math.inf, where=~np.isnan(quality))
-            is_near = quality >= best - constraint.max_degradation
+    for limit in limits:
+        if limit.kind == "max_degradation":  # a better one may still be measured elsewhere
+            quality = _floats(profiles[limit.metric])
+            is_near = quality >= limit.bound
             allowed &= is_near[None, :] | (quality[None, :] >= quality[:, None])
     result: Bools = np.asarray((beaten & allowed).any(axis=1))
     return result
@@ -151,14 +170,10 @@ def _floats(column: pl.Series) -> Floats:
     return np.array(column.to_list(), dtype=np.float64)
 
 
-def _keeps(values: dict[str, Floats], application: Application, *, unknown: bool) -> Bools:
-    """Tell which profiles keep all absolute limits; ``unknown`` stands for what isn't measured."""
-    n_profiles = len(next(iter(values.values())))
-    keeps = np.ones(n_profiles, dtype=bool)
-    for metric, constraint in application.constraints.items():
-        for kind, value in constraint.limits().items():
-            if kind != "max_degradation":
-                limit = Limit(metric, kind, np.asarray(value))
-                excess = measure_excess(values[metric], limit)
-                keeps &= np.where(np.isnan(excess), unknown, excess == 0)
+def _keeps(values: dict[str, Floats], limits: Sequence[Limit], *, unknown: bool) -> Bools:
+    """Tell which profiles keep limits; ``unknown`` stands for what isn't measured."""
+    keeps = np.ones(len(next(iter(values.values()))), dtype=bool)
+    for limit in limits:
+        excess = measure_excess(values[limit.metric], limit)
+        keeps &= np.where(np.isnan(excess), unknown, excess == 0)
     return keeps

@@ -212,6 +212,25 @@ def test_two_processes_are_as_sure_as_the_profiles_beside_them_say() -> None:
     assert describe_median(measure_twice(2.0, 2.2), beside=steady) > 10  # it is less steady
 
 
+def test_profiles_of_one_thread_are_as_sure_as_the_others_of_one_thread() -> None:
+    settings = make_settings()
+    steady = [Measured(measure_twice(2.0, 2.02), settings, n_threads=1)] * 11
+    wild = [
+        Measured(measure_twice(*times_ms), settings, n_threads=2)
+        for times_ms in [(1.0, 3.0), (3.0, 1.0)] * 3
+    ]
+    unknown = Measured(MeasurementState(), settings)
+
+    told = tell_at_usual_speed([*steady, *wild], unknown)
+
+    first, last = (told[number].interval(MetricTable.latency_p50_ms) for number in (0, -1))
+    one_thread, two_threads = (
+        interval.half_width_pct for interval in (first, last) if not isinstance(interval, str)
+    )
+    assert one_thread < 2
+    assert two_threads > 10
+
+
 def test_interrupted_processes_are_less_sure_than_those_beside_them_and_do_not_count_there() -> (
     None
 ):

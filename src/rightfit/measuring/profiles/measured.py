@@ -259,8 +259,11 @@ def tell_at_usual_speed(measured: Sequence[Measured], reference: Measured) -> li
             for found, of_profile in zip(adjusted, adjust_figures(figures, speed), strict=True):
                 found[metric.column] = of_profile
     told = [replace(one, adjusted=own) for one, own in zip(measured, adjusted, strict=True)]
-    spreads = pool_spreads(told)
-    return [replace(one, spreads=spreads) for one in told]
+    spreads = {
+        n_threads: pool_spreads([one for one in told if one.n_threads == n_threads])
+        for n_threads in {one.n_threads for one in told}
+    }
+    return [replace(one, spreads=spreads[one.n_threads]) for one in told]
 
 
 def pool_spreads(measured: Iterable[Measured]) -> dict[str, ProcessSpread]:
