@@ -258,9 +258,8 @@ def count_instances(
         needed_per_s = rate_per_s * (1 + headroom_pct / 100)
         numbers, months = dict[str, Band](), dict[str, Band]()
         for server in servers:
-            value, low, high = server.rate_per_s
-            ends = [end and math.ceil(needed_per_s / end) for end in (value, high, low)]
-            numbers[server.machine] = value, low, high = ends[0] or 0, *ends[1:]
+            value, low, high = (end and math.ceil(needed_per_s / end) for end in server.rate_per_s)
+            numbers[server.machine] = value, low, high = value or 0, high, low
             kind = prices.get(server.machine)
             if kind is not None and kind.price_per_hour is not None:
                 month = kind.price_per_hour * HOURS_PER_MONTH
