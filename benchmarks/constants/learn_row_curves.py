@@ -4,8 +4,8 @@ Run from the repository's root: ``python benchmarks/constants/learn_row_curves.p
 Each family's default is trained on 1,000, 2,000, 4,000 … rows of simulated and real tables, and
 judged on 8,000 validation rows and 30,000 test rows. Curves that the file already holds are kept.
 From every sample of ``--smallest`` rows and more, :func:`forecast_gain` forecasts the gain on the
-test rows with 4 times as many and more. ``DECLINE`` was chosen on the tables in ``CHOOSING``,
-the net left out. A line per group is printed: share of gains within the interval, mean width,
+test rows with 4 times as many and more. ``DECLINE`` was chosen on the tables in
+``CHOOSING``. A line per group is printed: share of gains within the interval, mean width,
 mean absolute error of the expected gain and its bias.
 """
 
@@ -31,7 +31,7 @@ from rightfit.searching.space import ModelParams
 
 Array = np.ndarray[Any, Any]
 N_VALIDATION, N_TEST, SEED = 8_000, 30_000, 100
-LARGEST = {"linear": 128_000, "lightgbm": 128_000, "xgboost": 64_000, "net": 16_000}
+LARGEST = {"linear": 128_000, "lightgbm": 128_000, "xgboost": 64_000}
 CHOOSING = ("bench", "product", "logistic", "flights_delay", "heavy", "shuttle", "sparse")
 FLIGHT_NUMBERS = [
     "month",
@@ -248,8 +248,10 @@ def main() -> None:
                 file.write(json.dumps(curves[key]) + "\n")
     judged: dict[str, list[tuple[float, float, float]]] = {}
     for (family, table), curve in curves.items():
-        chooses = table in CHOOSING and family != "net"
-        for group in (f"family {family}", "tables that chose" if chooses else "other tables"):
+        for group in (
+            f"family {family}",
+            "tables that chose" if table in CHOOSING else "other tables",
+        ):
             judged.setdefault(group, []).extend(judge(curve, asked.smallest))
     for group, rows in sorted(judged.items()):
         held, width, excess = np.array(rows, float).T
