@@ -4,9 +4,9 @@ Run from the repository's root: ``python benchmarks/constants/learn_row_curves.p
 Each family's default is trained on 1,000, 2,000, 4,000 … rows of simulated and real tables, and
 judged on 8,000 validation rows and 30,000 test rows. Curves that the file already holds are kept.
 From every sample of ``--smallest`` rows and more, :func:`forecast_gain` forecasts the gain on the
-test rows with 4 times as many and more. ``DECLINE`` was chosen on the tables in
-``CHOOSING``. A line per group is printed: share of gains within the interval, mean width,
-mean absolute error of the expected gain and its bias.
+test rows with 4 times as many and more. ``DECLINE`` was chosen on the tables in ``CHOOSING``.
+A line per group is printed: share of gains within the interval, mean width, mean absolute error of
+the expected gain and its bias.
 """
 
 from __future__ import annotations
