@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import pytest
@@ -11,10 +11,11 @@ import yaml
 from factories.exports import choose
 from factories.reports import make_load_step
 
+from rightfit._core.processes.codec import to_plain
 from rightfit.exporting.model_call import Model
 from rightfit.measuring.profile import MeasuredHow
 from rightfit.measuring.worker.results import LimitTrial
-from rightfit.ops.sizing import ServedFigures, size_deployment, tabulate_instances
+from rightfit.ops.sizing import ServedFigures, count_instances, size_deployment
 from rightfit.ranking.applications.applications import MachineKind
 from rightfit.ranking.records.load_records import LoadCurve
 
@@ -114,9 +115,10 @@ def test_instances_have_an_interval_by_rates_that_surely_hold_or_fail() -> None:
     curve = make_curve((100, 3.0), (250, 8.0), (400, 9.0), (500, 10.5), (600, 20.0))
     prices = {"board": MachineKind(price_per_hour=0.01), "server": MachineKind(price_per_hour=0.1)}
 
-    capacity, _, _, first, _ = tabulate_instances(
+    table = count_instances(
         {"board": curve, "server": curve}, [1_000], headroom_pct=20, prices=prices
     )
+    capacity, _, _, first, _ = table.write_lines()
 
     # 9.0 × 1.2 and 10.5 × 0.9 lie across the limit of 10 ms, so 250 holds and 600 fails for sure
     assert "400 (250 to 600) requests/s of one server" in capacity
@@ -127,12 +129,32 @@ def test_instances_have_an_interval_by_rates_that_surely_hold_or_fail() -> None:
         "21.9 (14.6 to 36.5)",
         "cheapest",
     ]
+    assert to_plain(table)["instances"][1] == {
+        "rate_per_s": 1_000,
+        "machine": "server",
+        "number": [3, 2, 5],
+        "price_per_month": pytest.approx([219, 146, 365]),
+        "is_cheapest": False,
+    }
+
+
+@pytest.mark.parametrize(
+    ("disturbed", "state"), [(True, "disturbed: load it again"), (False, "measured undisturbed")]
+)
+def test_a_line_says_whether_the_load_was_disturbed(disturbed: bool, state: str) -> None:
+    curve = make_curve((100, 3.0))
+    (step,) = curve.opened
+    curve = replace(curve, opened=(replace(step, others_cores=0.5 if disturbed else 0.0),))
+
+    table = count_instances({"board": curve}, [1_000], headroom_pct=0, prices={})
+
+    assert table.servers[0].disturbed is disturbed
+    assert table.write_lines()[0].endswith(f", {state}")
 
 
 def test_number_without_a_rate_that_fails_is_open_at_its_end() -> None:
-    lines = tabulate_instances(
-        {"board": make_curve((100, 3.0))}, [1_000], headroom_pct=0, prices={}
-    )
+    table = count_instances({"board": make_curve((100, 3.0))}, [1_000], headroom_pct=0, prices={})
+    lines = table.write_lines()
 
     assert lines[-1].split() == ["1,000", "board", "10", "(?", "to", "10)"]
 

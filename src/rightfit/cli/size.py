@@ -13,16 +13,18 @@ import yaml
 from pydantic import TypeAdapter, ValidationError
 
 from rightfit._core.formatting import clean_text
-from rightfit._core.processes.codec import from_plain
+from rightfit._core.processes.codec import from_plain, to_plain
 from rightfit._core.processes.regular_files import require_regular
 from rightfit._core.strict_model import list_faults
 from rightfit.api.progress_line import showing_progress
 from rightfit.cli.options import (
     APPLICATION,
+    AS_JSON,
     DATASET,
     GIVEN_FILE,
     GIVEN_FOLDER,
     FiniteRange,
+    echo_json,
     echo_lines,
     faults_as_message,
 )
@@ -38,8 +40,8 @@ from rightfit.ops.sizing import (
     OFFLINE,
     Raised,
     ServedFigures,
+    count_instances,
     size_deployment,
-    tabulate_instances,
 )
 from rightfit.ranking.applications.applications import MachineKind
 from rightfit.ranking.records.load_records import LatencyLimit, LoadCurve
@@ -99,6 +101,7 @@ MORE_MEMORY = 0.25  # share of the limit, where a trial was killed
     show_default=True,
     help="How long to try.",
 )
+@AS_JSON
 @where
 def size(
     location: ProjectLocation,
@@ -112,16 +115,17 @@ def size(
     folder: Path | None,
     rows: Path | None,
     seconds: float,
+    as_json: bool,
 ) -> None:
     """Write Kubernetes resources, threads and replicas for a winner, as YAML.
 
-    With --try only what held is written.
+    With --try only what held is written; --json gives the numbers of machines instead.
     """
-    is_table = prices is not None or len(rates_per_s) > 1
+    is_table = as_json or prices is not None or len(rates_per_s) > 1
     if folder is not None and (len(load_files) != 1 or rows is None or is_table):
-        raise click.UsageError("--try needs --load and --rows, once, and no --prices.")
+        raise click.UsageError("--try needs --load and --rows, once, and no --prices or --json.")
     if len(load_files) > 1 and not is_table:
-        raise click.UsageError("Several --load need several --rate, or --prices.")
+        raise click.UsageError("Several --load need several --rate, --prices or --json.")
     rate_per_s = rates_per_s[0]
     remarks: list[str] = []
     with faults_as_message(), showing_progress():
@@ -140,15 +144,19 @@ def size(
                     "of machine: rightfit load-test --json … > board.json, then rightfit size "
                     "--load board=board.json"
                 )
-            lines = tabulate_instances(
+            table = count_instances(
                 curves,
                 rates_per_s,
                 headroom_pct=headroom_pct,
                 prices={} if prices is None else read_prices(prices),
                 per_row=scenario == OFFLINE,
             )
+            if as_json:
+                head = {"application": application, "dataset": dataset}
+                echo_json(head | {"headroom_pct": headroom_pct} | to_plain(table))
+                return
             click.echo(f"{application} on {dataset}, with {headroom_pct:g} % head-room")
-            echo_lines(lines)
+            echo_lines(table.write_lines())
             return
         served = next(map(read_served_figures, curves.values()), None)
         if served is None and stored is not None and stored.highest_rate_per_s is not None:

@@ -13,7 +13,7 @@ from rightfit.data.encoding import apply_encoder
 from rightfit.data.request_path.encoder import Encoder
 from rightfit.data.splitting import assign_parts
 from rightfit.data.table_check import clean_table
-from rightfit.data.tables import ROW, RawTableError, Table
+from rightfit.data.tables import ROW, RawTableError, ScannedTable, Table
 
 N_BATCH_ROWS = 2**18  # of the main table, read at once
 
@@ -44,6 +44,7 @@ def stream_beyond_sample(
         RawTableError: If a table has changed since the sample was taken, or cannot be read.
     """
     main = tables[spec.main_table]
+    _require_unchanged(tables)
     labelled = label_rows(spec, main)
     parted = assign_parts(spec, labelled)
     if not parted.rows.select("label", "part").equals(sample.select("label", "part")):
@@ -68,6 +69,13 @@ def stream_beyond_sample(
             raise RawTableError(_describe_change(spec, "while it was read"))
         rows, _ = join_and_derive(spec, tables, batch)
         yield apply_encoder(encoder, rows).with_columns(expected["label"][first:end])
+    _require_unchanged(tables)
+
+
+def _require_unchanged(tables: Mapping[str, Table]) -> None:
+    for table in tables.values():
+        if isinstance(table, ScannedTable):
+            table.require_unchanged()
 
 
 def _describe_change(spec: DatasetSpec, when: str) -> str:

@@ -16,6 +16,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from decimal import Decimal
 from functools import cached_property
+from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
@@ -50,10 +51,30 @@ class ScannedTable:
 
     Args:
         scan: Scan of Parquet files, which gives the rows in one order every time.
+        files: The files; those that are not on this machine's disks are not watched.
     """
 
-    def __init__(self, scan: pl.LazyFrame) -> None:
+    def __init__(self, scan: pl.LazyFrame, files: Iterable[str] = ()) -> None:
         self._scan = scan
+        self._states = {
+            path: (state.st_size, state.st_mtime_ns)
+            for path in map(Path, files)
+            if path.is_file() and (state := path.stat())
+        }
+
+    def require_unchanged(self) -> None:
+        """Check sizes and times of change of the files against those when the table was opened.
+
+        Raises:
+            RawTableError: If one differs; names the first.
+        """
+        for path, expected in self._states.items():
+            state = path.stat() if path.is_file() else None
+            if state is None or (state.st_size, state.st_mtime_ns) != expected:
+                raise RawTableError(
+                    f"The file {path} has {'changed' if state else 'gone'} since this run opened "
+                    "it. Run again once nothing writes to it."
+                )
 
     @cached_property
     def columns(self) -> list[str]:
@@ -270,7 +291,8 @@ def scan_table(raw: pl.LazyFrame) -> Table:
     if plan.startswith(_IN_MEMORY):
         return plain.collect()
     if plan.startswith(_ON_DISK):
-        return ScannedTable(plain)
+        # polars' way to a plan's nodes, made for engines: no public one tells a scan's files
+        return ScannedTable(plain, raw._ldf.visit().view_current_node().paths)
     folder = ExitStack()
     file = folder.enter_context(temporary_folder("table")) / "table.parquet"
     plain.sink_parquet(file)

@@ -19,6 +19,8 @@ from rightfit.ranking.records.load_records import LoadCurve
 
 OFFLINE = "offline"
 
+Band = tuple[float, float | None, float | None]  # a value, its lower and its upper end
+
 
 @dataclass(frozen=True)
 class ServedFigures:
@@ -154,74 +156,129 @@ def size_deployment(
     return "\n".join(lines) + "\n"
 
 
-def tabulate_instances(
+@dataclass(frozen=True)
+class ServerRate:
+    """The highest rate at which one server of the winner meets a latency limit.
+
+    Args:
+        machine: Its kind.
+        rate_per_s: The rate, the highest one that surely meets the limit, and the lowest one that
+            surely does not; ``None``: no such rate was tried.
+        limit: Of the latency, in words.
+        disturbed: Whether the load generator was late, or other processes used the cores.
+    """
+
+    machine: str
+    rate_per_s: Band
+    limit: str
+    disturbed: bool
+
+
+@dataclass(frozen=True)
+class Instances:
+    """How many machines of a kind sustain a rate.
+
+    Args:
+        rate_per_s: Of all together, without head-room.
+        machine: Their kind.
+        number: With its lower and its upper end.
+        price_per_month: Likewise; ``None`` for a kind without a price.
+        is_cheapest: Whether another kind with a price costs more.
+    """
+
+    rate_per_s: float
+    machine: str
+    number: Band
+    price_per_month: Band | None
+    is_cheapest: bool
+
+
+@dataclass(frozen=True)
+class InstanceTable:
+    """Machines by kind and rate, in ``requests`` or ``rows`` a second (``unit``)."""
+
+    unit: str
+    servers: tuple[ServerRate, ...]
+    instances: tuple[Instances, ...]
+
+    def write_lines(self) -> list[str]:
+        """Write a line per kind, then a table with a line per rate and kind."""
+        lines = []
+        for server in self.servers:
+            state = "disturbed: load it again" if server.disturbed else "measured undisturbed"
+            band = _write_band(server.rate_per_s)
+            lines.append(
+                f"{server.machine}: {band} {self.unit}/s of one server within {server.limit}, "
+                f"{state}"
+            )
+        rows = [(f"{self.unit}/s", "machine", "instances", "a month", "")]
+        rows += [
+            (
+                format_number(group.rate_per_s),
+                group.machine,
+                _write_band(group.number),
+                _write_band(group.price_per_month) if group.price_per_month else "",
+                "cheapest" if group.is_cheapest else "",
+            )
+            for group in self.instances
+        ]
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        return lines + [
+            "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+            for row in rows
+        ]
+
+
+def count_instances(
     curves: Mapping[str, LoadCurve],
     rates_per_s: Sequence[float],
     *,
     headroom_pct: float,
     prices: Mapping[str, MachineKind],
     per_row: bool = False,
-) -> list[str]:
-    """Say how many machines of each kind sustain some rates, and what renting them costs.
+) -> InstanceTable:
+    """Count the machines of each kind that sustain some rates, and price them.
 
     Args:
         curves: What a server of the winner did under load on each kind of machine, by its name.
         rates_per_s: Requests a second of all instances together.
         headroom_pct: Further rate that they must sustain.
-        prices: Of an instance, by kind; kinds without a price have an empty column.
+        prices: Of an instance, by kind.
         per_row: Whether rates count rows instead of requests.
-
-    Returns:
-        A line per kind, then a table with a line per rate and kind, the cheapest kind marked.
 
     Raises:
         ValueError: If no rate of a curve meets its limit.
     """
-    capacities = {kind: _bound_capacity(kind, curve, per_row) for kind, curve in curves.items()}
-    unit = "rows" if per_row else "requests"
-    lines = []
-    for kind, curve in curves.items():
-        state = "disturbed: load it again" if curve.disturbed else "measured undisturbed"
-        band = _write_band(capacities[kind])
-        lines.append(f"{kind}: {band} {unit}/s of one server within {curve.limit}, {state}")
-    rows = [(f"{unit}/s", "machine", "instances", "a month", "")]
+    servers = tuple(
+        ServerRate(kind, _bound_capacity(kind, curve, per_row), str(curve.limit), curve.disturbed)
+        for kind, curve in curves.items()
+    )
+    instances = []
     for rate_per_s in rates_per_s:
         needed_per_s = rate_per_s * (1 + headroom_pct / 100)
-        numbers = {
-            kind: [end and math.ceil(needed_per_s / end) for end in (value, high, low)]
-            for kind, (value, low, high) in capacities.items()
-        }
-        months = {
-            kind: [n and n * price * HOURS_PER_MONTH for n in numbers[kind]]
-            for kind in numbers
-            if kind in prices and (price := prices[kind].price_per_hour) is not None
-        }
-        cheapest = min(months, key=lambda kind: months[kind][0] or 0.0, default=None)
-        rows += [
-            (
-                format_number(rate_per_s),
-                kind,
-                _write_band(numbers[kind]),
-                _write_band(months[kind]) if kind in months else "",
-                "cheapest" if kind == cheapest and len(months) > 1 else "",
+        numbers, months = dict[str, Band](), dict[str, Band]()
+        for server in servers:
+            value, low, high = (end and math.ceil(needed_per_s / end) for end in server.rate_per_s)
+            numbers[server.machine] = value, low, high = value or 0, high, low
+            kind = prices.get(server.machine)
+            if kind is not None and kind.price_per_hour is not None:
+                month = kind.price_per_hour * HOURS_PER_MONTH
+                months[server.machine] = value * month, low and low * month, high and high * month
+        cheapest = min(months, key=lambda kind: months[kind][0], default=None)
+        instances += [
+            Instances(
+                rate_per_s, kind, number, months.get(kind), kind == cheapest and len(months) > 1
             )
-            for kind in numbers
+            for kind, number in numbers.items()
         ]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return lines + [
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in rows
-    ]
+    return InstanceTable("rows" if per_row else "requests", servers, tuple(instances))
 
 
-def _bound_capacity(
-    kind: str, curve: LoadCurve, per_row: bool
-) -> tuple[float, float | None, float | None]:
+def _bound_capacity(kind: str, curve: LoadCurve, per_row: bool) -> Band:
     """Bound the highest rate that meets the limit by those that do, or do not, beyond their errors.
 
     Returns:
-        The rate, the highest one that surely meets the limit, and the lowest one that surely does
-        not; ``None``: no such rate was tried.
+        See :class:`ServerRate`.
     """
     rate_per_s, low, high = curve.highest_rate_per_s, None, None
     if rate_per_s is None:

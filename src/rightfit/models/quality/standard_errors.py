@@ -13,6 +13,7 @@ import base64
 import math
 import warnings
 from functools import lru_cache
+from itertools import permutations
 from typing import Any
 
 import numpy as np
@@ -34,7 +35,8 @@ REGRESSION = (
     "neg_root_mean_squared_error",
     "r2",
 )
-RATIOS = ("f1", "jaccard", "precision", "recall")  # of two classes, and their means over classes
+RATIOS = ("f1", "jaccard", "precision", "recall")  # of two classes, and their averages over classes
+AVERAGES = ("_macro", "_micro", "_weighted")
 SHARES = ("accuracy", "balanced_accuracy", "roc_auc")
 N_DRAWS, N_DRAWN_ROWS = 24, 1_000  # for an error within a sixth, in some milliseconds a look
 MAX_DEVIATIONS = 1_000  # rows beyond are added up in so many groups, the same for all candidates
@@ -55,9 +57,9 @@ def standard_error(metric: QualityMetric, labels: Array, answers: Array, *, raw:
     """
     if metric.name in SHARES:
         return share_error(metric.name, raw, np.bincount(labels))
-    effects = row_effects(metric, labels, answers)
+    effects = find_contributions(metric, labels, answers)
     if effects is not None:
-        return float(effects.std() / math.sqrt(len(effects)))
+        return math.sqrt(float((effects**2).sum()))
     drawn = min(len(labels), N_DRAWN_ROWS)
     values = resample(metric, labels, answers, n_draws=N_DRAWS, n_rows=drawn, seed=_SEED)
     return float(values.std(ddof=1)) * math.sqrt(drawn / len(labels))
@@ -150,7 +152,15 @@ def find_contributions(metric: QualityMetric, labels: Array, answers: Array) -> 
         ``None`` where no closed form is known.
     """
     if metric.name == "roc_auc":
-        return _find_placements(labels, answers[:, 1])
+        return _find_placements(labels == 1, answers[:, 1])
+    if metric.name in ("roc_auc_ovr", "average_precision"):
+        find = _find_placements if metric.name == "roc_auc_ovr" else _find_precision_effects
+        classes = np.unique(labels) if answers.shape[1] > 2 else np.array([1])
+        by_class = [find(labels == label, answers[:, label]) for label in classes]
+        of_classes: Floats = np.mean(by_class, axis=0)
+        return of_classes
+    if metric.name == "roc_auc_ovo":
+        return _find_pair_placements(labels, answers)
     if metric.name not in ("accuracy", "balanced_accuracy"):
         by_row = row_effects(metric, labels, answers)
         return None if by_row is None else by_row / len(labels)
@@ -185,12 +195,16 @@ def row_effects(metric: QualityMetric, labels: Array, answers: Array) -> Floats 
     if name == "neg_log_loss":
         chosen = np.take_along_axis(answers, labels[:, None], axis=1)[:, 0].astype(np.float64)
         return _centred(np.log(np.clip(chosen, np.finfo(np.float32).eps, 1)))
-    if name.removesuffix("_macro").removesuffix("_weighted") in RATIOS:
+    kind, _, average = name.partition("_")
+    if kind in RATIOS and f"_{average}" in ("_", *AVERAGES):
         return _ratio_effects(metric, labels, answers)
     if name == "matthews_corrcoef":
         return _correlation_effects(labels, metric.decide(answers).argmax(axis=1))
     if name == COST:
         return _centred(-metric.find_costs(labels, answers))
+    if name == "top_k_accuracy":  # of the scorer, within the first two
+        chosen = np.take_along_axis(answers, labels[:, None], axis=1)
+        return _centred(((answers > chosen).sum(axis=1) < 2).astype(np.float64))
     if name == "neg_brier_score":
         return _centred(-squared_differences(labels, answers))
     if name not in REGRESSION:
@@ -222,6 +236,10 @@ def _ratio_effects(metric: QualityMetric, labels: Array, answers: Array) -> Floa
     """
     predicted = metric.decide(answers).argmax(axis=1)
     kind, _, average = metric.name.partition("_")
+    if average == "micro":
+        right = (labels == predicted).astype(np.float64)
+        all_below = 2 - right if kind == "jaccard" else np.ones(len(labels))
+        return (right - right.mean() / all_below.mean() * all_below) / all_below.mean()
     classes = np.union1d(labels, predicted) if average else [1]
     effects: Floats = np.zeros(len(labels))
     for label in classes:
@@ -303,17 +321,51 @@ def resample(
     return np.array(values)
 
 
-def _find_placements(labels: Array, scores: Array) -> Floats:
+def _find_placements(positive: npt.NDArray[np.bool_], scores: Array) -> Floats:
     """Return for each row the share of the other class it is ranked above, over its class' size."""
-    positive = labels == 1
     n_positive, n_negative = int(positive.sum()), int((~positive).sum())
     ranks = average_ranks(scores)
-    effects: Floats = np.zeros(len(labels))
+    effects: Floats = np.zeros(len(positive))
     above = (ranks[positive] - average_ranks(scores[positive])) / n_negative
     below = 1 - (ranks[~positive] - average_ranks(scores[~positive])) / n_positive
     effects[positive] = (above - above.mean()) / n_positive
     effects[~positive] = (below - below.mean()) / n_negative
     return effects
+
+
+def _find_pair_placements(labels: Array, answers: Array) -> Floats:
+    """Average the placements over all pairs of classes (Hand and Till, Machine Learning 45, 2001).
+
+    Each class of a pair is told from the other by its own probability.
+    """
+    pairs = list(permutations(np.unique(labels), 2))
+    effects: Floats = np.zeros(len(labels))
+    for label, other in pairs:
+        of_pair = (labels == label) | (labels == other)
+        effects[of_pair] += _find_placements(labels[of_pair] == label, answers[of_pair, label])
+    return effects / len(pairs)
+
+
+def _find_precision_effects(positive: npt.NDArray[np.bool_], scores: Array) -> Floats:
+    """Return the influence of each row on the average precision.
+
+    That is the mean, over the positive rows, of the share of positive ones among the rows ranked no
+    lower. A row changes its own term, and the shares at all rows ranked no higher than it.
+    """
+    order = np.argsort(-scores, kind="stable")
+    hits, ranked = positive[order], scores[order]
+    n_no_lower = np.searchsorted(-ranked, -ranked, side="right")
+    precisions = np.cumsum(hits)[n_no_lower - 1] / n_no_lower
+    n_positive = int(hits.sum())
+    own = hits * (precisions - precisions[hits].mean()) / n_positive
+    changes = hits / n_no_lower / n_positive  # of each positive row's share by one more row
+    first = np.searchsorted(-ranked, -ranked, side="left")
+    from_here, lost = (
+        np.cumsum(part[::-1])[::-1][first] for part in (changes, changes * precisions)
+    )
+    effects: Floats = np.zeros(len(hits))
+    effects[order] = own + hits * from_here - lost
+    return _centred(effects)
 
 
 def _centred(effects: Floats) -> Floats:
