@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeVar, cast
 import polars as pl
 from pydantic import ValidationError
 
-from rightfit._core.arguments import read_path, require_type
+from rightfit._core.arguments import read_path
 from rightfit._core.errors import NothingStoredError, RightfitError
 from rightfit._core.extras import require
 from rightfit._core.kedro_logs import hiding_chatter
@@ -130,7 +130,8 @@ class Project:
         Raises:
             RightfitError: If no run has stored it.
         """
-        require_type("name", name, str)
+        if not isinstance(name, str) or not name:
+            raise RightfitError(f"name must be that of a result, but got {name!r:.80}.")
         return self._load(name, object)
 
     @property
