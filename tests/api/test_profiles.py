@@ -96,6 +96,11 @@ def test_file_without_profiles_is_refused(tmp_path: Path) -> None:
         ("settings", "alpha=3", "settings must hold JSON"),
         ("disturbed", "no", "disturbed must hold true or false"),
         ("encoding_ms", "fast", "encoding_ms must hold numbers"),
+        ("cpu_cores", -1.0, "cpu_cores must not be negative"),
+        ("request_path", [1], "request_path must hold texts"),
+        ("null_reasons", "{}", "null_reasons must hold a struct"),
+        ("null_reasons", [1], "null_reasons must hold a struct"),
+        ("measured_how", "{}", "measured_how must hold a struct"),
     ],
 )
 def test_figures_that_nothing_can_have_measured_are_refused(
@@ -124,13 +129,6 @@ def test_a_pipe_in_place_of_profiles_is_refused(tmp_path: Path) -> None:
 
     with pytest.raises(rf.RightfitError, match="only regular files are read"):
         rf.Profiles.load(tmp_path / "p.parquet")
-
-
-def test_reasons_that_are_texts_are_refused() -> None:
-    written = make_profiles().with_columns(pl.lit("{}").alias("null_reasons"))
-
-    with pytest.raises(rf.RightfitError, match="null_reasons must hold a struct"):
-        rf.rank(written, {})
 
 
 def test_notebook_and_terminal_show_a_short_table(profiles: rf.Profiles) -> None:

@@ -139,6 +139,7 @@ def test_faults_of_applications_are_all_listed(profiles: rf.Profiles) -> None:
         (b"a: " + b"[" * 20_000, "is no YAML"),
         (b"a: {x: 1}\na: {x: 2}\n", "a stands twice"),
         (b"no: {x: 1}\n", r"names must be texts, but got \[False\]"),
+        (b"' ': {x: 1}\n", r"names must be texts, but got \[' '\]"),
         (LAUGHS.encode(), "stand for more than 100,000 values"),
     ],
 )

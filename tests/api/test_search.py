@@ -272,6 +272,23 @@ def test_what_is_wrong_is_said_before_anything_slow(
         search(**given)
 
 
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "empty CSV"),
+        (b"a,price\n\xff\xfe,1\n" * 50, "invalid utf-8 sequence"),
+        (b"a,price\n1,2,3\n" * 30, "found more fields than defined in 'Schema'$"),
+    ],
+)
+def test_a_file_that_is_no_csv_is_refused_in_one_line(
+    content: bytes, message: str, tmp_path: Path
+) -> None:
+    (tmp_path / "houses.csv").write_bytes(content)
+
+    with pytest.raises(RightfitError, match=f"The table cannot be read: {message}"):
+        search(tmp_path / "houses.csv", "price", **QUICK)
+
+
 def test_rows_without_a_column_are_refused(found: searching.SearchResult) -> None:
     with pytest.raises(RightfitError, match=r"The rows lack the columns \['town'\]"):
         found.best().predict([{"size": 1.0}])

@@ -12,6 +12,7 @@ from factories.studies import LATER, VERSION, Study
 
 import rightfit
 from rightfit._core.errors import DamagedResultError, NothingStoredError, RightfitError
+from rightfit.kedro_project.opened_project import Project
 from rightfit.kedro_project.stored_results import ProjectLocation, StoredResults
 
 pytestmark = pytest.mark.whole
@@ -100,6 +101,16 @@ def test_outside_a_project_all_say_the_same_sentence(
         RightfitError, match=r"^There is no project here: .*--conf-source.*rightfit init$"
     ):
         use(ProjectLocation(folder=tmp_path))
+
+
+@pytest.mark.parametrize("name", ["resource_profilez", "params:grid", "", 3])
+def test_result_that_the_catalog_does_not_keep_is_one_clear_error(
+    bootstrapped: Path, name: str
+) -> None:
+    project = Project(bootstrapped, ProjectLocation(folder=bootstrapped).open_results(), {})
+
+    with pytest.raises(RightfitError, match=r"The catalog has no result|name must be that of a result"):
+        project.load(name)
 
 
 def test_project_in_an_unknown_environment_is_one_clear_error(bootstrapped: Path) -> None:

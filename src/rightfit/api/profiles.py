@@ -25,7 +25,7 @@ from rightfit.measuring.naming import metric_title
 from rightfit.measuring.profile import PREDICTIONS, Profile
 from rightfit.measuring.profiles.stored_predictions import JudgedRows, load_predictions
 from rightfit.models.quality.metric import QualityMetric
-from rightfit.ranking.assessment.profile_table import OPTIONAL, PROFILE_KEYS, complete_paths
+from rightfit.ranking.assessment.profile_table import OPTIONAL, PATH, PROFILE_KEYS, complete_paths
 from rightfit.ranking.explanation.decisions import SETTINGS, Settings
 from rightfit.reporting.charts.palette import marks_of
 
@@ -47,7 +47,7 @@ N_THREADS = "n_threads"
 KEYS = ("dataset", "model", "candidate", "runtime", "device")
 """Columns, with the number of threads, that say whose profile a row is."""
 
-NEVER_NEGATIVE = ("ms", "s", "rows/s", "requests/s")
+MAY_BE_NEGATIVE = ("", "MiB")
 """Units; a loss is a negative quality, and memory may be less than before."""
 
 WORDS = {pl.String(): "texts", pl.Boolean(): "true or false", pl.Float64(): "numbers"}
@@ -327,7 +327,7 @@ def _find_impossible(table: pl.DataFrame) -> Iterator[str]:
                 yield f"{column.name} must hold numbers"
             elif not column.is_finite().all():
                 yield f"{column.name} must hold finite numbers; what was not measured is null"
-            elif metric.unit in NEVER_NEGATIVE and (column < 0).any():
+            elif metric.unit not in MAY_BE_NEGATIVE and (column < 0).any():
                 yield f"{column.name} must not be negative"
             elif name == "quality" and not column.drop_nulls().is_between(0, 1).all():
                 yield f"{column.name} must lie between 0 and 1"
@@ -338,12 +338,13 @@ def _find_impossible(table: pl.DataFrame) -> Iterator[str]:
 
 def _find_odd_remarks(table: pl.DataFrame) -> Iterator[str]:
     """Yield a line for each column that a table may lack, and that holds something else."""
-    for name, dtype in OPTIONAL.items():
+    for name, dtype in (*OPTIONAL.items(), (PATH, pl.String())):
         present = table[name].dtype if name in table.columns else pl.Null
         if present not in (dtype, pl.Null) and not (dtype.is_numeric() and present.is_numeric()):
             yield f"{name} must hold {WORDS[dtype]}"
-    if table.schema.get("null_reasons") == pl.String:
-        yield "null_reasons must hold a struct of reasons by metric, not texts; or leave it out"
+    for name in ("null_reasons", "measured_how"):
+        if table.schema.get(name, pl.Null()) not in (pl.Struct, pl.Null):
+            yield f"{name} must hold a struct of values by name; or leave it out"
     if SETTINGS in table.columns and table[SETTINGS].dtype == pl.String:
         for text in table[SETTINGS].drop_nulls().unique():
             try:

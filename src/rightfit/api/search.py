@@ -63,6 +63,7 @@ from rightfit.measuring.rounds.jobs import FitCosts
 from rightfit.measuring.rounds.worker_pool import close_shared_pool
 from rightfit.measuring.targets import Quality, choose_metric
 from rightfit.models.bundle import Bundle
+from rightfit.models.onnx_session import first_line
 from rightfit.models.registry import get_family
 from rightfit.models.schema import Task
 from rightfit.params.faults import explain_faults
@@ -404,7 +405,6 @@ def read_table(table: object) -> Table:
             )
         if not path.is_file():
             raise RightfitError(f"There is no file {path}.")
-        table = READERS[path.suffix](path)
     elif isinstance(table, np.ndarray):
         raise RightfitError(
             "The table is an array, whose columns have no names. Give it as "
@@ -413,9 +413,10 @@ def read_table(table: object) -> Table:
     elif isinstance(table, Sequence):
         table = read_records(table, entry="table")
     try:
-        frame = require_names(read_frame(table, entry="table"), entry="table")
+        scanned = READERS[path.suffix](path) if isinstance(table, str | Path) else table
+        frame = require_names(read_frame(scanned, entry="table"), entry="table")
     except (ValueError, pl.exceptions.PolarsError) as err:
-        raise RightfitError(f"The table cannot be read: {err}") from err
+        raise RightfitError(f"The table cannot be read: {first_line(err)}") from err
     if not frame.height:
         raise RightfitError("The table has no rows.")
     return frame

@@ -130,6 +130,8 @@ class Project:
         Raises:
             RightfitError: If no run has stored it.
         """
+        if not isinstance(name, str) or not name:
+            raise RightfitError(f"name must be that of a result, but got {name!r:.80}.")
         return self._load(name, object)
 
     @property

@@ -27,6 +27,7 @@ from kedro.utils import find_kedro_project
 from rightfit._core.errors import DamagedResultError, NothingStoredError, RightfitError
 from rightfit._core.kedro_logs import hiding_chatter
 from rightfit._core.processes.regular_files import require_regular
+from rightfit._core.spelling import suggest
 from rightfit.kedro_project.catalog import RAW_TABLE, combine_entries, make_catalog, read_patterns
 from rightfit.kedro_project.config_loader import (
     OWN_PROJECT,
@@ -220,12 +221,18 @@ class StoredResults:
 
         Raises:
             NothingStoredError: If there is none.
+            RightfitError: If the catalog has no such result.
         """
         now = generate_timestamp()
         dated = [version for version in self.list_versions(name) if is_no_newer(version, now)]
         versions = [version for version in dated if at_most is None or version <= at_most]
         if not versions:
-            path = self._catalog.config_resolver.resolve_pattern(name)["filepath"]
+            path = self._catalog.config_resolver.resolve_pattern(name).get("filepath")
+            if path is None:
+                raise RightfitError(
+                    f"The catalog has no result {name!r} of which versions are kept"
+                    f"{suggest(name, self.list_entries())}."
+                )
             until = f" up to {at_most}" if at_most else ""
             raise NothingStoredError(
                 f"No run has written {name}{until} to {path} yet. Run: kedro run --pipelines perf "

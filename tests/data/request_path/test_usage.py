@@ -102,6 +102,12 @@ def test_missing_columns_are_named() -> None:
         to_columns([{"a": 1, "b": 2}, {"a": 1}])
 
 
+@pytest.mark.parametrize("rows", [[10**400], [1.0, -(10**400)]])
+def test_a_whole_number_beyond_float64_is_refused_by_name(rows: list[float]) -> None:
+    with pytest.raises(ValueError, match=f"Row {len(rows) - 1}: 'a' must be a number up to"):
+        make_feed({"a": rows}, [TensorInput("numbers", "float64", ("a",))])
+
+
 def test_a_tensor_per_column_is_fed_too() -> None:
     inputs = [TensorInput("a", "float32", ("a",)), TensorInput("c", "string", ("c",))]
 

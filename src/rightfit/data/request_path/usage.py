@@ -211,6 +211,13 @@ def make_feed(columns: Columns, inputs: Sequence[TensorInput]) -> dict[str, npt.
         raise ValueError(
             f"The request lacks the columns {lacking}; a missing value is written null."
         ) from None
+    except OverflowError:  # a whole number that float64 does not hold
+        for tensor in inputs:
+            for name in tensor.columns if tensor.dtype != TEXT else ():
+                for number, value in enumerate(columns[name]):
+                    if isinstance(value, int) and abs(value) > MAX_FLOAT:
+                        _refuse(name, number, value, f"a number up to {MAX_FLOAT:.3g}")
+        raise
     return feed
 
 
