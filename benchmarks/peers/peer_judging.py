@@ -30,7 +30,7 @@ from rightfit.ranking.applications.constraints import Judgement, judge_profiles,
 OWN, BASELINE = "rightfit", "lightgbm"
 PEERS = {
     "flaml": ("flaml", "flaml_limited"),
-    "autogluon": ("autogluon", "autogluon_limited", "autogluon_high"),
+    "autogluon": ("autogluon", "autogluon_limited", "autogluon_high", "autogluon_best"),
 }
 LIBRARIES = {OWN: (OWN,), BASELINE: (BASELINE,), **PEERS}
 CONTROL = "accuracy_first"
