@@ -140,7 +140,8 @@ bench-serving-search: .venv/.installed #: what compiling served graphs gives, on
 .venv-peers/.installed: pyproject.toml
 	test -x .venv-peers/bin/python || $(PYTHON) -m venv .venv-peers
 	.venv-peers/bin/python -m pip install --quiet --disable-pip-version-check '.[sklearn]' 'onnxmltools>=1.14,<2' \
-		'autogluon.tabular[catboost,fastai,lightgbm,xgboost]>=1.4,<2' 'flaml[automl]>=2.3,<3'
+		'autogluon.tabular[catboost,fastai,lightgbm]>=1.4,<2' 'flaml[automl]>=2.3,<3' \
+		'xgboost>=2.1,<3' 'scikit-learn<1.7'  # FLAML's XGBoost, which later versions of scikit-learn do not save
 	touch $@
 
 bench-peers: .venv/.installed $(if $(PEERS_ENV),,.venv-peers/.installed) #: hold it against FLAML and AutoGluon, for hours: docs/explanation/evidence/peers.md

@@ -71,7 +71,10 @@ def fit_flaml(asked: dict[str, Any], folder: Path) -> dict[str, Any]:
 
 
 def fit_autogluon(asked: dict[str, Any], folder: Path) -> dict[str, Any]:
-    """Fit a preset; its latency limit is for one row alone."""
+    """Fit a preset; its latency limit is for one row alone, and what has one is compiled.
+
+    Of bagged models the one is taken that was refitted on all rows.
+    """
     import pandas as pd
     from autogluon.tabular import TabularPredictor
 
@@ -93,14 +96,23 @@ def fit_autogluon(asked: dict[str, Any], folder: Path) -> dict[str, Any]:
         num_gpus=0,
         **limits,
     )
+    if limits:
+        predictor.compile()
     predictor.clone_for_deployment(str(folder / "delivered"))
     board = predictor.leaderboard(display=False)
+    refitted = predictor.model_refit_map()
     trainer = predictor._trainer
     found = {"delivered": predictor.predict(test), "what": f"{predictor.model_best} of"}
     found["what"] += f" {sorted(trainer.get_minimum_model_set(predictor.model_best))}"
-    singles = [name for name in board["model"] if name.startswith(TREES)]
+    singles = [
+        refitted.get(name, name)
+        for name in board["model"]
+        if name.startswith(TREES) and len(trainer.get_minimum_model_set(name)) == 1
+    ]
     if singles:
         single = trainer.load_model(singles[0])
+        if refitted:
+            single = single.load_child(single.models[0])
         found["bare"] = predictor.predict(test, model=singles[0])
         found["what"] += f"; best trees {singles[0]}"
         try:

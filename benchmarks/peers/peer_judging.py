@@ -23,14 +23,14 @@ import polars as pl
 from rightfit.api.rank import read_applications
 from rightfit.models.imported.objects import name_class
 from rightfit.models.quality.metric import QualityMetric
-from rightfit.models.quality.standard_errors import standard_error
+from rightfit.models.quality.standard_errors import find_contributions
 from rightfit.ranking.applications.applications import THREADS, Application, Applications
 from rightfit.ranking.applications.constraints import Judgement, judge_profiles, resolve_limits
 
 OWN, BASELINE = "rightfit", "lightgbm"
 PEERS = {
     "flaml": ("flaml", "flaml_limited"),
-    "autogluon": ("autogluon", "autogluon_limited", "autogluon_high"),
+    "autogluon": ("autogluon", "autogluon_limited", "autogluon_high", "autogluon_best"),
 }
 LIBRARIES = {OWN: (OWN,), BASELINE: (BASELINE,), **PEERS}
 CONTROL = "accuracy_first"
@@ -60,6 +60,7 @@ class Answered:
         metrics: What was measured, by column; empty where nothing was.
         what: Description.
         disturbed: Whether other work disturbed the measurement.
+        contributions: Of each test row to the deviation of its quality.
     """
 
     contender: str
@@ -70,6 +71,7 @@ class Answered:
     metrics: Mapping[str, float | None]
     what: str = ""
     disturbed: bool = False
+    contributions: npt.NDArray[np.float64] | None = None
 
     def find(self, metric: str) -> float:
         """Return a metric, NaN where neither it nor a lower figure was measured."""
@@ -100,13 +102,15 @@ def read_answered(folder: Path, rows: Path) -> list[Answered]:
     for model in models:
         name = model["model"]
         answers = predicted[BARE if name == RAW else name]
-        raw, error = score(targets, answers, metric, table["task"])
+        raw, contributions = score(targets, answers, metric, table["task"])
+        error = float(np.linalg.norm(contributions))
         answered.append(
             Answered(
                 *(folder.name, name, raw, error, metric.scale(raw)),
                 measured.get(name, {}).get("metrics", {}),
                 model["what"],
                 measured.get(name, {}).get("disturbed", False),
+                contributions,
             )
         )
     return answered
@@ -114,8 +118,12 @@ def read_answered(folder: Path, rows: Path) -> list[Answered]:
 
 def score(
     targets: pl.Series, predicted: pl.Series, metric: QualityMetric, task: str
-) -> tuple[float, float]:
-    """Return the quality of predicted labels or values, and its standard error."""
+) -> tuple[float, npt.NDArray[np.float64]]:
+    """Return the quality of predicted labels or values, and each row's contribution to it.
+
+    The norm of the contributions is the standard error; of the difference of two models', that of
+    the difference of their qualities.
+    """
     if task == "regression":
         labels, answers = (one.cast(pl.Float64).to_numpy() for one in (targets, predicted))
         answers = answers.reshape(-1, 1)
@@ -125,7 +133,10 @@ def score(
         labels, chosen = (np.searchsorted(classes, name) for name in names)
         answers = np.eye(len(classes))[chosen]
     raw = metric.score(labels, answers)
-    return raw, standard_error(metric, labels, answers, raw=raw)
+    contributions = find_contributions(metric, labels, answers)
+    if contributions is None:
+        raise ValueError(f"{metric.name}: what a row contributes to it is not known")
+    return raw, contributions
 
 
 def judge_answered(answered: Sequence[Answered], application: Application) -> Judgement:
@@ -286,17 +297,19 @@ def judge_accuracy(root: Path, cells: Iterable[tuple[float, str, str, Path]]) ->
 
     ``accuracy_within_one_se`` counts tables on which Rightfit is at most one standard error (the
     peer's) below the better peer, of ``n_datasets``; ``accuracy_mean_se`` is the mean difference
-    in such errors; ``cpu_s`` are mean CPU seconds of a table, by contender.
+    in such errors; ``cpu_s`` are mean CPU seconds of a table, by contender; ``cpu_s_ratio`` is
+    ours / those of the peer that took fewer, over the tables of both. Differences are printed with
+    standard errors of their own, as all answer the same rows.
     """
-    rows = []
+    rows, contributions = [], {}
     for budget, table, contender, folder in cells:
         if (folder / "fit.json").is_file():
             ended = {"budget": budget, "table": table, "cpu_s": read_ended(folder)[0]}
-            rows += [
-                ended | {"contender": contender, "quality": model.quality_raw, "error": model.error}
-                for model in read_answered(folder, root / "rows" / table)
-                if model.name == "delivered"
-            ]
+            for model in read_answered(folder, root / "rows" / table):
+                if model.name == "delivered":
+                    quality = {"quality": model.quality_raw, "error": model.error}
+                    rows.append(ended | {"contender": contender} | quality)
+                    contributions[budget, table, contender] = model.contributions
     for (budget,), fits in pl.DataFrame(rows).group_by("budget", maintain_order=True):
         print(f"\n## Quality at {budget:g} CPU seconds")
         wide = fits.pivot("contender", index="table", values="quality")
@@ -305,17 +318,31 @@ def judge_accuracy(root: Path, cells: Iterable[tuple[float, str, str, Path]]) ->
         peers = [name for names in PEERS.values() for name in names]
         best = fits.filter(pl.col("contender").is_in(peers)).sort("quality")
         best = best.group_by("table").last()
-        own = fits.filter(contender=f"{OWN}_quality").join(best, on="table", suffix="_peer")
-        n_errors = (own["quality"] - own["quality_peer"]) / own["error_peer"]
+        fits_own = fits.filter(contender=f"{OWN}_quality")
+        own = fits_own.join(best, on="table", suffix="_peer").with_columns(
+            (pl.col("quality") - pl.col("quality_peer")).alias("difference"),
+            ((pl.col("quality") - pl.col("quality_peer")) / pl.col("error_peer")).alias("n_errors"),
+        )
+        for row in own.sort("n_errors").iter_rows(named=True):
+            by_row = [
+                contributions[budget, row["table"], row[name]]
+                for name in ("contender", "contender_peer")
+            ]
+            error = np.linalg.norm(by_row[0] - by_row[1])
+            print(
+                f"{row['table']}: {row['difference']:+.4f} ± {error:.4f} from "
+                f"{row['contender_peer']}, {row['n_errors']:+.2f} of its standard errors"
+            )
         cpu_s = fits.group_by("contender", maintain_order=True).agg(pl.col("cpu_s").mean().round(1))
-        for table, value in sorted(
-            zip(own["table"], n_errors, strict=True), key=lambda row: row[1]
-        ):
-            print(f"{table}: {value:+.2f} standard errors from the better peer")
+        shared = [
+            fits_own.join(fits.filter(contender=peer), on="table", suffix="_peer") for peer in peers
+        ]
+        ratios = [both["cpu_s"].sum() / both["cpu_s_peer"].sum() for both in shared if both.height]
         figures = {
-            "accuracy_within_one_se": int((n_errors >= -1).sum()),
-            "accuracy_mean_se": round(float(np.mean(n_errors.to_numpy())), 2),
+            "accuracy_within_one_se": int((own["n_errors"] >= -1).sum()),
+            "accuracy_mean_se": round(float(np.mean(own["n_errors"].to_numpy())), 2),
             "n_datasets": own.height,
+            "cpu_s_ratio": round(max(ratios), 3),
             "cpu_s": dict(cpu_s.iter_rows()),
         }
         print(json.dumps(figures))

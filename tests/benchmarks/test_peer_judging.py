@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 import pytest
 from peer_judging import (
@@ -14,6 +15,7 @@ from peer_judging import (
     compare,
     count_within_one_error,
     judge,
+    judge_accuracy,
     read_answered,
     relate_cpu_s,
     score,
@@ -138,11 +140,12 @@ def test_cpu_seconds_are_held_against_the_peer_that_took_fewer() -> None:
 
 
 def test_labels_are_compared_as_texts() -> None:
-    found = score(
+    raw, contributions = score(
         pl.Series([1, 2, 2, 1]), pl.Series(["1", "2", "1", "1"]), ACCURACY, "classification"
     )
 
-    assert found == pytest.approx((0.75, (0.75 * 0.25 / 4) ** 0.5))
+    assert raw == 0.75
+    assert np.linalg.norm(contributions) == pytest.approx((0.75 * 0.25 / 4) ** 0.5)
 
 
 def test_values_are_judged_as_numbers() -> None:
@@ -153,37 +156,71 @@ def test_values_are_judged_as_numbers() -> None:
     assert raw == pytest.approx(0.5)
 
 
-def test_stored_fits_are_judged_and_a_failure_stays_in_the_table(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    rows = tmp_path / "rows" / "flowers"
+def write_rows(root: Path) -> None:
+    """Write the test rows of a table of two classes, ``flowers``."""
+    rows = root / "rows" / "flowers"
     rows.mkdir(parents=True)
     pl.DataFrame({"kind": ["x", "y", "y", "x"]}).write_parquet(rows / "test.parquet")
     about = {"target": "kind", "task": "classification", "quality": ACCURACY.model_dump()}
     (rows / "table.json").write_text(json.dumps(about), encoding="utf-8")
+
+
+def write_fit(folder: Path, model: str, predicted: list[str], *, cpu_s: float = 10.0) -> None:
+    """Write what a contender's fit leaves; no predictions where it failed."""
+    folder.mkdir(parents=True)
+    ended = {"cpu_s": cpu_s, "wall_s": 20.0, "failure": "" if predicted else "no model"}
+    (folder / "fit.json").write_text(json.dumps(ended), encoding="utf-8")
+    if predicted:
+        pl.DataFrame({model: predicted}).write_parquet(folder / "predictions.parquet")
+        described = [{"model": model, "what": "", "note": ""}]
+        (folder / "models.json").write_text(json.dumps(described), encoding="utf-8")
+
+
+def test_quality_is_held_against_the_better_peer_with_the_error_of_the_difference(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_rows(tmp_path)
+    fits = {"rightfit_quality": (["x", "y", "x", "y"], 60.0),  # 2 of 4
+            "flaml": (["x", "x", "x", "y"], 80.0),
+            "autogluon_high": (["x", "y", "x", "x"], 120.0)}  # fmt: skip
+    cells = []
+    for contender, (predicted, cpu_s) in fits.items():
+        cells.append((60.0, "flowers", contender, tmp_path / "fits" / contender))
+        write_fit(cells[-1][-1], "delivered", predicted, cpu_s=cpu_s)
+
+    judge_accuracy(tmp_path, cells)
+
+    printed = capsys.readouterr().out
+    figures = json.loads(printed.splitlines()[-1])
+    # one row of four differs: sqrt(1/4 * 3/4 / 4); the peer's error is the same, of 3 of 4
+    assert "flowers: -0.2500 ± 0.2165 from autogluon_high, -1.15" in printed
+    assert figures["accuracy_within_one_se"] == 0
+    assert figures["accuracy_mean_se"] == -1.15
+    assert figures["cpu_s_ratio"] == 0.75
+
+
+def test_stored_fits_are_judged_and_a_failure_stays_in_the_table(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_rows(tmp_path)
     control = tmp_path / "applications.yml"
     control.write_text(
         "applications: {accuracy_first: {description: control, scenario: offline, "
         "objectives: {quality: {weight: 1, worst: 0.0, best: 1.0}}}}",
         encoding="utf-8",
     )
-    answers = {"rightfit": ("accuracy_first", ["x", "y", "y", "x"], ""),
-               "flaml": ("delivered", ["x", "y", "x", "x"], ""),
-               "autogluon": ("delivered", [], "no model")}  # fmt: skip
+    answers = {"rightfit": ("accuracy_first", ["x", "y", "y", "x"]),
+               "flaml": ("delivered", ["x", "y", "x", "x"]),
+               "autogluon": ("delivered", [])}  # fmt: skip
     cells = []
-    for contender, (model, predicted, failure) in answers.items():
+    for contender, (model, predicted) in answers.items():
         folder = tmp_path / "fits" / contender
-        folder.mkdir(parents=True)
-        ended = {"cpu_s": 10.0, "wall_s": 20.0, "failure": failure}
-        (folder / "fit.json").write_text(json.dumps(ended), encoding="utf-8")
+        write_fit(folder, model, predicted)
         if contender == "rightfit":  # what it measures itself comes later, and counts
             shipped = json.dumps({"cpu_s": 5.0, "failure": ""})
             (folder / "ship.json").write_text(shipped, encoding="utf-8")
         cells.append((60.0, "flowers", contender, folder))
-        if not failure:
-            pl.DataFrame({model: predicted}).write_parquet(folder / "predictions.parquet")
-            described = [{"model": model, "what": "", "note": ""}]
-            (folder / "models.json").write_text(json.dumps(described), encoding="utf-8")
+        if predicted:
             measured = [{"model": model, "metrics": {}}]
             (folder / "measured.json").write_text(json.dumps(measured), encoding="utf-8")
 
