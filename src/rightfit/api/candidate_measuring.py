@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
@@ -53,6 +53,7 @@ from rightfit.measuring.rounds.measurement import MeasurementContext
 from rightfit.measuring.rounds.worker_pool import shared_pool
 from rightfit.measuring.serving import ELSEWHERE, Serving, name_device
 from rightfit.models.bundle import Bundle
+from rightfit.models.family import Rows
 from rightfit.models.imported.row_table import RowTable
 from rightfit.params.applications import ApplicationsParams
 from rightfit.params.evaluation import EvaluationParams
@@ -198,10 +199,11 @@ def judge_candidates(
     data_card: DataCard,
     params: EvaluationParams,
     *,
+    predict: Callable[[Bundle], Rows],
     raw: RawTest,
     measurements: JsonStore,
 ) -> pl.DataFrame:
-    """Judge candidates of a dataset in this process, where quality alone decides.
+    """Judge candidates of a dataset, where quality alone decides.
 
     Args:
         candidates: Bundles by name.
@@ -209,6 +211,7 @@ def judge_candidates(
         judges: Encoded rows that choose, with the column ``label``.
         data_card: The dataset's card.
         params: How the test rows are divided.
+        predict: Returns what a candidate predicts for the rows; may fail.
         raw: The same rows, not encoded.
         measurements: Keeps the predictions.
 
@@ -217,9 +220,7 @@ def judge_candidates(
     """
     environment = describe_environment()
     candidate_set = _make_set(candidates, costs, judges, data_card, environment, params, raw)
-    features = data_card.input_schema.features
-    rows = np.ascontiguousarray(judges.select(features).to_numpy(), dtype=np.float32)
-    return profile_unmeasured(candidate_set, rows, measurements)
+    return profile_unmeasured(candidate_set, predict, measurements)
 
 
 def profile_elsewhere(

@@ -17,7 +17,7 @@ from rightfit._core.arguments import read_path
 from rightfit._core.errors import RightfitError
 from rightfit._core.formatting import count, end_sentence
 from rightfit._core.processes.json_store import JsonStore
-from rightfit._core.processes.leftovers import sweep_temporary_folders
+from rightfit._core.processes.leftovers import sweep_temporary_folders, temporary_folder
 from rightfit._core.processes.lost_threads import require_threads
 from rightfit._core.processes.repeated_warnings import counting_repeats
 from rightfit._core.progress import Listener, report_progress
@@ -63,6 +63,7 @@ from rightfit.measuring.rounds.jobs import FitCosts
 from rightfit.measuring.rounds.worker_pool import close_shared_pool
 from rightfit.measuring.targets import Quality, choose_metric
 from rightfit.models.bundle import Bundle
+from rightfit.models.family import Rows
 from rightfit.models.onnx_session import first_line
 from rightfit.models.registry import get_family
 from rightfit.models.schema import Task
@@ -88,7 +89,7 @@ from rightfit.searching.parallel.side_by_side import (
 from rightfit.searching.search import is_over
 from rightfit.searching.setting_up import make_cell, make_data, make_labelled_rows
 from rightfit.searching.studies.study_store import PrivateStudyStore, StudyStore
-from rightfit.searching.task_worker import TaskWorker
+from rightfit.searching.task_worker import JUDGED_ROWS, PREDICTIONS, TaskWorker
 from rightfit.searching.tasks import Task as SearchTask
 from rightfit.searching.tasks import TaskResult
 
@@ -628,7 +629,7 @@ class _Search:
         if rules.limit is not None and rules.applications.asks_costs:
             spent_s = rules.limit.spent_cpu_s
             logger.info("Searched in %.0f CPU seconds; measuring comes on top", spent_s)
-        measured = self._measure(candidates, read_fit_costs(trials))
+        measured = self._measure(candidates, read_fit_costs(trials), searches)
         table = add_settings(measured, candidates, searched=searched)
         name = self._card.dataset
         profiles = Profiles(
@@ -743,20 +744,30 @@ class _Search:
             self._faults.append(f"the candidates stay as the sample has trained them: {err}")
             return {}
 
-    def _measure(self, candidates: Mapping[str, Bundle], costs: FitCosts) -> pl.DataFrame:
+    def _measure(
+        self,
+        candidates: Mapping[str, Bundle],
+        costs: FitCosts,
+        searches: Sequence[PlannedSearch],
+    ) -> pl.DataFrame:
         """Measure all families' candidates in the same turns: none goes on that another beats."""
         rules = self._rules
         if not rules.applications.asks_costs:
             judges = self._parts["validation" if self._judges_by_validation else "test"]
-            return judge_candidates(
-                candidates,
-                costs,
-                judges,
-                self._card,
-                rules.evaluation,
-                raw=self._raw_test,
-                measurements=self._workspace.measurements,
-            )
+            rows = make_labelled_rows(judges, self._card.input_schema).rows
+            with temporary_folder("judging") as folder:
+                np.save(folder / JUDGED_ROWS, rows, allow_pickle=False)
+                by_model = {search.cell.model: search for search in searches}
+                return judge_candidates(
+                    candidates,
+                    costs,
+                    judges,
+                    self._card,
+                    rules.evaluation,
+                    predict=lambda bundle: self._predict(by_model[bundle.model], bundle, folder),
+                    raw=self._raw_test,
+                    measurements=self._workspace.measurements,
+                )
         return measure_candidates(
             candidates,
             costs,
@@ -768,6 +779,17 @@ class _Search:
             choosers=rules.applications,
             equal_within=rules.ranking.equal_within,
         )
+
+    def _predict(self, search: PlannedSearch, bundle: Bundle, folder: Path) -> Rows:
+        """Predict the rows in a folder where the family's libraries are imported already."""
+        task = SearchTask(
+            "predict", 0, bundle.configuration, 0, stored_rows=str(folder), bundle=str(bundle.path)
+        )
+        result = self._carry_out(search, task)
+        if result is None or result.fault:
+            raise RuntimeError(result.fault if result else "the process that predicts has ended")
+        predictions: Rows = np.load(folder / PREDICTIONS, allow_pickle=False)
+        return predictions
 
     @property
     def _has_validation(self) -> bool:

@@ -24,8 +24,9 @@ from rightfit._core.formatting import describe_error
 from rightfit.measuring.worker.units import BYTES_PER_MIB, NS_PER_S
 from rightfit.models.bundle import Bundle, read_bundle, set_temperature, write_bundle
 from rightfit.models.bundle_exports import offer_onnx
-from rightfit.models.calibration import learn_temperature
-from rightfit.models.family import Checkpoint, Configuration, TrainingData, TrainingRun
+from rightfit.models.calibration import learn_temperature, scale_probabilities
+from rightfit.models.family import Checkpoint, Configuration, Rows, TrainingData, TrainingRun
+from rightfit.models.predictions import require_alone
 from rightfit.models.registry import get_family
 from rightfit.models.stored_rows import open_rows, rows_in_memory
 from rightfit.searching.cell import Cell, SearchSettings
@@ -40,6 +41,8 @@ from rightfit.searching.studies.study_store import StudyStore
 from rightfit.searching.tasks import Task, TaskResult
 
 logger = logging.getLogger(__name__)
+
+JUDGED_ROWS, PREDICTIONS = "rows.npy", "predictions.npy"  # of a task that predicts
 
 # What ends a search and no single trial: it may be mended, and then the trials are as good as new.
 SEARCH_FAULTS = (ImportError, OSError, optuna.exceptions.OptunaError, SQLAlchemyError)
@@ -89,6 +92,8 @@ class TaskWorker:
                     model = self.read_model(task).load_native()
                     run = self._plan_final(task, self._cell.train)
                     result["point"] = measure_row_curve(self._cell, run, model, task.n_checkpoints)
+                case "predict":
+                    self._predict(task)
         except SEARCH_FAULTS:
             raise
         except Exception as err:  # a family may raise anything
@@ -120,8 +125,25 @@ class TaskWorker:
             logger.warning("%s: trial %d is trained again: %s", self._cell.name, task.number, err)
         return self._write_trial(task, self._repeat(task))
 
+    def _predict(self, task: Task) -> None:
+        """Write what a candidate predicts for stored rows into their folder."""
+        folder, bundle = Path(task.stored_rows), self._open(Path(task.bundle))
+        family, model = get_family(self._cell.family), bundle.load_native()
+        rows = np.load(folder / JUDGED_ROWS, mmap_mode="c", allow_pickle=False)
+
+        def predict(start: int, stop: int) -> Rows:
+            predictions = family.predict(model, rows[start:stop].copy())  # it may write to its rows
+            return scale_probabilities(predictions, bundle.temperature)
+
+        with threadpool_limits(self._settings.n_threads):
+            predictions = predict(0, len(rows))
+            require_alone(predict, predictions, n_rows=len(rows))
+        np.save(folder / PREDICTIONS, predictions, allow_pickle=False)
+
     def _read(self, task: Task, variant: str = "") -> Bundle:
-        folder = self._store.bundle_folder(self._study_name, task.number, variant)
+        return self._open(self._store.bundle_folder(self._study_name, task.number, variant))
+
+    def _open(self, folder: Path) -> Bundle:
         bundle = self._store.trust_recorded(read_bundle(folder, family=self._cell.family))
         if not bundle.is_trusted:
             raise ValueError(f"no search of this data root has written {bundle.weights_file}")

@@ -24,7 +24,8 @@ class Task:
         kind: ``train`` to the next checkpoint, and keep the model at the last one; ``keep`` the
             model of a training that was cut short; ``finish`` a kept model, which becomes a
             candidate; ``forecast`` what the first checkpoint will take, from trainings on few rows;
-            ``row_curve`` measures a complete trial's model and others of parts of its rows.
+            ``row_curve`` measures a complete trial's model and others of parts of its rows;
+            ``predict`` writes what a candidate predicts for stored rows into their folder.
         number: The trial's number.
         configuration: All settings of its model.
         n_checkpoints: Checkpoints that its training has passed.
@@ -32,11 +33,12 @@ class Task:
         exports: Whether a candidate is exported to ONNX.
         n_rows: Stored rows that a candidate is trained on; 0: those of the cell.
         stored_rows: Their folder; empty once such a candidate need only be read.
+        bundle: Folder of a candidate that predicts.
         max_cpu_s: CPU seconds after which a worker process gives it up; ``None``: no limit.
         max_wall_s: Wall seconds, likewise.
     """
 
-    kind: Literal["train", "keep", "finish", "forecast", "row_curve"]
+    kind: Literal["train", "keep", "finish", "forecast", "row_curve", "predict"]
     number: int
     configuration: Configuration
     n_checkpoints: int
@@ -44,6 +46,7 @@ class Task:
     exports: bool = False
     n_rows: int = 0
     stored_rows: str = ""
+    bundle: str = ""
     max_cpu_s: float | None = None
     max_wall_s: float | None = None
 

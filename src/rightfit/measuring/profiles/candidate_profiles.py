@@ -33,10 +33,9 @@ from rightfit.measuring.rounds.measurement import MeasurementContext, try_memory
 from rightfit.measuring.rounds.state import MeasurementState
 from rightfit.measuring.serving import Serving
 from rightfit.measuring.worker.units import BYTES_PER_MIB
-from rightfit.models.calibration import scale_probabilities
+from rightfit.models.bundle import Bundle
 from rightfit.models.family import Rows
 from rightfit.models.graph_passes.compiling import warn_of_dropped
-from rightfit.models.predictions import require_alone
 from rightfit.models.runtimes import NATIVE, ONNX, runtime_files
 
 NOT_ASKED = "not measured: quality alone was asked for"
@@ -142,12 +141,14 @@ def profile_measured(
     return tabulate_profiles(assembly.build(states))
 
 
-def profile_unmeasured(candidate_set: CandidateSet, rows: Rows, store: JsonStore) -> pl.DataFrame:
-    """Judge candidates in this process, by their native models; none is measured.
+def profile_unmeasured(
+    candidate_set: CandidateSet, predict: Callable[[Bundle], Rows], store: JsonStore
+) -> pl.DataFrame:
+    """Judge candidates by their native models; none is measured.
 
     Args:
         candidate_set: Candidates and what belongs to them.
-        rows: Encoded rows of ``given.targets``, shape (n_rows, n_features).
+        predict: Returns what one predicts for the rows of the set's targets; may fail.
         store: Keeps the predictions.
 
     Returns:
@@ -155,7 +156,7 @@ def profile_unmeasured(candidate_set: CandidateSet, rows: Rows, store: JsonStore
     """
     return _tabulate(
         candidate_set,
-        [_judge_native(candidate_set, name, rows, store) for name in candidate_set.candidates],
+        [_judge_native(candidate_set, name, predict, store) for name in candidate_set.candidates],
     )
 
 
@@ -321,22 +322,10 @@ def _describe_refused(
 
 
 def _judge_native(
-    candidate_set: CandidateSet, name: str, rows: Rows, store: JsonStore
+    candidate_set: CandidateSet, name: str, predict: Callable[[Bundle], Rows], store: JsonStore
 ) -> ProfileBuilder:
     bundle = candidate_set.candidates[name]
-
-    def answer() -> Rows:
-        family, model = bundle.load_family(), bundle.load_native()
-
-        def predict(start: int, stop: int) -> Rows:
-            answers = family.predict(model, rows[start:stop].copy())  # it may write to its rows
-            return scale_probabilities(answers, bundle.temperature)
-
-        answers = predict(0, len(rows))
-        require_alone(predict, answers, n_rows=len(rows))
-        return answers
-
-    quality = judge_answers(candidate_set, bundle.schema, answer, store)
+    quality = judge_answers(candidate_set, bundle.schema, lambda: predict(bundle), store)
     job = Job(f"{candidate_set.dataset}.{bundle.model}", name, bundle, Serving(NATIVE, 1))
     profile = _begin_profile(candidate_set, job, quality)
     profile.set_encoding(None)

@@ -17,26 +17,33 @@ from rightfit._core.processes.channel import Channel, wait_for
 from rightfit._core.processes.starting import ForkServer, limit_threads
 from rightfit.searching.tasks import KINDS, Ended, Logged, Report, Start, Task, TaskResult
 
+EXPORTS = "exports"  # argument of a server that imports what exports models as well
 _shared: list[tuple[ForkServer, int | None]] = []  # with the threads of its libraries
 
 
-def start_fork_server(families: Iterable[str], n_threads: int | None) -> ForkServer:
+def start_fork_server(
+    families: Iterable[str], n_threads: int | None, *, exports: bool = True
+) -> ForkServer:
     """Start a fork server.
 
     Args:
         families: Import paths of the families whose libraries it imports, in this order unless
             a process of another one is asked for first.
         n_threads: Threads that the libraries may use; ``None``: as many as they like.
+        exports: Whether it imports what exports models as well, which takes seconds.
     """
     return ForkServer(
         "rightfit.searching.parallel.worker",
+        EXPORTS if exports else "",
         *dict.fromkeys(families),
         kinds=KINDS,
         variables={} if n_threads is None else limit_threads(n_threads),
     )
 
 
-def shared_fork_server(families: Iterable[str], n_threads: int | None) -> ForkServer:
+def shared_fork_server(
+    families: Iterable[str], n_threads: int | None, *, exports: bool = True
+) -> ForkServer:
     """Return this process' fork server, another one if it has ended or has other threads.
 
     It is closed when the process ends. A family that it has not imported is imported by the
@@ -45,12 +52,13 @@ def shared_fork_server(families: Iterable[str], n_threads: int | None) -> ForkSe
     Args:
         families: See :func:`start_fork_server`.
         n_threads: As there; ``None`` if the processes limit their threads themselves.
+        exports: As there.
     """
     for server, n_given in _shared:
         if not server.is_closed and n_threads in (None, n_given):
             return server
     close_shared_fork_server()
-    _shared.append((start_fork_server(families, n_threads), n_threads))
+    _shared.append((start_fork_server(families, n_threads, exports=exports), n_threads))
     atexit.register(close_shared_fork_server)
     return _shared[0][0]
 
@@ -64,10 +72,12 @@ def close_shared_fork_server() -> None:
 
 
 @contextlib.contextmanager
-def forking(families: Iterable[str], n_threads: int | None) -> Iterator[ForkServer]:
+def forking(
+    families: Iterable[str], n_threads: int | None, *, exports: bool
+) -> Iterator[ForkServer]:
     """Lend this process' fork server; an error ends it, and all that still work."""
     try:
-        yield shared_fork_server(families, n_threads)
+        yield shared_fork_server(families, n_threads, exports=exports)
     except BaseException:
         close_shared_fork_server()
         raise

@@ -156,7 +156,7 @@ def _open_executor(searches: Sequence[PlannedSearch]) -> Iterator[tuple[Executor
         families = dict.fromkeys(search.cell.family for search in searches)
         with (
             temporary_folder("search") as folder,
-            forking(families, first.settings.n_threads) as server,
+            forking(families, first.settings.n_threads, exports=first.exports) as server,
             contextlib.closing(ForkedWorkers(server, n_at_once=first.n_at_once)) as forked_workers,
         ):
             yield forked_workers, folder
@@ -326,12 +326,9 @@ class _SideBySide:
             open_search.worked_s += report.result.ended_s - report.result.started_s
             open_search.trainers[report.task.number] = report.worker
             open_search.scheduler.note(report.task, report.result)
-            limit, targets = open_search.search.limit, open_search.search.settings.targets
+            limit = open_search.search.limit
             if limit is not None:
-                overhead_s = self._executor.take_overhead_s()
-                limit.charge(report.result.cpu_s + overhead_s)
-                if targets is not None and not targets.applications.asks_costs:
-                    limit.judging_s += overhead_s  # the caller will import the same
+                limit.charge(report.result.cpu_s + self._executor.take_overhead_s())
         elif report.worker_died:
             logger.warning("%s: a worker has died, its task goes to another", open_search.name)
             open_search.scheduler.record_worker_loss(report.task)

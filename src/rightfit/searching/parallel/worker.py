@@ -18,6 +18,7 @@ import threading
 import time
 import traceback
 from collections.abc import Iterator
+from functools import partial
 
 from rightfit._core.formatting import describe_error
 from rightfit._core.processes.channel import Channel
@@ -36,16 +37,18 @@ def main() -> None:
     """Fork until the parent closes its end."""
     end_with_parent(int(sys.argv[1]))
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # no zombies: nobody asks how a process ended
-    control, families = connect_to_parent(SERVER_KINDS)
-    serve_forks(control, run_worker, KINDS, keys=families, load=_load)
+    control, (exports, *families) = connect_to_parent(SERVER_KINDS)
+    load = partial(_load, exports=bool(exports))
+    serve_forks(control, run_worker, KINDS, keys=families, load=load)
 
 
-def _load(family: str) -> None:
-    """Import what a family trains and exports with."""
+def _load(family: str, *, exports: bool) -> None:
+    """Import what a family trains with, and exports with where that is wanted."""
     with contextlib.suppress(Exception):  # whoever searches it meets the error again
         loaded = get_family(family)
         loaded.load_libraries()
-        loaded.load_exporter()
+        if exports:
+            loaded.load_exporter()
     gc.collect()
     gc.freeze()  # what was imported need not be looked through in each process again
 

@@ -40,8 +40,6 @@ class CallLimit:
     Attributes:
         refit_growth: Rows of the winner's last training for each row of a final one; 0: there is
             none.
-        judging_s: CPU seconds that judging the candidates in this process will take, most of them
-            to import the libraries that the workers have imported.
     """
 
     def __init__(
@@ -53,7 +51,6 @@ class CallLimit:
         clock_ns: Callable[[], int] = time.perf_counter_ns,
     ) -> None:
         self.cpu_s, self.wall_s, self.refit_growth = cpu_s, wall_s, 0.0
-        self.judging_s = 0.0
         self._cpu_clock_ns, self._clock_ns = cpu_clock_ns, clock_ns
         self._begun_cpu_ns, self._begun_ns = cpu_clock_ns(), clock_ns()
         self._elsewhere_s = 0.0
@@ -102,8 +99,7 @@ class CallLimit:
         self._finals_s.pop(search, None)
 
     def release_refit(self) -> None:
-        """Keep nothing free for judging and the winner's training any more."""
-        self.judging_s = 0.0
+        """Keep nothing free for the winner's training any more."""
         self._refits_s.clear()
 
     def left_s(self) -> float:
@@ -115,7 +111,7 @@ class CallLimit:
     def left_for_searching_s(self) -> float:
         """Return the seconds that another step of a training may take."""
         margin_s = MARGIN * min(self.cpu_s or math.inf, self.wall_s or math.inf)
-        return self._keep_free(self.left_s() - margin_s, self._finals_s)
+        return self._keep_free(self.left_s(), self._finals_s) - margin_s
 
     def left_for_final_s(self, search: str) -> float:
         """Return the seconds that a search's final training may take."""
@@ -124,7 +120,7 @@ class CallLimit:
 
     def _keep_free(self, left_s: float, finals_s: Mapping[str, float]) -> float:
         """Take off steps underway, and each last training that the rest has room for."""
-        left_s -= sum(self._underway_s.values()) + self.judging_s
+        left_s -= sum(self._underway_s.values())
         _, refit_s = max(self._refits_s.values(), default=(0.0, 0.0))
         for training_s in (refit_s, *sorted(finals_s.values())):
             if training_s <= left_s:
