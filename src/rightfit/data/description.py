@@ -473,8 +473,10 @@ def find_quality_faults(
     costs = quality.costs
     if costs is not None and (task == "regression" or n_classes not in (None, len(costs))):
         return [
-            "quality.costs needs a row for each class, in the order of target.classes, but has "
-            f"{len(costs)} of {n_classes or 'no'} classes"
+            f"quality.costs is for {len(costs)} classes, but there are {n_classes or 'none'}: give "
+            "it a row and a column for each, in the order of target.classes; a class that is only "
+            "missing from the test rows needs more of these, or split: {method: stratified, "
+            "share: 0.2}"
         ]
     try:
         check_metric(name, quality.options, task=task, n_classes=n_classes)
