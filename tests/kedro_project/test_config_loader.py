@@ -15,6 +15,7 @@ from rightfit.kedro_project.config_loader import (
     explain_file,
     load_configuration,
     make_loader,
+    name_files,
 )
 
 
@@ -83,3 +84,19 @@ def test_environment_without_a_folder_is_named(source: Path) -> None:
 
 def test_base_stands_alone_where_the_default_environment_has_no_folder(source: Path) -> None:
     assert load_configuration(make_loader(source, env=None), "parameters")["grid"]
+
+
+def test_a_message_names_the_file_that_holds_the_block(tmp_path: Path) -> None:
+    base = tmp_path / "conf" / "base"
+    base.mkdir(parents=True)
+    (base / "parameters.yml").write_text("ours: 1\ntraining:\n  seed: 1\n")
+    (base / "parameters_grid.yml").write_text("grid: {}\n")
+    loader = make_loader(tmp_path / "conf", env=None)
+    message = "Correct parameters_training.yml. Correct parameters_{}.yml."
+
+    named = [name_files(loader, message.format(block)) for block in ("grid", "ranking")]
+
+    assert named == [
+        "Correct parameters.yml. Correct parameters_grid.yml.",
+        "Correct parameters.yml. Correct --params, or add parameters_ranking.yml to conf/base.",
+    ]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
+import polars as pl
 import pytest
 from kedro.framework.hooks.manager import _create_hook_manager
 from kedro.framework.session import KedroSession
@@ -13,10 +15,16 @@ from kedro.runner import AbstractRunner, SequentialRunner, ThreadRunner
 from kedro_viz.integrations.kedro.hooks_utils import is_sequential_runner
 
 from rightfit.kedro_project.configuration import ConfigurationError
-from rightfit.kedro_project.nodes import TAG
+from rightfit.kedro_project.nodes import TAG, find_stage
 from rightfit.kedro_project.pipelines import create_pipelines
-from rightfit.kedro_project.run import RightfitRunner, RightfitSession
+from rightfit.kedro_project.run import RightfitRunner, RightfitSession, refuse_unjudgeable
 from rightfit.params.grid import Grid
+
+NAMES = ("flats", "shops")
+QUALITY = {"quality": {"weight": 1, "worst": 0.5, "best": 1.0}}
+PERF = create_pipelines(Grid({name: (name,) for name in NAMES}, dict.fromkeys(NAMES, ("linear",))))[
+    "perf"
+]
 
 
 @pytest.fixture
@@ -173,3 +181,24 @@ def test_pipeline_of_others_runs_as_in_kedro(monkeypatch: pytest.MonkeyPatch) ->
                          DataCatalog({"text": MemoryDataset("quiet")}))  # fmt: skip
 
     assert ran == [["shout"]]
+
+
+@pytest.mark.parametrize("column", ["town", "region"])
+def test_segments_by_a_column_that_no_dataset_has_are_refused_before_slow_work(column: str) -> None:
+    content = {
+        "flats.rows": pl.DataFrame({"size": [1.0, 2.0], "label": [0, 1]}),
+        "shops.rows": pl.DataFrame({"town": ["a", "b"], "label": [0, 1]}),
+        **{f"{name}.data_card": SimpleNamespace(task="classification") for name in NAMES},
+        "params:applications": {
+            "map": {"description": "d", "objectives": QUALITY, "per": column},
+            "plain": {"description": "d", "objectives": QUALITY},
+        },
+    }
+    catalog = DataCatalog({name: MemoryDataset(value) for name, value in content.items()})
+    nodes = [node for node in PERF.nodes if find_stage(node) == "evaluation"]
+
+    if column == "town":  # one of them has it: the ranking says where it is missing
+        refuse_unjudgeable(nodes, catalog)
+        return
+    with pytest.raises(ConfigurationError, match=r"map\.per: there is no column 'region'; size"):
+        refuse_unjudgeable(nodes, catalog)

@@ -421,7 +421,7 @@ def list_features(learnt_from: pl.DataFrame) -> dict[str, list[str]]:
         and column.null_count() < column.len()
     ]
     return {
-        "numeric": numeric,
+        "numeric": [*numeric, "*"],  # texts that are numbers
         **{kind: ["*"] for kind in ("categorical", "text", "date", "indicate_missing")},
     }
 

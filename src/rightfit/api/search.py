@@ -100,26 +100,10 @@ LEAST_GAIN = 0.02  # of the way from guessing to the best, below which a model i
 LEARNT_ALL = "all rows since it was ranked, those that judged it too"
 MANY_ROWS = 20_000  # above which a family is begun by forecast
 MAX_TRIED_ROWS = 500  # on which an export must answer as the model does
-GAPS = ("", "-", "?", "NA", "N/A", "n/a", "NaN", "nan", "NULL", "null", "None")  # among numbers
-
-
-def scan_csv(path: Path) -> pl.LazyFrame:
-    """Scan a CSV file; numbers among marks of gaps, such as ``n/a``, are read as numbers."""
-    frame = pl.scan_csv(path, glob=False, infer_schema_length=None)
-    names = [name for name, dtype in frame.collect_schema().items() if dtype == pl.String]
-    plain = pl.col(names).replace(dict.fromkeys(GAPS))
-    is_number = (plain.cast(pl.Float64, strict=False).is_null() == plain.is_null()).all()
-    judged = frame.select(is_number & plain.is_not_null().any()).collect(engine="streaming")
-    numbers = [name for name in names if judged[name].item()]
-    return frame.with_columns(
-        pl.col(name).replace(dict.fromkeys(GAPS)).cast(pl.Float64) for name in numbers
-    )
-
-
 READERS: Mapping[str, Callable[[Path], pl.LazyFrame]] = {
     ".parquet": partial(pl.scan_parquet, glob=False),
     ".pq": partial(pl.scan_parquet, glob=False),
-    ".csv": scan_csv,
+    ".csv": partial(pl.scan_csv, glob=False, infer_schema_length=None),
 }
 
 

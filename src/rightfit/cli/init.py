@@ -162,7 +162,7 @@ def describe_entry(
         # prepared as in a run, so that no run refuses the block
         check_tables(proposal.spec, tables, dataset_name=dataset)
         rows, _ = assemble(proposal.spec, tables)
-        fit_encoder(proposal.spec.features, rows)
+        fit_encoder(proposal.spec.features, rows, proposal.spec.list_decimals())
     except ValueError as err:
         reason = " ".join(str(err).split())
         raise ValueError(f"The table {entry} cannot be described: {reason}") from err

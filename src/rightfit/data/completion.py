@@ -7,7 +7,7 @@ and ``target``; what else it leaves out is inferred from the tables.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import polars as pl
@@ -25,7 +25,14 @@ from rightfit.data.description import (
     find_structure_faults,
     raise_faults,
 )
-from rightfit.data.description_parts import TableSchema, Target, expand_names
+from rightfit.data.description_parts import (
+    ALL_OTHERS,
+    ColumnSplit,
+    Features,
+    TableSchema,
+    Target,
+    expand_names,
+)
 from rightfit.data.inference import (
     complete_quality,
     infer_classes,
@@ -33,6 +40,7 @@ from rightfit.data.inference import (
     infer_schema,
     infer_split,
     infer_task,
+    note_decimal,
     note_task_choice,
 )
 from rightfit.data.tables import Table, cast_without_loss
@@ -101,6 +109,7 @@ def complete_block(
     """
     schemas = dict(block.schemas)
     joined = {join.table: (*join.keys, *join.columns) for join in block.joins}
+    prefixes = {join.table: join.prefix for join in block.joins}
     main, target = tables[block.main_table], block.target
     for name in block.tables:
         if name not in schemas:
@@ -108,7 +117,11 @@ def complete_block(
             used_columns = columns if is_main else expand_names(joined[name], columns)
             described = [column for column in columns if column in used_columns]
             schemas[name] = infer_schema(
-                tables[name], described, target.column if is_main else None
+                tables[name],
+                described,
+                target if is_main else None,
+                texts=_list_texts(block, described, prefixes.get(name, "")),
+                task=block.known_task,
             )
     draft = block.model_copy(update={"schemas": schemas})
     draft = draft.expand({name: table.columns for name, table in tables.items()})
@@ -135,6 +148,8 @@ def complete_block(
         }
     )
     remarks = note_task_choice(target, outcome, task, is_said=block.task is not None)
+    if note := note_decimal(main[target.column], draft.list_decimals().get(target.column)):
+        remarks += (f"target.column {target.column!r}: {note}",)
     if "features" in block.find_gaps():
         draft, left_out = infer_features(block, draft, tables, outcome=outcome, task=task)
         remarks += left_out
@@ -145,6 +160,18 @@ def complete_block(
     return CompleteBlock(spec=spec, remarks=remarks)
 
 
+def _list_texts(block: DatasetBlock, columns: Sequence[str], prefix: str) -> set[str]:
+    """Return the columns of a table whose texts stay texts, even if they look like numbers."""
+    texts = {key for join in block.joins for key in join.keys}
+    if isinstance(block.split, ColumnSplit):
+        texts.add(block.split.column)
+    features = block.features or Features()
+    listed = [*features.categorical, *features.text, *features.date]
+    names = [name for name in listed if name != ALL_OTHERS]
+    texts.update(expand_names(names, [prefix + column for column in columns]))
+    return {column for column in columns if {column, prefix + column} & texts}
+
+
 def _read_outcome(main: Table, target: Target, schema: TableSchema) -> pl.Series:
     """Return the values to predict, of the type that is described, or whether they reach a limit.
 
@@ -152,8 +179,8 @@ def _read_outcome(main: Table, target: Target, schema: TableSchema) -> pl.Series
         RightfitError: If texts should reach a limit.
     """
     outcome = main[target.column]
-    dtype = schema.by_column()[target.column].dtype
-    if (cast := cast_without_loss(outcome, dtype)) is not None:
+    group = schema.by_column()[target.column]
+    if (cast := cast_without_loss(outcome, group.dtype, group.decimal)) is not None:
         outcome = cast
     if target.at_least is None:
         return outcome

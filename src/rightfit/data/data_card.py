@@ -22,6 +22,7 @@ from rightfit.models.schema import InputSchema, Task
 
 KINDS = ("numeric", "categorical", "text", "date")
 N_VERSION_DIGITS = 16  # of the sha256
+UNSET = {"decimals"}  # not hashed where there are none
 
 
 class CardFeatures(Features):
@@ -129,7 +130,7 @@ def make_data_card(
     # Rows are hashed before they are encoded: so the version is the same on every machine.
     content = [
         hash_frame(rows),
-        hash_json(encoder.model_dump(mode="json")),
+        hash_json(encoder.model_dump(mode="json", exclude=None if encoder.decimals else UNSET)),
         hash_json(schema.to_dict()),
         hash_json(spec.quality.model_dump(mode="json", exclude_defaults=True)),
     ]

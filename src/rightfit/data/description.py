@@ -18,7 +18,9 @@ from rightfit._core.strict_model import MAX_ROWS, Seed, StrictModel
 from rightfit.data.description_parts import (
     ALL_OTHERS,
     NUMERIC_DTYPES,
+    ColumnGroup,
     ColumnSplit,
+    DecimalMark,
     Derived,
     Features,
     Image,
@@ -120,6 +122,11 @@ class DatasetBlock(StrictModel):
         target = self.target
         is_classified = target.at_least is not None or bool(target.classes)
         return self.task or ("classification" if is_classified else None)
+
+    def list_decimals(self) -> dict[str, DecimalMark]:
+        """Return by column the decimal mark of numbers that are written as texts."""
+        groups = _find_groups(self)
+        return {name: group.decimal for name, group in groups.items() if group.decimal}
 
     def find_gaps(self) -> tuple[str, ...]:
         """Name the keys that only the tables can fill, in the order of a block."""
@@ -372,12 +379,15 @@ def _feature_faults(spec: DatasetSpec, columns: set[str]) -> list[str]:
 
 
 def _column_dtypes(spec: DatasetSpec) -> dict[str, str]:
-    columns = spec.schemas[spec.main_table].by_column()
-    dtypes = {name: group.dtype for name, group in columns.items()}
+    return {name: group.dtype for name, group in _find_groups(spec).items()}
+
+
+def _find_groups(spec: DatasetBlock) -> dict[str, ColumnGroup]:
+    groups = spec.schemas[spec.main_table].by_column()
     for join in spec.joins:
         other = spec.schemas[join.table].by_column()
-        dtypes |= {join.prefix + c: other[c].dtype for c in join.columns if c in other}
-    return dtypes
+        groups |= {join.prefix + c: other[c] for c in join.columns if c in other}
+    return groups
 
 
 def _image_faults(spec: DatasetSpec, image: Image) -> list[str]:
@@ -463,8 +473,10 @@ def find_quality_faults(
     costs = quality.costs
     if costs is not None and (task == "regression" or n_classes not in (None, len(costs))):
         return [
-            "quality.costs needs a row for each class, in the order of target.classes, but has "
-            f"{len(costs)} of {n_classes or 'no'} classes"
+            f"quality.costs is for {len(costs)} classes, but there are {n_classes or 'none'}: give "
+            "it a row and a column for each, in the order of target.classes; a class that is only "
+            "missing from the test rows needs more of these, or split: {method: stratified, "
+            "share: 0.2}"
         ]
     try:
         check_metric(name, quality.options, task=task, n_classes=n_classes)

@@ -73,6 +73,7 @@ def refuse_truth_value(value: Any) -> Any:
     return value
 
 
+DecimalMark = Literal[".", ","]
 Value = Annotated[int | str, BeforeValidator(refuse_truth_value)]
 
 
@@ -122,6 +123,8 @@ class ColumnGroup(StrictModel):
     # columns, or patterns of their names: `v*`, `v1..v180`
     names: tuple[str, ...] = Field(min_length=1)
     dtype: str  # type, as polars writes it: `Int16`, `String`
+    # of numbers written as texts, as in `1,234.5` or `12 %`: their decimal mark; null: no texts
+    decimal: DecimalMark | None = None
     allowed: Bounds | Values | ByteLength | Literal["any"] = "any"  # values that are no outliers
     max_null_share: float = Field(default=0.0, ge=0, le=1)  # share of rows that may lack a value
     # share of rows whose value may lie outside `allowed`
@@ -142,6 +145,8 @@ class ColumnGroup(StrictModel):
 
     @model_validator(mode="after")
     def _check_allowed(self) -> ColumnGroup:
+        if self.decimal and self.dtype not in NUMERIC_DTYPES:
+            raise ValueError(f"decimal needs a numeric dtype, but got {self.dtype}")
         if isinstance(self.allowed, Bounds) and self.dtype not in NUMERIC_DTYPES:
             raise ValueError(f"min and max need a numeric dtype, but got {self.dtype}")
         if isinstance(self.allowed, ByteLength) and self.dtype != "Binary":

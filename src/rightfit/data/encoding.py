@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -43,9 +43,10 @@ from rightfit.data.request_path.usage import (
     check_kinds,
     check_sizes,
     decode_image,
+    read_numbers,
     write_text,
 )
-from rightfit.data.tables import RawTableError
+from rightfit.data.tables import RawTableError, parse_numbers
 from rightfit.data.target_means import (
     MIN_COVERED_SHARE,
     CategoryMeans,
@@ -57,14 +58,24 @@ from rightfit.models.onnx_session import open_session
 NOT_CATEGORIES = (OTHER, MEAN, "")  # a request writes a missing text as an empty one
 MIN_TEXTS = 2  # train rows that a word must occur in; one row teaches nothing about others
 N_BATCH_ROWS, N_BATCH_VALUES = 2**16, 2**21  # encoded by one call of a graph, at most
+NO_TEXTS: Mapping[str, str] = {}
 N_DIGITS = 6  # of fitted numbers: hides how a machine orders its sums
 FEWEST_MEANS = 6  # categories; fewer are parted as well by a cut or two of their 0/1 columns
 
 
-def fit_encoder(features: Features, rows: pl.DataFrame) -> Encoder:
-    """Fit an encoder on the train rows among all parts' rows; see :func:`fit_encoder_steps`."""
+def fit_encoder(
+    features: Features, rows: pl.DataFrame, decimals: Mapping[str, str] = NO_TEXTS
+) -> Encoder:
+    """Fit an encoder on the train rows among all parts' rows; see :func:`fit_encoder_steps`.
+
+    Args:
+        features: Which columns are encoded, and how.
+        rows: Rows with ``label`` and ``part``, not encoded.
+        decimals: By column the decimal mark of numbers that were read from texts.
+    """
     train = rows.filter(pl.col("part") == "train")
-    return fit_encoder_steps(features, train, train["label"])
+    encoder = fit_encoder_steps(features, train, train["label"])
+    return encoder.model_copy(update={"decimals": decimals})
 
 
 def fit_encoder_steps(
@@ -168,9 +179,14 @@ def read_values(column: pl.Series, tensor: TensorInput) -> pl.Series:
     Raises:
         ValueError: As :func:`rightfit.data.request_path.usage.make_feed`, if the tensor cannot.
     """
-    is_number = column.dtype.is_numeric()
     index = tensor.columns.index(column.name)
     single = replace(tensor, columns=(column.name,), limits=tensor.limits[index : index + 1])
+    if column.dtype == pl.String and (decimal := tensor.decimals.get(column.name)):
+        if (numbers := parse_numbers(column, decimal)) is None:
+            check_kinds([read_numbers(column.to_list(), decimal)], single)
+        else:
+            column = numbers
+    is_number = column.dtype.is_numeric()
     if tensor.name == TEXTS:
         if column.dtype.is_nested() or column.dtype == pl.Binary:
             check_kinds([column.to_list()], single)
@@ -309,7 +325,7 @@ def refit_target_means(encoder: Encoder, rows: pl.DataFrame) -> Encoder:
             steps.append(_write_target_mean(step.column, step.target, categories, means))
         else:
             steps.append(step)
-    return Encoder(steps=tuple(steps))
+    return encoder.model_copy(update={"steps": tuple(steps)})
 
 
 def _list_categories(texts: pl.Series) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ import math
 import re
 import statistics
 import warnings
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -35,6 +35,7 @@ from rightfit.data.description_parts import (
     ClockMinutes,
     ColumnGroup,
     ColumnSplit,
+    DecimalMark,
     Features,
     Image,
     Split,
@@ -46,7 +47,8 @@ from rightfit.data.description_parts import (
 from rightfit.data.images import infer_shape
 from rightfit.data.request_path.dates import read_texts
 from rightfit.data.request_path.raw_inputs import split_words
-from rightfit.data.tables import Table, cast_without_loss
+from rightfit.data.request_path.usage import BLANKS, GAPS, NUMBER_TEXTS, SIGNS
+from rightfit.data.tables import Table, cast_without_loss, parse_numbers
 from rightfit.data.target_means import MIN_CATEGORY_ROWS, MIN_COVERED_SHARE
 from rightfit.models.quality.metric import Array, QualityMetric
 from rightfit.models.quality.params import COST, NEGATED, QualityBlock, is_function
@@ -76,8 +78,6 @@ TIME = r"([T ,]+\d{1,2}:\d{2}(:\d{2}([.,]\d+)?)?\s*(Z|UTC|[+-]\d{2}:?\d{2})?)?$"
 YEAR_FIRST = r"^\d{4}[-/.]\d{1,2}[-/.]\d{1,2}" + TIME
 YEAR_LAST = r"^\d{1,2}[-/.]\d{1,2}[-/.]\d{4}" + TIME
 
-MARKED_NUMBER = r"^\s*[-+€$£]?\s*\d{1,3}([., ']?\d{3})*([.,]\d+)?\s*[%€$£]?\s*$"
-
 KindName = Literal["numeric", "categorical", "text", "date", "bytes", "unused"]
 
 
@@ -102,27 +102,42 @@ ALL_FEATURES = Features.model_validate({name: [ALL_OTHERS] for name in FEATURE_L
 Kinds = Mapping[str, Kind]
 
 
-def infer_schema(table: Table, columns: Sequence[str], target: str | None) -> TableSchema:
+def infer_schema(
+    table: Table,
+    columns: Sequence[str],
+    target: Target | None,
+    *,
+    texts: Collection[str] = (),
+    task: Task | None = None,
+) -> TableSchema:
     """Describe columns as they are today, with room for more gaps and fewer rows.
 
-    Columns of a dtype that no description has are left out.
+    Columns of a dtype that no description has are left out. Texts that are all numbers or gaps are
+    numbers, but for ``texts`` and for a target of few different ones, which are classes.
 
     Raises:
         RightfitError: If the target is one of those.
     """
-    groups: dict[tuple[str, float, int | None], list[str]] = {}
+    groups: dict[tuple[str, float, int | None, DecimalMark | None], list[str]] = {}
     for column in (table[name] for name in columns):
-        is_target, dtype = column.name == target, str(column.dtype)
+        is_target = target is not None and column.name == target.column
+        decimal = None if column.name in texts else infer_decimal(column)
+        if target is not None and is_target and not _predicts_number(target, column, task):
+            decimal = None
+        if decimal and (numbers := parse_numbers(column, decimal)) is not None:
+            column = numbers
+        dtype = str(column.dtype)
         if is_target and column.dtype.is_float() and cast_without_loss(column, "Int64") is not None:
             dtype = "Int64"
         if dtype in PLAIN_DTYPES or isinstance(column.dtype, pl.Datetime):
             share = column.null_count() / max(1, column.len())
             allowed = math.ceil(100 * min(1.0, NULL_FACTOR * share)) / 100
-            groups.setdefault((dtype, allowed, find_length(column)), []).append(column.name)
+            looks = dtype, allowed, find_length(column), decimal
+            groups.setdefault(looks, []).append(column.name)
         elif is_target:
             raise RightfitError(
-                f"target.column {target!r} is {column.dtype}; allowed are numbers, texts and truth "
-                "values"
+                f"target.column {column.name!r} is {column.dtype}; allowed are numbers, texts and "
+                "truth values"
             )
     return TableSchema(
         min_rows=max(1, int(MIN_ROWS_SHARE * table.height)),
@@ -130,12 +145,56 @@ def infer_schema(table: Table, columns: Sequence[str], target: str | None) -> Ta
             ColumnGroup(
                 names=tuple(names),
                 dtype=dtype,
+                decimal=decimal,
                 allowed=ByteLength(n_bytes=n_bytes) if n_bytes else "any",
                 max_null_share=share,
             )
-            for (dtype, share, n_bytes), names in groups.items()
+            for (dtype, share, n_bytes, decimal), names in groups.items()
         ),
     )
+
+
+def infer_decimal(column: pl.Series) -> DecimalMark | None:
+    """Return the decimal mark of numbers that are written as texts; ``None`` if they are not.
+
+    They are if every value is a number or a mark of a gap, all with the same sign (``%``, ``€``)
+    or none, and none begins with 0 as codes do. Texts of nothing but digits stay texts. A point is
+    the decimal mark where it can be, as in ``1.234``, so a comma parts the thousands of ``1,234``.
+
+    >>> infer_decimal(pl.Series(["1.234,5", "7"])), infer_decimal(pl.Series(["1,234", "n/a"]))
+    (',', '.')
+    >>> infer_decimal(pl.Series(["$5", "5 €"])), infer_decimal(pl.Series(["007", "1.5"]))
+    (None, None)
+    """
+    if column.dtype != pl.String:
+        return None
+    texts = column.drop_nulls().unique().str.strip_chars(BLANKS)
+    numbers = texts.filter(~texts.is_in(GAPS))
+    is_code = numbers.str.contains("^0[0-9]").any()
+    if is_code or numbers.str.extract(f"([{SIGNS}])").n_unique() != 1:
+        return None
+    if numbers.len() == texts.filter(texts != "").len() and not numbers.str.contains(r"\D").any():
+        return None
+    marks: tuple[DecimalMark, ...] = (".", ",")
+    return next((mark for mark in marks if numbers.str.contains(NUMBER_TEXTS[mark]).all()), None)
+
+
+def note_decimal(column: pl.Series, decimal: DecimalMark | None) -> str:
+    """Say how numbers written as texts were read, if they could be read otherwise; else nothing."""
+    if decimal is None or column.dtype != pl.String:
+        return ""
+    other: DecimalMark = "," if decimal == "." else "."
+    numbers, others = parse_numbers(column, decimal), parse_numbers(column, other)
+    if numbers is None or others is None or not (differs := numbers.ne_missing(others)).any():
+        return ""
+    text, number = column.filter(differs)[0], numbers.filter(differs)[0]
+    return f"{text!r} is read as {number:.10g}; where it means another number, pass numbers"
+
+
+def _predicts_number(target: Target, column: pl.Series, task: Task | None) -> bool:
+    if task is not None or target.classes:
+        return task == "regression" or target.at_least is not None
+    return target.at_least is not None or column.drop_nulls().n_unique() > MANY_NUMBERS
 
 
 def infer_task(outcome: pl.Series) -> Task:
@@ -352,11 +411,13 @@ def infer_features(
         for name in join.columns
         if name in tables[join.table].columns  # else the check of the table says so
     }
-    sources = main | joined
+    sources, decimals = main | joined, draft.list_decimals()
 
     def read(name: str) -> pl.Series:  # each column when it is asked for: a table may be on disk
         source, column = sources[name]
-        return source[column]
+        values, decimal = source[column], decimals.get(name)
+        numbers = parse_numbers(values, decimal) if decimal and values.dtype == pl.String else None
+        return values if numbers is None else numbers
 
     features, hidden = block.features or ALL_FEATURES, find_leaks(draft)
     lists: dict[str, list[str]] = {key: [] for key in FEATURE_LISTS}
@@ -381,6 +442,10 @@ def infer_features(
         for step in draft.derived
         if step.name not in listed_names
     }
+    for name in [name for name in kinds if name in decimals and not kinds[name].reason]:
+        source, column_name = sources[name]
+        note = note_decimal(source[column_name], decimals[name])
+        kinds[name] = replace(kinds[name], reason=note)
     numeric = _fill(lists["numeric"], _of_kind(kinds, "numeric"))
     gaps = [
         name
@@ -529,7 +594,7 @@ def _find_text_kind(column: pl.Series, n_distinct: int) -> Kind:
     if (date := _find_date(column)) is not None:
         return date
     kind = _judge_texts(column, n_distinct)
-    is_number = texts.str.contains(MARKED_NUMBER)
+    is_number = texts.str.contains("|".join(NUMBER_TEXTS.values()))
     if is_number.sum() > MOST_NUMBERS * texts.len() and texts.str.contains(r"\D").any():
         numbers, others = texts.filter(is_number), texts.filter(~is_number).unique().sort()
         marked = numbers.filter(numbers.str.contains(r"\D"))

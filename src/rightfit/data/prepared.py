@@ -100,7 +100,7 @@ def prepare_dataset(
         remarks=complete.remarks,
     )
     rows, counts = assemble(spec, tables, assign=assign)
-    encoder = fit_encoder(spec.features, rows)
+    encoder = fit_encoder(spec.features, rows, spec.list_decimals())
     card = make_data_card(
         spec, dataset_name=name, rows=rows, encoder=encoder, raw_check=check, row_counts=counts
     )
@@ -140,7 +140,7 @@ def encode_new_rows(spec: DatasetSpec, encoder: Encoder, table: Table) -> pl.Dat
         if name in inputs and name not in computed_from and inputs[name].name != IMAGE:
             columns.append(blank_outliers(read_values(column, inputs[name]), group))
             continue
-        cast = cast_without_loss(column, group.dtype)
+        cast = cast_without_loss(column, group.dtype, group.decimal)
         if cast is None:  # numbers that do not fit the described dtype stay as they are
             is_number = column.dtype.is_numeric() or column.dtype == pl.Boolean
             if not (is_number and parse_dtype(group.dtype).is_numeric()):

@@ -108,10 +108,10 @@ def check_tables(
     for name in spec.tables:
         columns = {}
         for column, group in spec.schemas[name].by_column().items():
-            values = tables[name][column]
+            values = _cast(tables[name][column], group)
             columns[column] = ColumnReport(
                 null_share=round(values.null_count() / values.len(), 6),
-                n_outliers=int(outlier_mask(_cast(values, group), group).sum()),
+                n_outliers=int(outlier_mask(values, group).sum()),
             )
         reports[name] = TableReport(n_rows=tables[name].height, columns=columns)
     return reports
@@ -152,7 +152,7 @@ def find_table_faults(table: Table, schema: TableSchema, join_keys: Sequence[str
 def find_column_faults(column: pl.Series, group: ColumnGroup) -> list[str]:
     """List everything in which one raw column departs from its description."""
     where = f"column {column.name!r}"
-    cast = cast_without_loss(column, group.dtype)
+    cast = cast_without_loss(column, group.dtype, group.decimal)
     if cast is None:
         return [f"{where}: allowed is dtype {group.dtype}, but got {column.dtype}"]
     column, faults = cast, []
@@ -223,7 +223,7 @@ def blank_outliers(column: pl.Series, group: ColumnGroup) -> pl.Series:
 
 
 def _cast(column: pl.Series, group: ColumnGroup) -> pl.Series:
-    cast = cast_without_loss(column, group.dtype)
+    cast = cast_without_loss(column, group.dtype, group.decimal)
     if cast is None:
         raise RawTableError(f"column {column.name!r} does not fit dtype {group.dtype}")
     return cast
@@ -242,8 +242,8 @@ def _find_main_faults(spec: DatasetSpec, table: Table) -> list[str]:
                     f"models answer in float32, but got {n_too_large} larger ones"
                 )
     if target.classes and target.at_least is None and target.column in table.columns:
-        dtype = spec.schemas[spec.main_table].by_column()[target.column].dtype
-        column = cast_without_loss(table[target.column], dtype)
+        group = spec.schemas[spec.main_table].by_column()[target.column]
+        column = cast_without_loss(table[target.column], group.dtype, group.decimal)
         if column is not None:
             labels = column.drop_nulls().cast(pl.String).unique().sort()
             strange = [value for value in labels.to_list() if value not in target.classes]

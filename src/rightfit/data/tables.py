@@ -27,6 +27,7 @@ from rightfit._core.processes.leftovers import temporary_folder
 from rightfit._core.processes.lost_threads import require_threads
 from rightfit.data.description_parts import DATETIME
 from rightfit.data.images import read_file, tabulate_files
+from rightfit.data.request_path.usage import BLANKS, DROPPED, GAPS, NUMBER_TEXTS
 
 ROW = ""  # position of a row in its table; no column of a raw table is called so
 _STREAMED: Final = "streaming"  # polars' engine that works on parts of a table
@@ -308,17 +309,45 @@ def take_rows(table: Table, names: Sequence[str], rows: pl.Series) -> pl.DataFra
     return table.select(names)[rows]
 
 
-def cast_without_loss(column: pl.Series, dtype: str) -> pl.Series | None:
+def parse_numbers(texts: pl.Series, decimal: str) -> pl.Series | None:
+    """Return numbers that are written as texts, as Float64; ``None`` if one is no number.
+
+    Args:
+        texts: Numbers, and marks of gaps such as ``n/a``.
+        decimal: The decimal mark, a point or a comma; the other one parts thousands.
+
+    >>> parse_numbers(pl.Series(["1.234,5 €", "n/a"]), ",").to_list()
+    [1234.5, None]
+    """
+    is_gap = texts.str.strip_chars(BLANKS).is_in(GAPS)
+    values = texts.set(is_gap, None)
+    numbers = values.cast(pl.Float64, strict=False)
+    if decimal == "." and numbers.is_finite().sum() == values.count():
+        return numbers  # plain ones, several times as fast
+    if not values.str.contains(NUMBER_TEXTS[decimal]).all():
+        return None
+    plain = values.str.replace_all(DROPPED[decimal], "").str.replace(decimal, ".", literal=True)
+    return plain.cast(pl.Float64)
+
+
+def cast_without_loss(
+    column: pl.Series, dtype: str, decimal: str | None = None
+) -> pl.Series | None:
     """Return a column as the dtype described, ``None`` if any value would change.
 
     CSV files and databases know fewer dtypes than Parquet: a whole number read as Int64 or Float64
-    fits Int16, an ISO time read as text fits Datetime. Float64 is rounded to Float32.
+    fits Int16, an ISO time read as text fits Datetime. Float64 is rounded to Float32. With a
+    decimal mark numbers written as texts fit, too.
 
     >>> cast_without_loss(pl.Series([1.0, None]), "Int16").to_list()
     [1, None]
     >>> cast_without_loss(pl.Series([1.5]), "Int16") is None
     True
     """
+    if column.dtype == pl.String and decimal is not None:
+        if (numbers := parse_numbers(column, decimal)) is None:
+            return None
+        column = numbers
     if str(column.dtype) == dtype:
         return column
     target, source = parse_dtype(dtype), column.dtype

@@ -35,7 +35,10 @@ def write_readme(answer: Answer, model: Model, call: ModelCall) -> str:
     """Write the README of an export."""
     names: dict[str, list[str]] = {}  # columns that are encoded alike share a row
     for step in model.encoder["steps"]:
-        names.setdefault(step["kind"], []).append(quote_code(step["column"]))
+        how = HOW_ENCODED[step["kind"]]
+        if decimal := model.encoder.get("decimals", {}).get(step["column"]):
+            how += f" (a text is read as such a number, with {decimal!r} as the decimal mark)"
+        names.setdefault(how, []).append(quote_code(step["column"]))
     metrics = []
     for figure in answer.profile.measured() if answer.profile else ():
         column = figure.metric.column
@@ -66,8 +69,7 @@ def write_readme(answer: Answer, model: Model, call: ModelCall) -> str:
         name_columns=_name_columns,
         trained_on=_describe_rows(model),
         raw_columns=[
-            {"names": Markdown(", ".join(columns)), "how": HOW_ENCODED[kind]}
-            for kind, columns in names.items()
+            {"names": Markdown(", ".join(columns)), "how": how} for how, columns in names.items()
         ],
         derived=model.data_card.features.derived,
         metrics=metrics,

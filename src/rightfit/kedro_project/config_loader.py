@@ -154,6 +154,25 @@ def list_texts(loader: AbstractConfigLoader) -> Iterator[str]:
             yield path.read_text(encoding="utf-8", errors="replace")
 
 
+def name_files(loader: AbstractConfigLoader, message: str) -> str:
+    """Return a message in which each file of parameters that is named exists.
+
+    A project may keep its blocks in other files, or a block may have the library's values alone.
+    """
+    files = _list_files(loader, "parameters")
+
+    def name_file(match: re.Match[str]) -> str:
+        holder = re.compile(rf"^{match[1]}:", re.MULTILINE)
+        if not files or any(file.name == match[0] for file in files):
+            return match[0]
+        for file in files:
+            if holder.search(file.read_text(encoding="utf-8", errors="replace")):
+                return file.name
+        return f"--params, or add {match[0]} to {'/'.join(files[0].parts[-3:-1])}"
+
+    return re.sub(r"parameters_(\w+)\.yml", name_file, message)
+
+
 def find_broken_files(loader: AbstractConfigLoader, key: str) -> Iterator[str]:
     """Describe files of one kind that are no YAML; what their placeholders mean is not asked.
 

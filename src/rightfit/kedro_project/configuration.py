@@ -40,6 +40,7 @@ from rightfit.kedro_project.config_loader import (
     list_texts,
     load_configuration,
     make_loader,
+    name_files,
     read_parameters,
 )
 from rightfit.kedro_project.kedro_private import list_requested_pipelines, validate_only
@@ -104,7 +105,7 @@ class ConfigurationHook:
             # where only Rightfit's pipelines can be meant
             if is_own_project or (pipeline_names and not pipeline_names & set(pipelines)):
                 parameters = load_configuration(loader, "parameters")
-                raise _explain_parameters(complete_parameters(parameters))
+                raise _explain_parameters(loader, complete_parameters(parameters))
             return
         parameters = complete_parameters(project_parameters)
         if is_served():
@@ -116,7 +117,7 @@ class ConfigurationHook:
         except ValueError as err:
             self._use(None)
             if set(requested) & PIPELINES or not _are_foreign(requested):
-                raise _explain_parameters(parameters, *str(err).splitlines()) from err
+                raise _explain_parameters(loader, parameters, *str(err).splitlines()) from err
             logger.warning("Rightfit's pipelines cannot be made: %s", err)
             _check_foreign_only(context)
             return
@@ -171,7 +172,8 @@ class ConfigurationHook:
         ]
         faults += find_unread(context.config_loader, parameters)
         if faults:  # or the families are asked once it is known whether they are needed
-            raise ConfigurationError("\n".join([*faults, *find_model_faults(parameters, stages)]))
+            lines = [*faults, *find_model_faults(parameters, stages)]
+            raise ConfigurationError(name_files(context.config_loader, "\n".join(lines)))
 
 
 def _refuse_broken_files(loader: AbstractConfigLoader) -> None:
@@ -228,11 +230,14 @@ def _refuse_unusable_catalog(loader: AbstractConfigLoader) -> None:
         raise ConfigurationError(str(err)) from err
 
 
-def _explain_parameters(parameters: RawParameters, *sentences: str) -> ConfigurationError:
+def _explain_parameters(
+    loader: AbstractConfigLoader, parameters: RawParameters, *sentences: str
+) -> ConfigurationError:
     """Return an error that names the faults of all blocks, after those that were told already."""
     from rightfit.kedro_project.validation import find_faults
 
-    return ConfigurationError("\n".join(dict.fromkeys([*sentences, *find_faults(parameters)])))
+    lines = dict.fromkeys([*sentences, *find_faults(parameters)])
+    return ConfigurationError(name_files(loader, "\n".join(lines)))
 
 
 def _are_foreign(requested: list[str]) -> bool:

@@ -26,6 +26,8 @@ from pluggy import PluginManager
 from pydantic import BaseModel
 from rich.console import Console
 
+from rightfit._core.errors import RightfitError
+from rightfit._core.formatting import end_sentence
 from rightfit._core.spelling import suggest
 from rightfit.api.progress_line import showing_progress
 from rightfit.kedro_project.configuration import DEFAULT_PIPELINE, ConfigurationError
@@ -46,6 +48,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 MODEL = "params:models."  # whoever reads such an input trains or measures a model
+APPLICATIONS, ROWS = "params:applications", ".rows"
+SLOW_STAGES = ("training", "evaluation")
 # a run that names its nodes or versions runs all of them
 CHOSEN_BY_HAND = (
     "node_names",
@@ -134,7 +138,11 @@ class RightfitRunner(SequentialRunner):
         searches = Searches(nodes, catalog)
         n_loads = Counter(chain.from_iterable(node.inputs for node in nodes))
         with showing(nodes) as display:
+            is_judgeable = False
             for n_done, node in enumerate(nodes):
+                if not is_judgeable and find_stage(node) in SLOW_STAGES:
+                    refuse_unjudgeable(nodes, catalog)
+                    is_judgeable = True
                 if display is not None and is_own(node):
                     display.begin(find_step(node))
                 try:
@@ -174,6 +182,39 @@ def refuse_model_faults(nodes: list[Node], catalog: Catalog) -> None:
     faults = list(find_model_faults(blocks, {find_stage(node) for node in own_nodes}))
     if faults:
         raise ConfigurationError("\n".join(faults))
+
+
+def refuse_unjudgeable(nodes: list[Node], catalog: Catalog) -> None:
+    """Try metrics and columns (``per``) of applications on the datasets that will be measured.
+
+    Raises:
+        ConfigurationError: Naming each application whose metric or column fits no dataset.
+    """
+    from rightfit.api.stored_qualities import require_judgeable
+    from rightfit.params.applications import ApplicationsParams
+
+    inputs = chain.from_iterable(node.inputs for node in nodes if find_stage(node) == "evaluation")
+    names = {name.removesuffix(ROWS) for name in inputs if name.endswith(ROWS)}
+    if not names:
+        return
+    applications = ApplicationsParams.model_validate(catalog.load(APPLICATIONS))
+    asking = {name: block for name, block in applications.items() if block.has_own_quality}
+    faults: dict[str, list[str]] = {}
+    for dataset in sorted(names) if asking else ():
+        rows, card = catalog.load(f"{dataset}{ROWS}"), catalog.load(f"{dataset}.data_card")
+        for name, application in asking.items():
+            try:
+                require_judgeable({name: application}, rows.columns, rows["label"], card.task)
+            except RightfitError as err:
+                faults.setdefault(name, []).append(str(err))
+    lines = [
+        f"{end_sentence(fault)} Correct parameters_applications.yml."
+        for of_datasets in faults.values()
+        if len(of_datasets) == len(names)
+        for fault in dict.fromkeys(of_datasets)
+    ]
+    if lines:
+        raise ConfigurationError("\n".join(lines))
 
 
 @contextlib.contextmanager

@@ -180,6 +180,8 @@ class Encoder(BaseModel):
 
     version: int = ENCODER_VERSION
     steps: tuple[Step, ...] = Field(min_length=1)
+    # of columns whose numbers training read from texts, the decimal mark
+    decimals: dict[str, Literal[".", ","]] = Field(default_factory=dict)
 
     @field_validator("version")
     @classmethod

@@ -7,9 +7,9 @@ costs about a microsecond, so a tensor per column would cost more than most mode
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import groupby
-from typing import TypedDict
+from typing import NotRequired, TypedDict
 
 import numpy as np
 
@@ -66,6 +66,7 @@ class EncoderJson(TypedDict):
 
     version: int
     steps: Sequence[StepJson]
+    decimals: NotRequired[Mapping[str, str]]
 
 
 def pass_columns(columns: Sequence[str], texts: Collection[str] = ()) -> EncoderJson:
@@ -97,7 +98,7 @@ def list_inputs(encoder: EncoderJson) -> tuple[TensorInput, ...]:
     if pictures := [step["shape"] for step in steps if step["kind"] == "picture"]:
         height, width, n_channels = pictures[0]
         shape = height, width, n_channels
-    inputs = []
+    inputs, decimals = [], encoder.get("decimals", {})
     for name, dtype in DTYPES.items():
         columns = dict.fromkeys(step["column"] for step in steps if INPUT_OF[step["kind"]] == name)
         if columns:
@@ -109,6 +110,7 @@ def list_inputs(encoder: EncoderJson) -> tuple[TensorInput, ...]:
                     shape if name == IMAGE else None,
                     tuple(_find_limits(steps, columns)) if name == NUMBERS else (),
                     tuple(_find_booleans(steps)) if name == TEXTS else (),
+                    {c: decimals[c] for c in columns if c in decimals and name == NUMBERS},
                 )
             )
     return tuple(inputs)

@@ -16,10 +16,11 @@ import datetime
 import functools
 import io
 import json
+import re
 import reprlib
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -83,6 +84,20 @@ MAX_FLOAT = sys.float_info.max
 TRUTH = {"1": "true", "0": "false"}  # how numbers stand for categories that are true or false
 MAX_SHOWN = 40  # characters of a value
 
+# Numbers written as texts: what stands for a gap, and by decimal mark a number and what to drop.
+GAPS = ("", "-", "?", "NA", "N/A", "n/a", "NaN", "nan", "NULL", "null", "None")
+BLANKS, SIGNS = " \u00a0\u202f", "%€$£"
+_NUMBER = (
+    "^[{blanks}]*(?:[-+]?[{blanks}]*[{signs}]?|[{signs}][{blanks}]*[-+])[{blanks}]*"
+    "(?:(?:[0-9]+|[1-9][0-9]{{0,2}}(?:[{thousands}{blanks}'\u2019][0-9]{{3}})+)(?:[{decimal}][0-9]*)?"
+    "|[{decimal}][0-9]+)(?:[eE][-+]?[0-9]+)?[{blanks}]*[{signs}]?[{blanks}]*$"
+)
+NUMBER_TEXTS = {
+    decimal: _NUMBER.format(blanks=BLANKS, signs=SIGNS, decimal=decimal, thousands=thousands)
+    for decimal, thousands in (".,", ",.")
+}
+DROPPED = {decimal: f"[{BLANKS}{SIGNS}'\u2019+{thousands}]" for decimal, thousands in (".,", ",.")}
+
 
 @dataclass(frozen=True)
 class TensorInput:
@@ -98,6 +113,7 @@ class TensorInput:
             ``None`` if the bytes are the pixels, or there is no image.
         limits: Of numbers, the largest size of each column's values; empty: any finite number.
         booleans: Of texts, the columns whose categories are true and false.
+        decimals: Of numbers, by column the decimal mark of those that training read from texts.
     """
 
     name: str
@@ -106,6 +122,7 @@ class TensorInput:
     image_shape: tuple[int, int, int] | None = None
     limits: tuple[float, ...] = ()
     booleans: tuple[str, ...] = ()
+    decimals: Mapping[str, str] = field(default_factory=dict)
 
     @functools.cached_property
     def sizes(self) -> npt.NDArray[np.float64]:
@@ -189,6 +206,8 @@ def make_feed(columns: Columns, inputs: Sequence[TensorInput]) -> dict[str, npt.
     try:
         for tensor in inputs:
             values = [columns[name] for name in tensor.columns]
+            for name, decimal in tensor.decimals.items():
+                values[tensor.columns.index(name)] = read_numbers(columns[name], decimal)
             check_kinds(values, tensor)
             if tensor.dtype == IMAGE:
                 feed[tensor.name] = _make_image(values[0], tensor.image_shape)
@@ -219,6 +238,29 @@ def make_feed(columns: Columns, inputs: Sequence[TensorInput]) -> dict[str, npt.
                         _refuse(name, number, value, f"a number up to {MAX_FLOAT:.3g}")
         raise
     return feed
+
+
+def read_numbers(column: Values, decimal: str) -> Values:
+    """Return a column with the texts that are numbers or gaps read as such.
+
+    Args:
+        column: Raw values.
+        decimal: The decimal mark, a point or a comma; the other one parts thousands.
+
+    >>> read_numbers(["1.234,5 €", "12 %", "n/a", 7, "many"], ",")
+    [1234.5, 12.0, None, 7, 'many']
+    """
+
+    def read(text: str) -> float | str | None:
+        if text.strip(BLANKS) in GAPS:
+            return None
+        if not re.fullmatch(NUMBER_TEXTS[decimal], text):
+            return text
+        return float(re.sub(DROPPED[decimal], "", text).replace(decimal, "."))
+
+    if isinstance(column, np.ndarray) and column.dtype.kind not in "OU":
+        return column
+    return [read(value) if isinstance(value, str) else value for value in column]
 
 
 def check_kinds(columns: Sequence[Values], tensor: TensorInput) -> None:
@@ -360,6 +402,7 @@ def _compile_inputs(session: Any, inputs: Sequence[TensorInput]) -> tuple[Tensor
                 tensor.image_shape,
                 tensor.limits,
                 tensor.booleans,
+                tensor.decimals,
                 filling,
             )
         )
@@ -610,18 +653,21 @@ def _parse_input(content: Any) -> TensorInput:
         and shape[2] in (1, 3)
     )
     limits, booleans = (tuple(content.get(key, ())) for key in ("limits", "booleans"))
+    decimals = dict(content.get("decimals", {}))
     if not (
         isinstance(name, str)
         and dtype in INPUT_DTYPES
         and len(limits) in (0, len(columns))
         and all(type(limit) in (int, float) and limit > 0 for limit in limits)
         and all(isinstance(column, str) for column in booleans)
+        and decimals.keys() <= set(columns)
+        and set(decimals.values()) <= NUMBER_TEXTS.keys()
         and is_shape
         and columns
         and all(isinstance(column, str) for column in columns)
     ):
         raise ValueError(f"wrong input: {str(name)[:80]}")
-    return TensorInput(name, dtype, columns, shape, limits, booleans)
+    return TensorInput(name, dtype, columns, shape, limits, booleans, decimals)
 
 
 if __name__ == "__main__":

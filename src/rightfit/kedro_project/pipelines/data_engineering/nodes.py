@@ -108,7 +108,7 @@ def encode_rows(
         The encoder; then train, validation and test: float32 features, and the integer column
         ``label``; and what the dataset is.
     """
-    encoder = fit_encoder(spec.features, rows)
+    encoder = fit_encoder(spec.features, rows, spec.list_decimals())
     card = make_data_card(
         spec,
         dataset_name=dataset_name,
