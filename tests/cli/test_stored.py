@@ -111,8 +111,6 @@ def test_result_that_the_catalog_does_not_keep_is_one_clear_error(
 
     expected = r"The catalog has no result|name must be that of a result"
     with pytest.raises(RightfitError, match=expected):
-        RightfitError, match=r"The catalog has no result|name must be that of a result"
-    ):
         project.load(name)
 
 
