@@ -96,7 +96,7 @@ def test_workflow_of_the_docs_runs_and_writes_the_verdict(
     result = ask(*(places.get(word, word) for word in words))
 
     assert result.exit_code == 3, result.output
-    assert "unsure  web_api on landsat" in result.output
+    assert "unsure  linear-000, web_api on landsat" in result.output
     assert verdict.read_text().startswith("## Models against the baseline: cannot tell")
     assert any(f"--body-file {verdict.name}" in step.get("run", "") for step in job["steps"])
 

@@ -10,7 +10,6 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 import polars as pl
-from pydantic import ValidationError
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.utils import (
     assert_all_finite,
@@ -23,13 +22,11 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from rightfit._core.errors import RightfitError
 from rightfit._core.spelling import name_some
-from rightfit._core.strict_model import list_faults
 from rightfit.api.progress_line import showing_progress
 from rightfit.api.rank import read_example
-from rightfit.api.search import NAME, SearchResult, judge_by, quality_block, search_dataset
+from rightfit.api.search import NAME, SearchResult, prepare_rows, quality_block, search_dataset
 from rightfit.api.search_arguments import FamiliesLike, StoppingLike, read_rules
-from rightfit.data.description import RESERVED_COLUMNS, DatasetBlock, DatasetSpec
-from rightfit.data.prepared import prepare_dataset
+from rightfit.data.description import RESERVED_COLUMNS, DatasetSpec
 from rightfit.data.splitting import Parted, assign_parts, draw_stratified, find_strata
 from rightfit.data.tables import read_frame, require_names
 from rightfit.measuring.targets import Quality
@@ -194,20 +191,7 @@ class _SearchingEstimator(BaseEstimator):  # type: ignore[misc]  # untyped base
                 return assign_parts(spec, labelled)
             return Parted(labelled.with_columns(part), ())
 
-        try:
-            prepared = prepare_dataset(
-                NAME,
-                DatasetBlock.model_validate(described),
-                {NAME: rows.with_columns(values)},
-                assign=assign,
-            )
-            prepared = judge_by(quality, prepared)
-        except ValidationError as err:
-            raise RightfitError("; ".join(list_faults(err))) from err
-        except ValueError as err:
-            raise RightfitError(
-                f"The search cannot be prepared: {' '.join(str(err).split())}"
-            ) from err
+        prepared = prepare_rows(described, rows.with_columns(values), quality, assign)
         if labels is not None and not has_test and is_validation.any():
             require_judgement(prepared.data_card.quality, y[is_validation], labels)
         with showing_progress(self.verbose):

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+from pydantic import ValidationError
 
 from rightfit._core.arguments import read_path
 from rightfit._core.errors import RightfitError
@@ -22,7 +23,7 @@ from rightfit._core.processes.lost_threads import require_threads
 from rightfit._core.processes.repeated_warnings import counting_repeats
 from rightfit._core.progress import Listener, report_progress
 from rightfit._core.spelling import suggest
-from rightfit._core.strict_model import read_key
+from rightfit._core.strict_model import list_faults, read_key
 from rightfit.api.candidate_measuring import (
     RawTest,
     add_settings,
@@ -52,10 +53,10 @@ from rightfit.api.search_arguments import (
 )
 from rightfit.api.stored_qualities import require_judgeable
 from rightfit.data.data_card import DataCard, describe_columns_taken
-from rightfit.data.description import DatasetBlock
+from rightfit.data.description import DatasetBlock, DatasetSpec
 from rightfit.data.prepared import PreparedDataset, prepare_dataset
 from rightfit.data.row_stream import stream_beyond_sample
-from rightfit.data.splitting import PARTS
+from rightfit.data.splitting import PARTS, Parted, assign_parts
 from rightfit.data.tables import RawTableError, Table, read_frame, read_records, require_names
 from rightfit.measuring.hardware.environment import describe_environment
 from rightfit.measuring.profiles.stored_predictions import load_predictions
@@ -464,9 +465,25 @@ def _prepare(
     settings |= stated
     if faults := explain_faults("", {"dataset": settings}, ["dataset"], DatasetBlock):
         raise RightfitError("; ".join(faults))
+    return prepare_rows(settings, frame, quality)
+
+
+def prepare_rows(
+    block: Mapping[str, object],
+    frame: Table,
+    quality: Quality | None,
+    assign: Callable[[DatasetSpec, pl.DataFrame], Parted] = assign_parts,
+) -> PreparedDataset:
+    """Prepare a table as a dataset's block describes it; see :func:`prepare_dataset`.
+
+    Raises:
+        RightfitError: If the block is not right, or the table or the metric does not fit it.
+    """
     try:
-        block = DatasetBlock.model_validate(settings)
-        return judge_by(quality, prepare_dataset(NAME, block, {NAME: frame}))
+        described = DatasetBlock.model_validate(block)
+        return judge_by(quality, prepare_dataset(NAME, described, {NAME: frame}, assign=assign))
+    except ValidationError as err:
+        raise RightfitError("; ".join(list_faults(err))) from err
     except ValueError as err:
         reason = " ".join(str(err).split())
         raise RightfitError(f"The search cannot be prepared: {reason}") from err
