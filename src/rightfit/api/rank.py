@@ -263,7 +263,7 @@ class Ranking:
             self.applications,
             self.rules,
             self.earlier,
-            {name: read_profiles(table) for name, table in self._tables.items()},
+            self._judged_tables,
         )
 
     @cached_property
@@ -286,13 +286,10 @@ class Ranking:
     def fleets(self) -> dict[str, dict[str, Fleet]]:
         """Winners on each kind of machine, by application and dataset; empty where there is one."""
         return {
-            name: rank_fleet(
-                ranking,
-                read_profiles(self._tables[name]) if name in self._tables else self._profile_table,
-                self.rules,
+            (name := ranking.assessment.name): rank_fleet(
+                ranking, self._judged_tables.get(name, self._profile_table), self.rules
             )
             for ranking in self.ranked
-            for name in (ranking.assessment.name,)
         }
 
     @cached_property
@@ -315,6 +312,10 @@ class Ranking:
             name: replace_qualities(table, whole.filter(application=name))
             for name in whole["application"].unique(maintain_order=True)
         }
+
+    @cached_property
+    def _judged_tables(self) -> dict[str, ProfileTable]:
+        return {name: read_profiles(table) for name, table in self._tables.items()}
 
     @cached_property
     def _profile_table(self) -> ProfileTable:
