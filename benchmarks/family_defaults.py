@@ -51,6 +51,7 @@ from rightfit.models.family import TrainingData, TrainingRun
 from rightfit.models.quality.standard_errors import standard_error
 from rightfit.models.registry import get_family
 from rightfit.params.defaults import read_default
+from rightfit.params.evaluation import EvaluationParams
 from rightfit.ranking.applications.applications import Applications
 from rightfit.searching.cell import study_name
 from rightfit.searching.parallel.planned_search import complete_search, plan_search
@@ -82,14 +83,6 @@ DEFAULTS = {  # estimators by task, without any argument but silence
     "svm": ("sklearn.svm", "SVC", "", {}),
     "knn": ("sklearn.neighbors", "KNeighborsClassifier", "", {}),
 }
-
-
-class _Servings(NamedTuple):
-    """Serving configurations that the search counts with, as in parameters_evaluation.yml."""
-
-    runtimes: tuple[str, ...] = ("native", "onnx")
-    n_threads: tuple[int | Any, ...] = (1, "all")
-    devices: tuple[str, ...] = ("cpu",)
 
 
 class Compared(NamedTuple):
@@ -145,7 +138,7 @@ def compare(table: str, model: str, budget_cpu_s: float) -> Compared | None:
             cell,
             training,
             Applications(read_samples()),
-            _Servings(),
+            EvaluationParams.model_validate(read_default("evaluation")),
             studies=StudyStore(Path(name) / "searches", None),
             siblings={},
             n_searches=1,
