@@ -102,7 +102,9 @@ def hold_early(root: Path) -> pl.DataFrame:
     rows = []
     for run in runs.values():
         speed = Measured(reference, settings)
-        first = [replace(each, state=replace(each.state, rounds=each.rounds[:2])) for each in run]
+        first = [
+            replace(each, state=replace(each.state, rounds=tuple(each.rounds[:2]))) for each in run
+        ]
         by_threads = tell_at_usual_speed(first, speed)
         overall = pool_spreads(by_threads)
         for whole, early in zip(tell_at_usual_speed(run, speed), by_threads, strict=True):
