@@ -86,17 +86,17 @@ def print_rows(title: str, table: pl.DataFrame) -> None:
 def hold_early(root: Path) -> pl.DataFrame:
     """Tell for each profile and metric whether its first two processes' interval holds the rest."""
     store = JsonStore(root / OUTPUT / "measurements")
-    records = {key: store.get_record(key, MeasurementState) for key in store.keys()}
-    states = {key: state for key, state in records.items() if state and state.rounds}
-    [reference] = [states.pop(key) for key in list(states) if key.startswith("reference-")]
+    keys = store.keys()
+    [reference] = [read_state(store, key) for key in keys if key.startswith("reference-")]
+    states = [read_state(store, key) for key in keys if not key.startswith("reference-")]
     settings = EvaluationParams.model_validate(read_default("evaluation")).settings
     # a stored state does not say how it is served, but the time that it took is in its profile
     profiles = read_profiles(root).select("n_threads", pl.col("measured_how").struct.unnest())
     n_threads = dict(profiles.select("measured_s", "n_threads").iter_rows())
     runs: dict[str, list[Measured]] = {}
-    for state in states.values():
+    for state in states:
         measured_s = sum(process.total_ms for process in state.rounds) / MS_PER_S
-        if measured_s in n_threads:
+        if state.rounds and measured_s in n_threads:
             measured = Measured(state, settings, n_threads=n_threads[measured_s])
             runs.setdefault(state.rounds[0].block.partition(".")[0], []).append(measured)
     rows = []
@@ -139,10 +139,15 @@ def read_reference_runs(root: Path) -> list[float]:
     store = JsonStore(root / OUTPUT / "measurements")
     runs: dict[str, list[float]] = {}
     for path in store.folder.glob("reference-*.json"):
-        state = store.get_record(path.stem, MeasurementState) or MeasurementState()
+        state = read_state(store, path.stem)
         for block, figure in read_percentile(state, MEDIAN).items():
             runs.setdefault(block.partition(".")[0], []).append(figure)
     return [float(np.median(figures)) for figures in runs.values() if len(figures) > 1]
+
+
+def read_state(store: JsonStore, key: str) -> MeasurementState:
+    """Return a stored measurement, an empty one where the key holds something else."""
+    return store.get_record(key, MeasurementState) or MeasurementState()
 
 
 def read_profiles(root: Path) -> pl.DataFrame:
