@@ -3,9 +3,7 @@
 ``python benchmarks/measuring/between_runs.py DATA_ROOT DATA_ROOT ...`` compares the data folders of
 runs of one project that measured the same candidates. Prints
 
-- what ``level_error_pct`` was learnt from: how the p50 of a small model in numpy, as the reference
-  is, differs between the four recordings of ``benchmarks/recorded/processes.parquet``;
-- the same of the reference in the given runs, which taught nothing;
+- how the p50 of the reference differs between them;
 - for each metric, what profiles differ by between two runs beside what all of a dataset share: root
   mean square of the logarithm, what their intervals tell, and the share of differences that two
   intervals of 95 % hold, by threads, for cascades, which are timed in blocks of their own, and for
@@ -37,20 +35,16 @@ from rightfit.measuring.worker.units import MS_PER_S
 from rightfit.params.defaults import read_default
 from rightfit.params.evaluation import EvaluationParams
 
-RECORDED = Path(__file__).resolve().parents[1] / "recorded" / "processes.parquet"
-SMALL = "linear native"
 OUTPUT = "07_model_output"
 COMPARED = ("latency_p50_ms", "latency_p95_ms", "latency_p99_ms", "throughput_rows_per_s")
 KEYS = ("dataset", "name", "runtime", "n_threads", "request_path")
 
 
 def main() -> None:
-    """Compare recordings, then the given runs."""
+    """Compare the given runs."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("roots", type=Path, nargs="*")
     roots = parser.parse_args().roots
-    recorded = pl.read_parquet(RECORDED).filter(model=SMALL).group_by("recording")
-    describe("recordings", recorded.agg(pl.col("latency_p50_ms").median())["latency_p50_ms"])
     if roots:
         describe("reference", pl.Series(v for root in roots for v in read_reference_runs(root)))
     tables = [read_profiles(root) for root in roots]
