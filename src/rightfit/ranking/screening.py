@@ -60,20 +60,21 @@ def could_be_chosen(
             _ends(rivals, application, favourable=favourable) for favourable in (True, False)
         )
         limits = _find_limits(rivals, application)
-        may_keep = _keeps(best, limits, unknown=True)
-        # what is lost beside the best is judged on the same rows, so the best one's interval says
-        # nothing of it
+        # A loss beside the best is judged on the same rows: intervals say too little of it.
+        values = {metric: _floats(rivals[metric]) for metric in worst}
+        relative = [limit for limit in limits if limit.kind == "max_degradation"]
         absolute = [limit for limit in limits if limit.kind != "max_degradation"]
-        surely_keeps = may_keep & _keeps(worst, absolute, unknown=False)
-        is_beaten = _is_beaten(rivals, application, limits, surely_keeps, equal_within)
-        chosen[mine] |= may_keep & ~is_beaten
+        surely_keeps = _keeps(worst, absolute, unknown=False)
+        surely_keeps &= _keeps(values, relative, unknown=False)
+        is_beaten = _is_beaten(rivals, application, surely_keeps, equal_within)
+        chosen[mine] |= _keeps(best, limits, unknown=True) & ~is_beaten
     return [bool(answer) for answer in chosen]
 
 
 def _find_limits(profiles: pl.DataFrame, application: Application) -> Sequence[Limit]:
     """Resolve limits against the best measured so far: one still to come only raises a bound."""
     best = {
-        metric: np.max(values, initial=-math.inf, where=~np.isnan(values))
+        metric: np.asarray(np.max(values, initial=-math.inf, where=~np.isnan(values)))
         for metric, constraint in application.constraints.items()
         if constraint.max_degradation is not None
         for values in [_floats(profiles[metric])]
@@ -82,11 +83,7 @@ def _find_limits(profiles: pl.DataFrame, application: Application) -> Sequence[L
 
 
 def _is_beaten(
-    profiles: pl.DataFrame,
-    application: Application,
-    limits: Sequence[Limit],
-    surely_keeps: Bools,
-    equal_within: float,
+    profiles: pl.DataFrame, application: Application, surely_keeps: Bools, equal_within: float
 ) -> Bools:
     """Tell which profiles have less utility than another that is sure to be allowed."""
     is_same = profiles["candidate"].to_numpy()[:, None] == profiles["candidate"].to_numpy()[None, :]
@@ -100,14 +97,8 @@ def _is_beaten(
         leader = int(np.argmax(np.where(surely_keeps, reached, -1.0)))
         loss[:, leader] -= np.where(loss[:, leader] > 0, 0.0, equal_within)
         loss[leader, leader] = 0.0
-    beaten = _is_below(profiles, application, by=loss)
-    allowed = np.broadcast_to(surely_keeps[None, :], beaten.shape).copy()
-    for limit in limits:
-        if limit.kind == "max_degradation":  # a better one may still be measured elsewhere
-            quality = _floats(profiles[limit.metric])
-            is_near = quality >= limit.bound
-            allowed &= is_near[None, :] | (quality[None, :] >= quality[:, None])
-    result: Bools = np.asarray((beaten & allowed).any(axis=1))
+    is_below = _is_below(profiles, application, by=loss)
+    result: Bools = np.asarray((is_below & surely_keeps[None, :]).any(axis=1))
     return result
 
 

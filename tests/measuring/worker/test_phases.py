@@ -87,6 +87,14 @@ class Clock:
         self.cpu_ns += CALL_NS
         self.n_waits += self._waits
 
+    def install(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(phases.time, "perf_counter_ns", lambda: self.wall_ns)
+        monkeypatch.setattr(phases.time, "process_time_ns", lambda: self.cpu_ns)
+        monkeypatch.setattr(phases, "_count_waits", lambda: self.n_waits)
+        monkeypatch.setattr(
+            phases, "time_calls", functools.partial(time_calls, clock_ns=lambda: self.wall_ns)
+        )
+
 
 @pytest.mark.parametrize(
     ("taken_ns", "n_waits", "slice_ns", "samples_ns"),
@@ -101,17 +109,27 @@ def test_time_that_others_took_is_left_out_of_a_slice(
     taken_ns: int, n_waits: int, slice_ns: int, samples_ns: list[int], monkeypatch: Any
 ) -> None:
     clock = Clock(taken_ns=taken_ns, n_waits=n_waits)
-    monkeypatch.setattr(phases.time, "perf_counter_ns", lambda: clock.wall_ns)
-    monkeypatch.setattr(phases.time, "process_time_ns", lambda: clock.cpu_ns)
-    monkeypatch.setattr(phases, "_count_waits", lambda: clock.n_waits)
-    monkeypatch.setattr(
-        phases, "time_calls", functools.partial(time_calls, clock_ns=lambda: clock.wall_ns)
-    )
+    clock.install(monkeypatch)
     slices = phases._Slices(itertools.cycle([0]), slice_ns / NS_PER_MS, has_threads=False)
 
     slices.time(clock.call)
 
     assert slices.read_samples_ns().tolist() == samples_ns
+
+
+def test_call_that_is_longer_than_the_longest_slice_has_one_to_itself(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    clock = Clock(taken_ns=29 * NS_PER_MS - CALL_NS, n_waits=1)
+    clock.install(monkeypatch)
+    estimated_ms = 30.0  # a little too much
+    slices = phases._Slices(
+        itertools.cycle([0]), phases.choose_slice_ms(2.0, estimated_ms), has_threads=True
+    )
+
+    slices.time(clock.call)
+
+    assert clock.wall_ns == 29 * NS_PER_MS
 
 
 def test_pieces_that_others_interrupted_tell_no_call_while_others_do() -> None:

@@ -68,7 +68,7 @@ N_OVERHEAD_CALLS = 500
 PIECE_NS = NS_PER_MS // 4  # of a slice whose CPU time is read at once, or one call
 MAX_TAKEN_SHARE = 0.05  # of a piece whose single calls count
 MIN_SLICE_CALLS = 5
-LONGEST_SLICE = 10  # times the usual length, for so many calls
+LONGEST_SLICE = 10  # times the usual length, for so many calls; a longer call has one to itself
 
 
 def open_bundle(
@@ -146,7 +146,8 @@ class Contender:
         self._files_mib = request.files_mib or memory.files_mib()
         best = find_best_batch(self._tried)
         self._best = best
-        call_ms, batch_ms = float(np.median(first_ns)) / NS_PER_MS, best.wall_ms / best.n_calls
+        call_ms = float(np.median(first_ns)) / NS_PER_MS
+        batch_ms = best.batch_size * MS_PER_S / best.rows_per_s  # without what others took
         self._rows, self._batches = (
             _Slices(inputs, choose_slice_ms(request.slice_ms, ms), has_threads=has_threads)
             for inputs, ms in (
@@ -154,7 +155,9 @@ class Contender:
                 (itertools.cycle(_cut_batches(pool, best.batch_size)), batch_ms),
             )
         )
-        self.ready = Ready(call_ms, self._rows.slice_ms, self._batches.slice_ms)
+        self.ready = Ready(
+            call_ms, max(call_ms, self._rows.slice_ms), max(batch_ms, self._batches.slice_ms)
+        )
         self._spent_ns = time.perf_counter_ns() - start_ns
 
     def time_slice(self, *, is_batch: bool) -> SliceTimed:
@@ -296,13 +299,12 @@ class _Slices:
 
 
 def choose_slice_ms(slice_ms: float, call_ms: float) -> float:
-    """Return how long a slice of a model is: of a slow one it is few calls, at least one.
+    """Return after what time a slice starts no further call: a slow model's is few calls, or one.
 
     >>> [choose_slice_ms(2.0, call_ms) for call_ms in (0.01, 1.0, 8.0, 30.0)]
-    [2.0, 5.0, 20.0, 30.0]
+    [2.0, 5.0, 20.0, 20.0]
     """
-    longest_ms = max(call_ms, LONGEST_SLICE * slice_ms)
-    return max(slice_ms, min(MIN_SLICE_CALLS * call_ms, longest_ms))
+    return max(slice_ms, min(MIN_SLICE_CALLS * call_ms, LONGEST_SLICE * slice_ms))
 
 
 def _count_waits() -> int:

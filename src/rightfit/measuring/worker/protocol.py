@@ -147,7 +147,7 @@ class Ready:
     """The model is loaded and warm; the process waits for slices."""
 
     call_ms: float  # of one row
-    row_slice_ms: float  # length of a slice of single rows
+    row_slice_ms: float  # what a slice of single rows takes
     batch_slice_ms: float  # of batches
     child: int = 0  # its number, filled in by who receives the answer
 
