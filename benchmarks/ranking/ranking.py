@@ -10,8 +10,15 @@ the applications are the shipped ones. The last line is JSON:
 - ``smaa_s``: shares of weight space of 100 candidates for four applications, in seconds;
 - ``coverage``: share of simulated measurements of a known truth in which the rank intervals of all
   candidates contain their true ranks; the least of the four applications;
-- ``best_held_equal``: share of runs in which the candidates tied with the winner include the true
-  best, where all are as good as equal; the least of the four applications;
+- ``coverage_noise``: as ``coverage``, but measured as the product does it, screening included, with
+  recorded noise of processes (``measuring/record_processes.py``); the least of all recordings;
+- ``best_held``: share of runs in recorded noise in which the candidates tied with the winner
+  include the true best, the least of all recordings and applications; ``tied_with_winner``: how
+  many they are on average, over all recordings and applications; ``best_held_equal``: as
+  ``best_held``, but of candidates as good as equal with normal errors;
+- ``interval_covers_screened``, ``interval_covers``: share of single intervals of a cost in that
+  noise that contain the truth, of what was screened out after two to five processes, and of the
+  rest;
 - ``selection_bias``, ``corrected_bias``: mean error of the winners' measured quality, and of the
   corrected one; the largest over 200 to 10,000 test rows and 5 to 40 candidates.
   ``corrected_covers``: share of its intervals that contain the truth, the least of them;
@@ -31,14 +38,9 @@ from pathlib import Path
 
 import numpy as np
 import yaml
-from simulated_studies import (
-    Coverage,
-    judge_chances,
-    judge_ranks,
-    judge_winners,
-    make_profiles,
-    simulate_truth,
-)
+from rank_coverage import Coverage, InNoise, measure_coverage, measure_normally
+from simulated_processes import load_noise
+from simulated_studies import judge_chances, judge_winners, make_profiles, simulate_truth
 
 from rightfit.params.applications import ApplicationsParams
 from rightfit.params.defaults import complete_parameters
@@ -91,14 +93,31 @@ def time_all(
 def check_coverage(
     n_runs: int, applications: ApplicationsParams, rules: RankingRules
 ) -> dict[str, float]:
-    """Check rank intervals of candidates that differ, and of such as are as good as equal."""
-    differing = judge_ranks(n_runs, applications, rules)
-    _print_coverage("candidates that differ", differing)
-    equal = judge_ranks(n_runs, applications, rules, crowdings=(NEARLY_EQUAL,))
+    """Check rank intervals under normal errors and under recorded noise."""
+    normal = measure_coverage(n_runs, applications, rules, measure_normally)
+    _print_coverage("normal errors", normal)
+    equal = measure_coverage(
+        n_runs, applications, rules, measure_normally, crowdings=(NEARLY_EQUAL,)
+    )
     _print_coverage("candidates as good as equal", equal)
+    in_noise: list[Coverage] = []
+    covered: dict[bool, list[bool]] = {True: [], False: []}
+    for name, noise in load_noise().items():
+        measure = InNoise(noise, applications)
+        coverages = measure_coverage(n_runs, applications, rules, measure)
+        _print_coverage(f"recorded noise, {name}", coverages)
+        print(f"processes a candidate, on average: {np.mean(measure.n_processes):.1f}")
+        in_noise += coverages.values()
+        for was_screened, inside in measure.covered.items():
+            covered[was_screened] += inside
     return {
-        "coverage": min(coverage.joint for coverage in differing.values()),
+        "coverage": min(coverage.joint for coverage in normal.values()),
+        "coverage_noise": min(coverage.joint for coverage in in_noise),
+        "best_held": min(coverage.best for coverage in in_noise),
+        "tied_with_winner": float(np.mean([coverage.tied for coverage in in_noise])),
         "best_held_equal": min(coverage.best for coverage in equal.values()),
+        "interval_covers_screened": float(np.mean(covered[True])),
+        "interval_covers": float(np.mean(covered[False])),
     }
 
 
@@ -167,8 +186,15 @@ def read_parameters() -> tuple[ApplicationsParams, RankingRules]:
 
 def repeat_applications(applications: ApplicationsParams) -> ApplicationsParams:
     """Repeat the shipped applications under new names until there are ten."""
-    repeated = itertools.islice(itertools.cycle(applications.items()), N_APPLICATIONS)
-    return ApplicationsParams({f"{name}_{i}": block for i, (name, block) in enumerate(repeated)})
+    shipped = list(applications.items())
+    return ApplicationsParams(
+        {
+            shipped[i][0] if i < len(shipped) else f"{shipped[i % len(shipped)][0]}_{i}": shipped[
+                i % len(shipped)
+            ][1]
+            for i in range(N_APPLICATIONS)
+        }
+    )
 
 
 def time_ranking(n: int, applications: ApplicationsParams, rules: RankingRules) -> float:

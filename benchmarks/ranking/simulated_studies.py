@@ -24,7 +24,7 @@ from rightfit.ranking.explanation.selection_bias import correct_winner
 
 Floats = npt.NDArray[np.float64]
 
-N_CANDIDATES, N_TEST_ROWS = 20, 2_000  # of the studies that rank coverage is checked on
+N_CANDIDATES = 20  # of the studies that rank coverage is checked on
 CROWDINGS = (1.0, 10.0)
 ROW_CORRELATION = 0.8  # of how hard a row is for two candidates, on the probit scale
 Z_95 = 1.959963984540054
@@ -118,54 +118,6 @@ def measure_costs(truth: dict[str, Floats], rng: np.random.Generator) -> dict[st
             seen[f"{metric}_low"] = seen[metric] * np.exp(-Z_95 * error)
             seen[f"{metric}_high"] = seen[metric] * np.exp(Z_95 * error)
     return seen
-
-
-@dataclass(frozen=True)
-class Coverage:
-    """How well rank intervals hold.
-
-    Args:
-        joint: Share of runs in which the intervals of all candidates contain their true ranks.
-        single: Share of intervals that do.
-        width: Mean number of candidates that a candidate is tied with.
-        best: Share of runs in which the candidates tied with the winner include the true best.
-        tied: Mean number of candidates tied with the winner, itself included.
-    """
-
-    joint: float
-    single: float
-    width: float
-    best: float
-    tied: float
-
-
-def judge_ranks(
-    n_runs: int,
-    applications: ApplicationsParams,
-    rules: RankingRules,
-    *,
-    crowdings: tuple[float, ...] = CROWDINGS,
-) -> dict[str, Coverage]:
-    """Return how often rank intervals contain the true ranks, by application."""
-    rng = np.random.default_rng(1)
-    rules = rules.model_copy(update={"n_draws": 1})  # selection probabilities are not looked at
-    runs: dict[str, list[tuple[float, ...]]] = {}
-    for run in range(n_runs):
-        truth = simulate_truth(N_CANDIDATES, rng, crowding=crowdings[run % len(crowdings)])
-        true_ranks = rank_applications(tabulate_metrics(truth), applications, rules)
-        hits = draw_hits(truth["quality"], N_TEST_ROWS, rng)
-        measured = tabulate_metrics(measure_qualities(hits) | measure_costs(truth, rng))
-        for true, ranked in zip(
-            true_ranks, rank_applications(measured, applications, rules), strict=True
-        ):
-            inside = (ranked.rank_low <= true.rank) & (true.rank <= ranked.rank_high)
-            width = float((ranked.rank_high - ranked.rank_low).mean())
-            tied = ranked.rank_low == 1
-            best = float(tied[np.flatnonzero(true.rank == 1)[0]])
-            runs.setdefault(true.assessment.name, []).append(
-                (float(inside.all()), float(inside.mean()), width, best, float(tied.sum()))
-            )
-    return {name: Coverage(*map(float, np.mean(rows, axis=0))) for name, rows in runs.items()}
 
 
 @dataclass(frozen=True)
