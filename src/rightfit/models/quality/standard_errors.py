@@ -92,13 +92,16 @@ def share_error(name: str, raw: float, counts: npt.NDArray[np.int64]) -> float:
     return math.sqrt(max(variance, 0.0))
 
 
-def find_deviations(metric: QualityMetric, labels: Array, answers: Array) -> Floats:
+def find_deviations(
+    metric: QualityMetric, labels: Array, answers: Array, *, effects: Floats | None = None
+) -> Floats:
     """Return what rows or resamples add to the deviation of a quality.
 
     Args:
         metric: The dataset's metric.
         labels: True class positions or values, shape (n_rows,).
         answers: The answers, shape (n_rows, n_outputs).
+        effects: What :func:`find_contributions` returns; ``None``: it is asked.
 
     Returns:
         At most ``MAX_DEVIATIONS`` numbers of mean 0, in an order that the labels alone decide; the
@@ -106,7 +109,8 @@ def find_deviations(metric: QualityMetric, labels: Array, answers: Array) -> Flo
         the ROC AUC DeLong's placements (Biometrics 44, 1988), for other metrics their rows'
         influence, or values of a bootstrap where that is not known.
     """
-    effects = find_contributions(metric, labels, answers)
+    if effects is None:
+        effects = find_contributions(metric, labels, answers)
     if effects is None:
         n_drawn = min(len(labels), N_RESAMPLED_ROWS)
         values = resample(metric, labels, answers, n_draws=N_RESAMPLES, n_rows=n_drawn, seed=_SEED)
