@@ -273,6 +273,7 @@ def test_size_says_how_many_of_which_machine_at_several_rates(ask: Ask, tmp_path
     sized = ask(
         *command, "--load", f"board={tmp_path}/load.json", "--prices", tmp_path / "prices.yml"
     )
+    as_json = ask(*command[:-2], "--load", f"board={tmp_path}/load.json", "--json")
     (tmp_path / "prices.yml").write_text("board: {price_per_hour: -1}")
     bad = ask(
         *command, "--load", f"board={tmp_path}/load.json", "--prices", tmp_path / "prices.yml"
@@ -283,6 +284,10 @@ def test_size_says_how_many_of_which_machine_at_several_rates(ask: Ask, tmp_path
     assert sized.exit_code == 0, sized.output
     rows = [line.split("  ") for line in sized.output.splitlines() if " board " in line]
     assert [row[0] for row in rows] == ["100", "2,000"]
+    table = json.loads(as_json.output)
+    assert (table["application"], table["unit"]) == ("web_api", "requests")
+    assert [group["rate_per_s"] for group in table["instances"]] == [100]
+    assert table["servers"][0]["disturbed"] is make_load_curve().disturbed
     assert (bad.exit_code, missing.exit_code, patch.exit_code) == (1, 1, 2)
     assert "prices.yml must hold lines such as" in bad.output
     assert "board.price_per_hour: Input should be greater than or equal to 0" in bad.output

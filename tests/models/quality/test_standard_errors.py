@@ -122,6 +122,15 @@ def test_correlation_of_a_constant_prediction_has_no_error() -> None:
     assert not effects.any()
 
 
+def test_average_precision_without_a_positive_row_has_no_error() -> None:
+    metric = QualityMetric(name="average_precision", worst=0.0, best=1.0)
+
+    effects = find_contributions(metric, np.zeros(3, np.int64), np.array([[0.9, 0.1]] * 3))
+
+    assert effects is not None
+    assert not effects.any()
+
+
 def test_many_rows_are_added_up_alike_for_all_candidates() -> None:
     labels = (np.random.default_rng(1).uniform(size=5_000) < 0.5).astype(np.int64)
     metric = QualityMetric(name="accuracy", worst=0.0, best=1.0)

@@ -38,6 +38,7 @@ NO_TARGETS = "no targets were given"
 
 CONFIDENCE = 0.95
 Z_95 = NormalDist().inv_cdf((1 + CONFIDENCE) / 2)
+COUNTED = ("accuracy", "balanced_accuracy")  # metrics whose intervals follow from counts of hits
 N_DRAWS = 4_000
 # A bootstrap computes the metric on two million rows in all, but 200 times at least: one or two
 # seconds for any scorer of scikit-learn and up to ten thousand rows.
@@ -202,11 +203,14 @@ def judge_rows(
 
     def score(among: npt.NDArray[np.bool_]) -> tuple[tuple[float, float, float], Floats]:
         labels, answers = targets[among], predictions[among]
-        raw, deviations = metric.score(labels, answers), find_deviations(metric, labels, answers)
-        if quick and find_contributions(metric, labels, answers) is None:
+        raw, effects = metric.score(labels, answers), find_contributions(metric, labels, answers)
+        deviations = find_deviations(metric, labels, answers, effects=effects)
+        if quick and effects is None:
             half_width = Z_95 * float(np.sqrt((deviations**2).sum()))
             return (raw, raw - half_width, raw + half_width), deviations
-        return (raw, *quality_interval(metric, labels, answers, seed=seed)), deviations
+        if effects is None or metric.name in COUNTED:
+            return (raw, *quality_interval(metric, labels, answers, seed=seed)), deviations
+        return (raw, *_normal_interval(metric, raw, effects)), deviations
 
     figures, deviations = score(rows)
     has_final = final_rows is not None and final_rows.any()
@@ -278,7 +282,7 @@ def quality_interval(
         predictions: Class probabilities, shape (n_rows, n_classes), or values, shape (n_rows, 1).
         seed: Seed of the draws.
     """
-    if metric.name in ("accuracy", "balanced_accuracy"):
+    if metric.name in COUNTED:
         hits = metric.decide(predictions).argmax(axis=1) == targets
         if metric.name == "accuracy":
             return share_interval(int(hits.sum()), len(hits))
@@ -288,14 +292,18 @@ def quality_interval(
             for part in (hits[targets == label] for label in np.unique(targets))
         ]
         return _middle(np.mean(recalls, axis=0))
-    contributions = find_contributions(metric, targets, predictions)
-    if contributions is None:
+    effects = find_contributions(metric, targets, predictions)
+    if effects is None:
         n_rows = len(targets)
         n_draws = min(MAX_BOOTSTRAP_DRAWS, max(MIN_BOOTSTRAP_DRAWS, N_BOOTSTRAP_ROWS // n_rows))
         draws = resample(metric, targets, predictions, n_draws=n_draws, n_rows=n_rows, seed=seed)
         return _middle(draws)
-    raw, error = metric.score(targets, predictions), float(np.sqrt((contributions**2).sum()))
-    half_width = Z_95 * error
+    return _normal_interval(metric, metric.score(targets, predictions), effects)
+
+
+def _normal_interval(metric: QualityMetric, raw: float, effects: Floats) -> tuple[float, float]:
+    """Return the interval by the rows' influence, of a ROC AUC on the logit scale."""
+    half_width = Z_95 * float(np.sqrt((effects**2).sum()))
     if metric.name != "roc_auc":
         return raw - half_width, raw + half_width
     if not 0 < raw < 1:

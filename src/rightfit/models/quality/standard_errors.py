@@ -92,13 +92,16 @@ def share_error(name: str, raw: float, counts: npt.NDArray[np.int64]) -> float:
     return math.sqrt(max(variance, 0.0))
 
 
-def find_deviations(metric: QualityMetric, labels: Array, answers: Array) -> Floats:
+def find_deviations(
+    metric: QualityMetric, labels: Array, answers: Array, *, effects: Floats | None = None
+) -> Floats:
     """Return what rows or resamples add to the deviation of a quality.
 
     Args:
         metric: The dataset's metric.
         labels: True class positions or values, shape (n_rows,).
         answers: The answers, shape (n_rows, n_outputs).
+        effects: What :func:`find_contributions` returns; ``None``: it is asked.
 
     Returns:
         At most ``MAX_DEVIATIONS`` numbers of mean 0, in an order that the labels alone decide; the
@@ -106,7 +109,8 @@ def find_deviations(metric: QualityMetric, labels: Array, answers: Array) -> Flo
         the ROC AUC DeLong's placements (Biometrics 44, 1988), for other metrics their rows'
         influence, or values of a bootstrap where that is not known.
     """
-    effects = find_contributions(metric, labels, answers)
+    if effects is None:
+        effects = find_contributions(metric, labels, answers)
     if effects is None:
         n_drawn = min(len(labels), N_RESAMPLED_ROWS)
         values = resample(metric, labels, answers, n_draws=N_RESAMPLES, n_rows=n_drawn, seed=_SEED)
@@ -155,8 +159,8 @@ def find_contributions(metric: QualityMetric, labels: Array, answers: Array) -> 
         return _find_placements(labels == 1, answers[:, 1])
     if metric.name in ("roc_auc_ovr", "average_precision"):
         find = _find_placements if metric.name == "roc_auc_ovr" else _find_precision_effects
-        classes = np.unique(labels) if answers.shape[1] > 2 else np.array([1])
-        by_class = [find(labels == label, answers[:, label]) for label in classes]
+        columns = range(answers.shape[1]) if answers.shape[1] > 2 else [1]
+        by_class = [find(labels == column, answers[:, column]) for column in columns]
         of_classes: Floats = np.mean(by_class, axis=0)
         return of_classes
     if metric.name == "roc_auc_ovo":
@@ -238,8 +242,8 @@ def _ratio_effects(metric: QualityMetric, labels: Array, answers: Array) -> Floa
     kind, _, average = metric.name.partition("_")
     if average == "micro":
         right = (labels == predicted).astype(np.float64)
-        all_below = 2 - right if kind == "jaccard" else np.ones(len(labels))
-        return (right - right.mean() / all_below.mean() * all_below) / all_below.mean()
+        total = 2 - right if kind == "jaccard" else np.ones(len(labels))
+        return _centred((right - right.mean() / total.mean() * total) / total.mean())
     classes = np.union1d(labels, predicted) if average else [1]
     effects: Floats = np.zeros(len(labels))
     for label in classes:
@@ -352,6 +356,8 @@ def _find_precision_effects(positive: npt.NDArray[np.bool_], scores: Array) -> F
     That is the mean, over the positive rows, of the share of positive ones among the rows ranked no
     lower. A row changes its own term, and the shares at all rows ranked no higher than it.
     """
+    if not positive.any():  # it is 0
+        return np.zeros(len(positive))
     order = np.argsort(-scores, kind="stable")
     hits, ranked = positive[order], scores[order]
     n_no_lower = np.searchsorted(-ranked, -ranked, side="right")
