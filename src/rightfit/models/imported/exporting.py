@@ -100,8 +100,6 @@ def _convert(served: ServedObject, rows: RowTable, schema: InputSchema) -> bytes
         raise RightfitError(f"the converter of {library} takes numbers alone, but there are others")
     if kind == "estimator":
         model = model.booster_ if library == "lightgbm" else model.get_booster()
-    if library == "xgboost":
-        model.feature_names = None  # the converter takes numbered columns alone
     return get_family(library).export_onnx(Booster(model, schema.task), schema)
 
 

@@ -154,6 +154,10 @@ class BoosterFamily(Family):
         return prefix
 
     @abstractmethod
+    def open_file(self, path: Path) -> Any:
+        """Open a model file as users of the library save one; it raises what it stumbles over."""
+
+    @abstractmethod
     def read_trees(self, path: Path, schema: InputSchema) -> tuple[Any, bool]:
         """Read what ``save_weights`` wrote; the library raises what it stumbles over.
 
