@@ -281,6 +281,10 @@ def describe_feeds(feeds: Sequence[Feed], *, prefix: str = "") -> dict[str, Any]
 
 
 def _check_classes(classes: Sequence[str], schema: InputSchema) -> None:
+    if classes and not schema.classes:
+        raise ValueError(
+            f"it is a classifier of {name_some(classes)}, but the dataset's target is a number"
+        )
     if not schema.agrees_with(classes):
         raise ValueError(
             f"its classes are {name_some(classes)}, the dataset's are {name_some(schema.classes)}; "
