@@ -47,8 +47,8 @@ def test_own_runtime_is_measured_beside_the_librarys(tmp_path: Path) -> None:
     ("name", "message"),
     [
         ("openvino", r"There is no runtime 'openvino'; the library has \['native', 'onnx'"),
-        ("nowhere.Runtime", "There is no runtime 'nowhere.Runtime': No module named 'nowhere'"),
-        ("fakes.runtimes.Other", "has no attribute 'Other'"),
+        ("nowhere.Runtime", "There is no module 'nowhere' to hold a runtime"),
+        ("fakes.runtimes.Other", "has no 'Other'. Correct evaluation.runtimes"),
         ("rightfit.Profile", "rightfit.Profile can't be made without arguments: .*missing"),
         ("fakes.runtimes.NO_RUNTIME", r"\['list_files', 'list_imports', 'open'\] are missing"),
     ],

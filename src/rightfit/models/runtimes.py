@@ -7,7 +7,6 @@ Three come with the library; any other is named by its import path, as in
 from __future__ import annotations
 
 import functools
-import importlib
 import importlib.metadata
 import logging
 import tempfile
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from rightfit._core.errors import RightfitError
+from rightfit._core.import_path import import_by_path
 from rightfit._core.processes.codec import hash_json
 from rightfit.models.bundle import ONNX_FILE, Bundle, write_manifest
 from rightfit.models.bundle_files import (
@@ -180,15 +180,11 @@ def find_runtime(name: str) -> Runtime:
     """
     if name in RUNTIMES:
         return RUNTIMES[name]
-    module, _, attribute = name.rpartition(".")
+    runtime: Any = None
+    if "." in name:
+        runtime = import_by_path(name, kind="runtime", key="evaluation.runtimes")
     try:
-        runtime_or_class = getattr(importlib.import_module(module), attribute) if module else None
-    except (ModuleNotFoundError, AttributeError, TypeError) as err:  # TypeError: a relative name
-        raise RightfitError(f"There is no runtime {name!r}: {err}.") from err
-    try:
-        runtime: Any = (
-            runtime_or_class() if isinstance(runtime_or_class, type) else runtime_or_class
-        )
+        runtime = runtime() if isinstance(runtime, type) else runtime
     except TypeError as err:
         raise RightfitError(
             f"The runtime {name} can't be made without arguments: {err}. Name an object."
@@ -214,7 +210,7 @@ def suits_family(runtime: str, family: ServedFamily) -> bool:
 def derive_files(bundle: Bundle, runtimes: Iterable[str]) -> Bundle:
     """Write the files that runtimes derive from a bundle's model, and list them in the bundle.
 
-    What cannot be derived is logged; the model is then served by the other runtimes.
+    A file that cannot be derived is logged; the model is then served by the other runtimes.
 
     Args:
         bundle: Bundle to extend in place.

@@ -10,7 +10,7 @@ import onnx
 import polars as pl
 import pytest
 from factories.bundles import train_bundle
-from factories.configurations import least_configuration
+from factories.configurations import QUICK
 from factories.studies import fit_encoder, make_raw
 
 from rightfit.data.encoding import apply_encoder
@@ -44,7 +44,7 @@ def export(folder: Path, family: str, *, task: str) -> Path:
         labels = labels + np.linspace(0, 1, len(labels))
     schema = InputSchema(name_features(ENCODER), classes, None)
     data = TrainingData(rows, schema.cast_labels(labels), schema)
-    bundle = add_onnx(train_bundle(folder, data, family, least_configuration(family)), rows)
+    bundle = add_onnx(train_bundle(folder, data, family, QUICK[family]), rows)
     return bundle.path / "model.onnx"
 
 

@@ -289,6 +289,16 @@ def test_regression_takes_one_number(tmp_path: Path) -> None:
     np.testing.assert_allclose(answers, values, atol=1e-5)
 
 
+def test_classifier_is_refused_where_the_target_is_a_number(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="it is a classifier of 0, 1, but the dataset's target is"):
+        import_file(
+            give(write_lightgbm(tmp_path), trust=True),
+            tmp_path / "bundle",
+            schema=InputSchema(("a", "b", "c"), (), None),
+            rows=TABLE,
+        )
+
+
 @pytest.mark.long
 def test_weights_of_a_module_by_path_are_served(tmp_path: Path) -> None:
     import torch

@@ -1,7 +1,8 @@
 """Export models that somebody has to ONNX, as far as their libraries' converters reach.
 
 A graph reads a matrix where all columns are numbers and none is chosen by name, else an input for
-each column. What answers otherwise than the model is refused (``models/bundle_exports.py``).
+each column. A graph that answers otherwise than its model is refused; see
+``models/bundle_exports.py``.
 """
 
 from __future__ import annotations
@@ -100,8 +101,6 @@ def _convert(served: ServedObject, rows: RowTable, schema: InputSchema) -> bytes
         raise RightfitError(f"the converter of {library} takes numbers alone, but there are others")
     if kind == "estimator":
         model = model.booster_ if library == "lightgbm" else model.get_booster()
-    if library == "xgboost":
-        model.feature_names = None  # the converter takes numbered columns alone
     return get_family(library).export_onnx(Booster(model, schema.task), schema)
 
 

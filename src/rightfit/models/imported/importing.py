@@ -26,10 +26,8 @@ from rightfit.models.imported.first_predictions import FirstPredictions, try_obj
 from rightfit.models.imported.kinds import (
     BOOSTER_FILES,
     FAMILIES,
-    LIGHTGBM_FILE,
     PICKLE_FILE,
     SKOPS_FILE,
-    XGBOOST_FILE,
     find_family,
     name_weights,
 )
@@ -159,27 +157,12 @@ def open_native(path: Path, weights_file: str) -> tuple[Any, ModelDescription]:
         ValueError: If the library is not installed, or cannot read the file.
     """
     family: Any = get_family(FAMILIES[weights_file])
-    library = family.import_library()
+    family.import_library()
     try:
-        if weights_file == XGBOOST_FILE:
-            trees = library.Booster()
-            trees.load_model(path)
-            best = trees.attr("best_iteration")
-            if best is not None:  # the classifier stops there, a Booster alone does not
-                trees = trees[: int(best) + 1]
-        elif weights_file == LIGHTGBM_FILE:
-            trees = library.Booster(model_str=path.read_text(encoding="utf-8"))
-        else:
-            trees = library.CatBoostClassifier()
-            trees.load_model(str(path), format="cbm")
-            if trees.get_cat_feature_indices():
-                raise ValueError("it reads categories; models of a grid read numbers")
-        description = describe_object(trees)
+        trees = family.open_file(path)
+        return trees, describe_object(trees)
     except Exception as err:  # each library raises kinds of its own
         raise ValueError(f"{family.library} cannot read {path}: {first_line(err)}") from err
-    if weights_file == XGBOOST_FILE:
-        trees.feature_names = None  # the converter to ONNX takes numbered columns alone
-    return trees, description
 
 
 def import_file(
@@ -298,6 +281,10 @@ def describe_feeds(feeds: Sequence[Feed], *, prefix: str = "") -> dict[str, Any]
 
 
 def _check_classes(classes: Sequence[str], schema: InputSchema) -> None:
+    if classes and not schema.classes:
+        raise ValueError(
+            f"it is a classifier of {name_some(classes)}, but the dataset's target is a number"
+        )
     if not schema.agrees_with(classes):
         raise ValueError(
             f"its classes are {name_some(classes)}, the dataset's are {name_some(schema.classes)}; "

@@ -1,4 +1,4 @@
-"""What the families of boosted trees from other libraries have in common."""
+"""The common base of the families of boosted trees from other libraries."""
 
 from __future__ import annotations
 
@@ -152,6 +152,10 @@ class BoosterFamily(Family):
         prefix = replace(model, trees=keep_rounds(model.trees, n_steps))
         self.set_serving(prefix, n_threads=model.n_threads, device="cpu")
         return prefix
+
+    @abstractmethod
+    def open_file(self, path: Path) -> Any:
+        """Open a model file as users of the library save one; it raises what it stumbles over."""
 
     @abstractmethod
     def read_trees(self, path: Path, schema: InputSchema) -> tuple[Any, bool]:

@@ -95,6 +95,14 @@ class CatboostFamily(BoosterFamily):
         """Write the model as CatBoost's JSON."""
         model.trees.save_model(str(path), format="json")
 
+    def open_file(self, path: Path) -> Any:
+        """See :class:`BoosterFamily`."""
+        trees = self.import_library().CatBoostClassifier()
+        trees.load_model(str(path), format="cbm")
+        if trees.get_cat_feature_indices():
+            raise ValueError("it reads categories; models of a grid read numbers")
+        return trees
+
     def read_trees(self, path: Path, schema: InputSchema) -> tuple[Any, bool]:
         """See :class:`BoosterFamily`."""
         trees = _make(self.import_library(), schema.task)

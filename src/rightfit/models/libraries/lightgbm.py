@@ -96,9 +96,13 @@ class LightgbmFamily(BoosterFamily):
         """Write the model as LightGBM's text."""
         path.write_text(model.trees.model_to_string(), encoding="utf-8")
 
+    def open_file(self, path: Path) -> Any:
+        """See :class:`BoosterFamily`."""
+        return self.import_library().Booster(model_str=path.read_text(encoding="utf-8"))
+
     def read_trees(self, path: Path, schema: InputSchema) -> tuple[Any, bool]:
         """See :class:`BoosterFamily`."""
-        trees = self.import_library().Booster(model_str=path.read_text(encoding="utf-8"))
+        trees = self.open_file(path)
         n_outputs = 1 if schema.n_outputs == 2 else schema.n_outputs
         shape = (trees.num_feature(), trees.num_model_per_iteration())
         return trees, shape == (schema.n_features, n_outputs)

@@ -94,6 +94,18 @@ class XgboostFamily(BoosterFamily):
         """Write the model as XGBoost's JSON."""
         path.write_bytes(model.trees.save_raw("json"))
 
+    def open_file(self, path: Path) -> Any:
+        """See :class:`BoosterFamily`."""
+        trees = self.import_library().Booster()
+        trees.load_model(path)
+        best = trees.attr("best_iteration")  # the classifier stops there, a Booster alone does not
+        return trees if best is None else trees[: int(best) + 1]
+
+    def export_onnx(self, model: Booster, schema: InputSchema) -> bytes:
+        """Convert with onnxmltools, which takes numbered columns alone."""
+        model.trees.feature_names = None
+        return super().export_onnx(model, schema)
+
     def read_trees(self, path: Path, schema: InputSchema) -> tuple[Any, bool]:
         """See :class:`BoosterFamily`."""
         trees = self.import_library().Booster()
