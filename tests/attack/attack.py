@@ -1,8 +1,8 @@
 """Attack the project with bad parameters, files, results and surroundings; count what happens.
 
 ``make attack`` runs the long form, ``make attack-quick`` a sample of it. Both use all cores and
-tell how far they are; the last line is JSON, and the exit status says whether every case ended in
-a clear way.
+tell how far they are; the last line is JSON, after Ctrl-C or SIGTERM as well, and the exit status
+says whether every case was tried and ended in a clear way.
 
 A new case is a line in the table of its kind (``*_cases.py``), a test in one of the :data:`SUITES`,
 or another file of tests in that table.
@@ -15,6 +15,7 @@ import json
 import os
 import random
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -107,16 +108,22 @@ def main() -> int:
     if asked.all:
         os.environ[ALL_VALUES] = "1"  # the processes inherit it
     tally = Tally(is_traced=find_strace() is not None)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
     with tempfile.TemporaryDirectory(prefix="rightfit-attack-") as folder:
-        chosen = {
-            name: choose(PARTS[name], Path(folder) / f"listed-{name}", is_quick=asked.quick)
-            for name in PARTS
-            if name in asked.only
-        }
-        try_all("attack", chosen, tally, folder=Path(folder), n_processes=asked.processes)
-    if not tally.is_traced:
-        sys.stderr.write("Nothing was traced: install strace (apt-get install strace).\n")
-    sys.stdout.write(f"{tally.to_json()}\n")
+        try:
+            chosen = {
+                name: choose(PARTS[name], Path(folder) / f"listed-{name}", is_quick=asked.quick)
+                for name in PARTS
+                if name in asked.only
+            }
+            try_all("attack", chosen, tally, folder=Path(folder), n_processes=asked.processes)
+        except KeyboardInterrupt:
+            tally.is_whole = False
+        if not tally.is_traced:
+            sys.stderr.write("Nothing was traced: install strace (apt-get install strace).\n")
+        sys.stdout.write(f"{tally.to_json()}\n")
+        sys.stdout.flush()  # before the folder is deleted, which takes long
     return 0 if tally.is_clean else 1
 
 
