@@ -59,8 +59,7 @@ STORED = (
     "05_model_input/landsat/data_card.json/*/*.json",
 )
 N_KILLS = 3  # of each kind of process
-N_SEQUENCES, N_TEN_KILLS = 200, 20  # of commands on one data root
-N_OF_A_BATCH = 10  # what they need is imported once
+SEQUENCES = {"": (200, 40), " --kills": (20, 20)}  # how many, and of a batch: each begins with 20 s
 N_SEVERAL = 200  # cases with faults in several blocks
 VALUES_OF_EACH = 3  # bad values tried for a parameter; --all: every one
 SUITES = {  # files of tests, and what a failed one counts as
@@ -440,25 +439,25 @@ def kill_one(data: Path, target: str) -> tuple[str, str]:
 def list_sequences(_place: Path) -> list[Attempt]:
     """Play random sequences of disturbed commands, and of kills, other ones each time."""
     return [
-        Attempt(f"sequences{kind}, batch {number}", partial(play_sequences, kind))
-        for kind, n_sequences in (("", N_SEQUENCES), (" --kills", N_TEN_KILLS))
-        for number in range(n_sequences // N_OF_A_BATCH)
+        Attempt(f"sequences{kind}, batch {number}", partial(play_sequences, kind, n_of_a_batch))
+        for kind, (n_sequences, n_of_a_batch) in SEQUENCES.items()
+        for number in range(n_sequences // n_of_a_batch)
     ]
 
 
-def play_sequences(kind: str) -> Iterable[Outcome]:
+def play_sequences(kind: str, n_sequences: int) -> Iterable[Outcome]:
     """Play a batch of sequences; the number in the name of an outcome plays it again."""
     first = random.SystemRandom().randrange(10**9)
     script = PROJECT / "tests" / "attack" / "sequence_cases.py"
     done = subprocess.run(
-        [sys.executable, str(script), str(first), str(N_OF_A_BATCH), *kind.split()],
+        [sys.executable, str(script), str(first), str(n_sequences), *kind.split()],
         cwd=PROJECT, capture_output=True, text=True, check=False,
     )  # fmt: skip
     lines = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
     for line in lines:
         detail = f"{'; '.join(line['steps'])}: {line['detail']}"
         yield Outcome(f"{SEQUENCE} {line['number']}{kind}", line["kind"], detail)
-    if len(lines) < N_OF_A_BATCH:
+    if len(lines) < n_sequences:
         yield Outcome(f"sequences from {first} on", "tracebacks", done.stderr)
 
 
