@@ -59,7 +59,7 @@ STORED = (
     "05_model_input/landsat/data_card.json/*/*.json",
 )
 N_KILLS = 3  # of each kind of process
-SEQUENCES = {"": (200, 40), " --kills": (20, 20)}  # how many, and of a batch: each begins with 20 s
+SEQUENCES = {"": (120, 40), " --kills": (20, 20)}  # how many, and of a batch: each begins with 20 s
 N_SEVERAL = 200  # cases with faults in several blocks
 VALUES_OF_EACH = 3  # bad values tried for a parameter; --all: every one
 SUITES = {  # files of tests, and what a failed one counts as
