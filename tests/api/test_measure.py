@@ -180,7 +180,8 @@ def test_models_without_names_and_a_single_number_of_threads_are_refused() -> No
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"name": 3}, "name: a model's name must be a text, but got 3"),
+        ({"name": 3}, "name: a name must be a text, but got 3"),
+        ({"name": ""}, "name: a name must be a text, but got ''"),
         ({"n_threads": 0}, r"^n_threads\.0: must be 'all' or a whole number .*, but got 0$"),
         (
             {"n_threads": 1_024},

@@ -148,6 +148,7 @@ def test_a_function_judges_in_every_process(n_jobs: int) -> None:
         (lambda y, p: float(LOCK.locked() or (p > y).mean()), "cannot be sent to the processes"),
         ({"name": share_within_ten, "worst": 1}, "one with both of its bounds"),
         (lambda _, __: 1 / 0, "division by zero"),
+        (lambda _, __: sys.exit("no licence"), "fails: no licence"),
     ],
 )
 def test_a_function_that_cannot_judge_is_refused_before_anything_slow(

@@ -25,6 +25,7 @@ from pydantic.errors import PydanticSchemaGenerationError, PydanticUndefinedAnno
 
 import rightfit as rf
 
+PROJECT = Path(__file__).parents[2]
 HUGE = "x" * 5_000
 VALUES: Mapping[str, Any] = {
     "NaN": math.nan, "infinity": math.inf, "a negative number": -1, "zero": 0, "a half": 0.5,
@@ -74,6 +75,9 @@ def list_calls(folder: Path) -> dict[str, tuple[Callable[..., Any], dict[str, An
     from factories.stored_predictions import predict, store_profiles
     from sklearn.linear_model import LinearRegression
 
+    from rightfit.kedro_project.opened_project import Project
+    from rightfit.kedro_project.stored_results import ProjectLocation
+
     rows = np.arange(40.0).reshape(20, 2)
     model = LinearRegression().fit(rows, rows[:, 0])
     table = [{"a": float(i % 7), "b": float(i), "y": i % 2} for i in range(60)]
@@ -84,6 +88,7 @@ def list_calls(folder: Path) -> dict[str, tuple[Callable[..., Any], dict[str, An
     search = {"families": ["linear"], "n_trials": 1, "budget_cpu_s": None, "n_jobs": 1}
     result = rf.search(table, "y", **search)
     tuned = rf.TunedServing("linear-1", profiles.table, ranking, {})
+    stored = ProjectLocation(str(folder / "nothing"), "test", folder=PROJECT).open_results()
     measured = {"model": model, "rows": rows, "targets": rows[:, 0]}
 
     @wraps(rf.RightfitRegressor.__init__)
@@ -101,6 +106,9 @@ def list_calls(folder: Path) -> dict[str, tuple[Callable[..., Any], dict[str, An
             "save": {"path": "kept.parquet"},
         }),
         "SearchResult": (result, {"best": {}}),
+        "Project": (Project(PROJECT, stored, {}), {
+            "load": {"name": "resource_profiles"}, "trials": {"dataset": "landsat"},
+        }),
         "FittedModel": (result.best(), {
             "predict": {"rows": table}, "predict_proba": {"rows": table},
             "export": {"folder": "out", "force": True},

@@ -74,9 +74,11 @@ class Tally:
     """Counts the outcomes of cases, and says which ones were bad."""
 
     counts: Counter[str] = field(default_factory=Counter)
+    cpu_s: dict[str, float] = field(default_factory=dict)  # by part; with ended child processes
     n_cases: int = 0
     n_sequences: int = 0
     is_traced: bool = True
+    is_whole: bool = True  # no interruption ended it
 
     def add(self, outcome: Outcome) -> None:
         """Count one case."""
@@ -92,12 +94,14 @@ class Tally:
         counts: dict[str, int | None] = {kind: self.counts[kind] for kind in KINDS}
         if not self.is_traced:
             counts["connections_outside"] = None
-        return json.dumps({"cases": self.n_cases, "sequences": self.n_sequences, **counts})
+        about = {"cases": self.n_cases, "sequences": self.n_sequences, "is_whole": self.is_whole}
+        cpu_s = {part: round(seconds) for part, seconds in self.cpu_s.items()}
+        return json.dumps({**about, **counts, "cpu_s": cpu_s})
 
     @property
     def is_clean(self) -> bool:
-        """Whether every case ended in a clear way."""
-        return self.counts["clear"] == self.n_cases > 0
+        """Whether every case was tried, and ended in a clear way."""
+        return self.is_whole and self.counts["clear"] == self.n_cases > 0
 
 
 @dataclass(frozen=True)

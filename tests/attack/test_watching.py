@@ -1,6 +1,9 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import psutil
@@ -40,8 +43,25 @@ def test_outcomes_are_one_line_of_json() -> None:
 
     assert tally.is_clean
     assert json.loads(tally.to_json()) == {
-        "cases": 2, "sequences": 1, **dict.fromkeys(KINDS, 0), "clear": 2,
+        "cases": 2, "sequences": 1, "is_whole": True, **dict.fromkeys(KINDS, 0), "clear": 2,
+        "cpu_s": {},
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("signal_number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_attack_writes_its_json(signal_number: int) -> None:
+    script = Path(__file__).with_name("attack.py")
+    attack = subprocess.Popen(
+        [sys.executable, str(script), "--only", "blocks", "--processes", "1"],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert attack.stderr
+    next(line for line in attack.stderr if " cases, " in line)  # before, it lists its cases
+    attack.send_signal(signal_number)
+    out, _ = attack.communicate(timeout=120)
+
+    assert json.loads(out)["is_whole"] is False
+    assert attack.returncode == 1
 
 
 def test_contacts_are_null_where_nothing_can_be_traced() -> None:

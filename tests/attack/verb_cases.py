@@ -72,7 +72,7 @@ def list_cases(place: Path) -> Iterator[VerbCase]:
     for path in (*made, place, place / "absent.csv", Path("/dev/null")):
         yield VerbCase(f"measure --rows {path.name}", ["measure", str(model), "--rows", str(path)])
     (place / "fits.csv").write_text("a,b\n1,2\n3,4\n", encoding="utf-8")
-    for columns in ("a", "a,a", "a,b,a", ",", "a,", "A,B", "a, b", "*", "^.*$", "a;b"):
+    for columns in ("", "a", "a,a", "a,b,a", ",", "a,", "A,B", "a, b", "*", "^.*$", "a;b"):
         given = ["--rows", str(place / "fits.csv"), "--columns", columns]
         yield VerbCase(f"measure --columns {columns}", ["measure", str(model), *given])
     for threads in ("0", "-1", "1.5", "²", "9" * 5_000, "4096", "All", "nan", ""):

@@ -156,15 +156,19 @@ def _listen(
         yield one
 
 
-def _take(one: Watched, told: str | list[Outcome], tally: Tally, done: Counter[str]) -> None:
-    """Take over the name of a case that begins, or its outcomes."""
+def _take(
+    one: Watched, told: str | tuple[list[Outcome], float], tally: Tally, done: Counter[str]
+) -> None:
+    """Take over the name of a case that begins, or its outcomes and CPU seconds."""
     assert one.chunk is not None
     one.since_s = time.monotonic()
     if isinstance(told, str):
         one.case = told
         return
-    for outcome in told:
+    outcomes, cpu_s = told
+    for outcome in outcomes:
         tally.add(outcome)
+    tally.cpu_s[one.chunk.part] = tally.cpu_s.get(one.chunk.part, 0.0) + cpu_s
     done[one.chunk.part] += 1
     one.chunk.numbers.popleft()
     if not one.chunk.numbers:
@@ -197,7 +201,9 @@ def _work(module: str, folder: Path, pipe: Connection) -> None:
             for number in numbers:
                 one = listed[name][number]
                 pipe.send(one.name)
+                begun_s = sum(os.times()[:4])
                 try:
-                    pipe.send(list(one.attempt()))
+                    outcomes = list(one.attempt())
                 except Exception:
-                    pipe.send([Outcome(one.name, "tracebacks", traceback.format_exc())])
+                    outcomes = [Outcome(one.name, "tracebacks", traceback.format_exc())]
+                pipe.send((outcomes, sum(os.times()[:4]) - begun_s))

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
-from rightfit._core.arguments import require_type
 from rightfit._core.errors import RightfitError
 from rightfit._core.progress import Listener
 from rightfit.api.own_models import prepare_models, read_params, require_profile
@@ -62,7 +61,7 @@ def measure(
         RightfitError: If the model, the rows and the targets do not fit each other, or the model
             fails while it is measured.
     """
-    _require_texts("name", [] if name is None else [name])
+    _require_names("name", [] if name is None else [name])
     called = name or (Path(model).name if isinstance(model, str | Path) else type(model).__name__)
     params = read_params(None if runtime is None else (runtime,), (n_threads,), (device,), preset)
     models = {called: model}
@@ -120,8 +119,8 @@ def compare(
     """
     if not isinstance(models, Mapping) or not models:
         raise RightfitError("There are no models; give them by name: compare({'a': model}, X, y).")
-    _require_texts("models", [*models])
-    require_type("dataset", dataset, str)
+    _require_names("models", [*models])
+    _require_names("dataset", [dataset])
     wanted = (NATIVE, ONNX) if runtimes is None else runtimes
     params = read_params(wanted, n_threads, devices, preset)
     chosen_by = None if applications is None else read_applications(applications)
@@ -134,6 +133,6 @@ def compare(
         return prepared.measure(chosen_by)
 
 
-def _require_texts(key: str, names: Sequence[object]) -> None:
-    if non_texts := [name for name in names if not isinstance(name, str)]:
-        raise RightfitError(f"{key}: a model's name must be a text, but got {non_texts[0]!r}.")
+def _require_names(key: str, names: Sequence[object]) -> None:
+    if others := [name for name in names if not isinstance(name, str) or not name]:
+        raise RightfitError(f"{key}: a name must be a text, but got {others[0]!r}.")

@@ -87,7 +87,7 @@ def measure(
             model_file = resolve_file(file)
         except ValueError:
             model_file = None  # the folder of a bundle or an export
-        names = columns.split(",") if columns else None
+        names = None if columns is None else columns.split(",")
         table = None if rows is None else _read_rows(rows, names, target)
         models = {file.name: file}
         with prepare_models(

@@ -144,6 +144,7 @@ class Project:
         return self._results.locate_report()
 
     def _load(self, name: str, kind: type[Stored]) -> Stored:
+        read_path("name", name)  # no file can be called thousands of letters
         content = self._results.load_newest(name)
         if not isinstance(content, kind):
             raise RightfitError(f"{name} holds a {type(content).__name__}, no {kind.__name__}.")

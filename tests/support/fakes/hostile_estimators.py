@@ -172,6 +172,7 @@ ANYWHERE: dict[str, Fault] = {  # in the process that calls as well as in a meas
     "raises a closed error": throw(lambda: ClosedError("x")),
     "raises StopIteration": throw(StopIteration),
     "raises RecursionError": throw(RecursionError),
+    "exits": throw(SystemExit),
     "raises MemoryError": throw(MemoryError),
     "raises a group": throw(lambda: ExceptionGroup("g", [ValueError("a"), KeyError("b")])),
     "prints": first(say(sys.stdout, 2)),
@@ -237,7 +238,6 @@ ANYWHERE: dict[str, Fault] = {  # in the process that calls as well as in a meas
     "random": change(lambda a: np.random.default_rng().permutation(a)),
 }  # fmt: skip
 MEASURED: dict[str, Fault] = {  # only in a measured process: it would end the calling one
-    "exits": throw(SystemExit),
     "interrupts": throw(KeyboardInterrupt),
     "exits at once": first(lambda: os._exit(0)),
     "exits with 3": first(lambda: os._exit(3)),

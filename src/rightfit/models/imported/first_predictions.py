@@ -99,14 +99,14 @@ def try_object(
         likeliest = ("matrix",)
     else:
         likeliest = (read.form, read.frame, "matrix")
-    failures: list[Exception] = []
+    failures: list[BaseException] = []
     for form in dict.fromkeys(likeliest):
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 # a model may write to its rows, which are the caller's
                 answers = call(copy.deepcopy(read.to(form, facts.features or ())))
-        except Exception as err:  # models raise whatever they stumble over
+        except (Exception, SystemExit) as err:  # models raise whatever they stumble over
             failures.append(err)
         else:
             return FirstPredictions(facts, facts.features or read.columns, form, answers, imports)

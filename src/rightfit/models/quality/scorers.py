@@ -171,7 +171,7 @@ def _call_function(function: Callable[..., float], options: Mapping[str, Option]
         is_flat = answers.shape[1] == 1
         try:
             return float(function(labels, answers[:, 0] if is_flat else answers, **options))
-        except Exception as err:  # whatever the function raises
+        except (Exception, SystemExit) as err:  # whatever the function raises
             name = getattr(function, "__name__", type(function).__name__)
             raise RightfitError(f"the metric {name} fails: {err!s:.200}") from err
 
