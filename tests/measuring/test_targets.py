@@ -97,7 +97,7 @@ def test_scorer_and_function_judge_answers() -> None:
         ([BINARY], ["NO"], None, r"The targets hold \['NO'\], which no model predicts"),
         ([say("regression")], ["a"], None, "predict numbers, but the targets do not"),
         ([BINARY], ["no", "yes"], "r2", "r2 is one of regression"),
-        ([BINARY], ["no", "yes"], "my_study.cost", "there is no module 'my_study' to hold"),
+        ([BINARY], ["no", "yes"], "my_study.cost", "There is no module 'my_study' to hold"),
         ([BINARY], ["no", "yes"], {"name": "f1", "worst": 1}, "one with both of its bounds"),
         ([BINARY], ["no", "yes"], {"nmae": "f1"}, "one with both of its bounds"),
         ([BINARY], ["no", "yes"], {"costs": [[0, 1], [5]]}, "a row and a column for each class"),
