@@ -62,6 +62,8 @@ def test_threshold_function_and_metric_rank_again(opposite: rf.Profiles) -> None
     assert own.decision().winner.candidate == "linear-1"
     first = opposite.predictions["data"].predictions[opposite["linear-1"].table[PREDICTIONS][0]]
     assert own.winner().quality_raw.value == pytest.approx(first[:400, 1].mean())
+    with pytest.raises(rf.RightfitError, match="only missing from the test rows"):
+        ranking.with_quality({"costs": [[0, 1], [5, 0]]})  # all are of one class
     with pytest.raises(rf.RightfitError, match="the metric r2 is one of regression"):
         ranking.with_quality("r2")
     with pytest.raises(rf.RightfitError, match="a function cannot be saved"):

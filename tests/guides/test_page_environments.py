@@ -14,7 +14,6 @@ NEEDS_MORE = {  # pages whose Python is a part of something, and what runs it
     "docs/howto/dagster.md": "a job of Dagster",
     "docs/howto/existing_project.md": "tests/adoption/test_adoption.py",
     "docs/howto/large_table.md": "a Dask cluster; tests/searching/parallel/test_dask_training.py",
-    "docs/howto/only_ranking.md": "a ranking at hand; tests/api/test_stored_qualities.py",
     "docs/howto/own_family.md": "tests/guides/test_your_own.py",
     "docs/howto/results.md": "tests/api/test_python_guide.py, in a project",
     "docs/howto/runtime.md": "a class for a project",

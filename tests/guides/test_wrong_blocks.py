@@ -129,9 +129,9 @@ def run(project: Path, conf: Path) -> None:
         ),
         (
             APPLICATIONS,
-            "constraints: {latency_p50_ms: {max: 100}}",
-            "constraints: {latency_p50_ms: {maximum: 100}}",
-            r"sorting_line\.constraints\.latency_p50_ms\.maximum is unknown; did you mean 'max'",
+            "latency_p95_ms: {max: 100}",
+            "latency_p95_ms: {maximum: 100}",
+            r"sorting_line\.constraints\.latency_p95_ms\.maximum is unknown; did you mean 'max'",
         ),
     ],
 )

@@ -17,6 +17,7 @@ def say(task: str | None, *classes: str) -> ModelDescription:
 
 UNKNOWN = say(None)
 BINARY = say("classification", "no", "yes")
+THREE = say("classification", "maybe", "no", "yes")
 
 
 @pytest.mark.parametrize(
@@ -81,6 +82,8 @@ def test_scorer_and_function_judge_answers() -> None:
         (share_of_right, 0.7),
         ("f1", 2 / 3),
         ({"name": share_of_right, "worst": 0, "best": 1}, 0.7),
+        ({"costs": [[0, 1], [5, 0]]}, -0 / 3),  # from 1 / 6 on it says yes
+        ({"costs": [[0, 5], [1, 0]]}, -2 / 3),  # from 5 / 6 on
     ):
         found = plan_judging({"m": BINARY}, targets, quality)
         assert found.labels is not None
@@ -94,9 +97,12 @@ def test_scorer_and_function_judge_answers() -> None:
         ([BINARY], ["NO"], None, r"The targets hold \['NO'\], which no model predicts"),
         ([say("regression")], ["a"], None, "predict numbers, but the targets do not"),
         ([BINARY], ["no", "yes"], "r2", "r2 is one of regression"),
-        ([BINARY], ["no", "yes"], "my_study.cost", "there is no module 'my_study' to hold"),
+        ([BINARY], ["no", "yes"], "my_study.cost", "There is no module 'my_study' to hold"),
         ([BINARY], ["no", "yes"], {"name": "f1", "worst": 1}, "one with both of its bounds"),
         ([BINARY], ["no", "yes"], {"nmae": "f1"}, "one with both of its bounds"),
+        ([BINARY], ["no", "yes"], {"costs": [[0, 1], [5]]}, "a row and a column for each class"),
+        ([BINARY], ["no"], {"costs": [[0, 1], [5, 0]]}, "for 2 classes, but there are 1"),
+        ([THREE], ["no", "yes"], {"costs": [[0, 1], [5, 0]]}, "for 2 classes, but there are 3"),
         ([BINARY], ["no", "yes"], lambda labels, answers: 40.0, "gives 40 for guessing"),
         ([BINARY], None, "accuracy", "needs targets"),
         ([say("regression")], [1, 2], {"name": "mae", "worst": 0, "best": 2}, "losses are 0 or"),

@@ -285,7 +285,7 @@ def test_search_for_applications_pauses_and_says_who_asked(
     assert trials["application"].to_list() == [None, None, *["accuracy"] * 6]
     stopped = trials.filter(state="stopped")
     assert stopped.height > 0  # the blobs are easy: the first good trial can't be beaten by much
-    assert stopped["stop_reason"].str.starts_with("pausing: after look").all()
+    assert stopped["stop_reason"].str.starts_with("pausing: after checkpoint").all()
     assert stopped["stopped_by"].unique().to_list() == ["accuracy"]
     assert stopped["saved_s"].null_count() == 0
 

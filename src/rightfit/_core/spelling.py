@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from difflib import SequenceMatcher, get_close_matches
 
+LEAST_PART = 3  # characters of a name by which it is found
+
 
 def find_nearest(word: str, candidates: Iterable[str], *, cutoff: float = 0.6) -> str | None:
     """Return the known name closest to what was written; ``None`` if none is close.
@@ -16,9 +18,13 @@ def find_nearest(word: str, candidates: Iterable[str], *, cutoff: float = 0.6) -
     >>> find_nearest("latency_p59_ms", ["latency_p50_ms", "latency_p95_ms", "latency_p99_ms"])
     'latency_p95_ms'
     >>> find_nearest("price", ["quality", "latency_p50_ms"])
+    >>> find_nearest("p95", ["quality", "latency_p50_ms", "latency_p95_ms"])
+    'latency_p95_ms'
     """
     names = list(candidates)
     near = get_close_matches(word, names, n=max(1, len(names)), cutoff=cutoff)
+    if not near and len(word) >= LEAST_PART:
+        near = [name for name in names if word in name]
 
     def rate(name: str) -> tuple[float, bool]:
         return SequenceMatcher(None, name, word).ratio(), sorted(name) == sorted(word)

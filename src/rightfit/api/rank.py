@@ -490,8 +490,8 @@ class Ranking:
         Args:
             quality: A metric by name, a function ``(y_true, y_answer) -> float`` or a scorer, or
                 either with its bounds, ``{"name": …, "worst": …, "best": …}``; by name also with
-                ``threshold`` and ``options``. Bounds that are left out are what guessing reaches
-                and the metric's best.
+                ``threshold`` and ``options``; or the ``costs`` of wrong predictions. Bounds that
+                are left out are what guessing reaches and the metric's best.
             application: Its name; ``None``: all applications.
 
         Raises:
@@ -504,7 +504,8 @@ class Ranking:
         settings = {"name": quality} if isinstance(quality, str) else quality
         if quality is None:
             raise RightfitError("quality must be a metric, by name or as a function.")
-        if isinstance(settings, Mapping) and isinstance(settings.get("name"), str):
+        is_block = isinstance(settings, Mapping) and isinstance(settings.get("name", ""), str)
+        if is_block:
             try:
                 block = QualityBlock.model_validate(settings)
             except ValidationError as err:

@@ -9,15 +9,18 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import polars as pl
+from pydantic import ValidationError
 
 from rightfit._core.arguments import require_type
 from rightfit._core.errors import RightfitError
-from rightfit.data.inference import guess_quality
+from rightfit._core.strict_model import list_faults
+from rightfit.data.description import find_quality_faults, raise_faults
+from rightfit.data.inference import complete_quality, guess_quality
 from rightfit.data.tables import is_missing
 from rightfit.models.imported.objects import ModelDescription, name_class
 from rightfit.models.imported.row_table import RowTable
 from rightfit.models.quality.metric import QualityMetric
-from rightfit.models.quality.params import NEGATED, is_function, name_metric
+from rightfit.models.quality.params import COST, NEGATED, QualityBlock, is_function, name_metric
 from rightfit.models.quality.scorers import check_metric, wrap_function
 from rightfit.models.schema import Task
 
@@ -26,7 +29,8 @@ SHOWN = 10  # names in a message
 UNJUDGED = QualityMetric(name="accuracy", worst=0.0, best=1.0)  # of cells without targets
 
 Quality = str | Callable[..., float] | Mapping[str, object] | QualityMetric
-"""A metric by name, a function or scorer, or either with ``worst`` and ``best`` in a mapping."""
+"""A metric by name, a function or scorer, or a mapping: either with ``worst`` and ``best``, or
+``costs`` of wrong predictions."""
 
 Labels = npt.NDArray[Any]
 
@@ -191,13 +195,22 @@ def choose_metric(
     if quality is not None and not callable(quality):
         require_type("quality", quality, str | Mapping)
     settings = quality if isinstance(quality, Mapping) else {"name": quality}
+    if "costs" in settings:
+        try:
+            block = QualityBlock.model_validate(settings)
+        except ValidationError as err:
+            faults = list_faults(err, QualityBlock.model_fields)
+            raise RightfitError(f"quality: {'; '.join(faults)}") from None
+        n_classes = len(classes) or None
+        raise_faults(find_quality_faults(block, block.name or COST, task=task, n_classes=n_classes))
+        return complete_quality(block, pl.Series(labels), task)
     unknown = sorted(set(settings) - {"name", "worst", "best"})
     ends = (settings.get("worst"), settings.get("best"))
     bounds = [float(bound) for bound in ends if isinstance(bound, int | float)]
     if unknown or len(bounds) not in (0, 2) or len(settings) - len(bounds) > 1:
         raise RightfitError(
-            "quality is a metric, or one with both of its bounds, {'name': …, 'worst': …, 'best': "
-            f"…}}, but got {quality!r}."
+            "quality is a metric, one with both of its bounds, {'name': …, 'worst': …, 'best': "
+            f"…}}, or costs, {{'costs': [[0, 1], [5, 0]]}}, but got {quality!r}."
         )
     name = settings.get("name") or ("r2" if task == "regression" else "accuracy")
     try:

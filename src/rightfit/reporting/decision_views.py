@@ -315,7 +315,9 @@ def _list_facts(
     ]
     for fact in facts:
         if fact.text:
-            yield Fact(fact.kind, f"{sentence_case(fact.text).removesuffix('.')}.")
+            # names of settings stay as they are written
+            sentence = fact.text if fact.kind == "settings" else sentence_case(fact.text)
+            yield Fact(fact.kind, f"{sentence.removesuffix('.')}.")
 
 
 def _describe_prices(prices: list[LimitEffect], quality_title: str) -> str:

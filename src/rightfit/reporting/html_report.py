@@ -233,6 +233,7 @@ def _write_legend(results: Results) -> str:
     return (
         "Quality: on all test rows, with its 95 % interval. Clear, likely, open: the chance that "
         f"no other candidate is better by {within} of utility or more is at least "
-        f"{format_share(CLEAR)}, at least {format_share(LIKELY)}, or less. Settings in bold were "
-        "searched."
+        f"{format_share(CLEAR)}, at least {format_share(LIKELY)}, or less. Practically equal: "
+        f"how many others are within {within} of the winner's utility. The machine is the smallest "
+        "tier (evaluation.tiers) that suffices. Settings in bold were searched."
     )

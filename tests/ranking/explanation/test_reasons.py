@@ -243,7 +243,7 @@ TRIALS = pl.DataFrame(
         "stop_checkpoint": [None, 3, None, 0],
         "stop_reason": [
             None,
-            "pausing: after look 3 web_api expected to gain 0.001",
+            "pausing: after checkpoint 3 web_api expected to gain 0.001",
             "failed: ValueError: no rows",
             None,
         ],
@@ -269,7 +269,7 @@ def test_rejections_give_a_reason_for_candidates_and_unfinished_trials() -> None
     ]
     assert table["reason"].to_list()[1:] == [
         "breaks a limit: latency p50 is 90 ms, 10 ms above the 80 ms allowed",
-        "stopped at checkpoint 3: after look 3 web_api expected to gain 0.001",
+        "stopped at checkpoint 3: after checkpoint 3 web_api expected to gain 0.001",
         "failed: ValueError: no rows",
         "stopped before training",
     ]

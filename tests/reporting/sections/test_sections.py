@@ -43,9 +43,11 @@ def test_sensitivity_without_limits_or_feasible_candidates() -> None:
 
     # a limit on a count, such as n_threads, is only removed
     assert describe_reversals(shadows, 10).startswith("No application has a limit")
-    assert describe_win_shares(shares) == "No candidate is within the limits."
+    assert describe_win_shares(shares, ()) == "No candidate is within the limits."
     alone = {"application": ["web_api"], "dataset": ["landsat"], "win_share": [1.0]}
-    assert "1 of 1" in describe_win_shares(pl.DataFrame(alone | {"candidate": ["net-1"]}))
+    shares = pl.DataFrame(alone | {"candidate": ["net-1"]})
+    assert "1 of 1" in describe_win_shares(shares, {("web_api", "landsat", "net-1")})
+    assert "winner in 0 of them" in describe_win_shares(shares, {("web_api", "landsat", "net-2")})
 
 
 def test_stops_say_the_rule_and_the_saving(results: Results) -> None:
@@ -220,7 +222,7 @@ def test_measuring_tells_by_how_much_the_winners_qualities_are_too_high(results:
 def test_measuring_has_no_table_of_corrections_where_none_is_known(results: Results) -> None:
     titles = [table.caption for table in build_measuring(results).tables]
 
-    assert not any("corrected" in title for title in titles)
+    assert not any("selection bias" in title for title in titles)
 
 
 def test_measuring_tells_how_sure_the_usual_speed_is() -> None:
@@ -232,3 +234,17 @@ def test_measuring_tells_how_sure_the_usual_speed_is() -> None:
     assert "(3 runs seen): it is known to 4 %" in text
     assert "1.25 times as long" in text
     assert describe_level(profiles.tail(1)) == []
+
+
+def test_reasons_that_differ_by_a_number_share_a_row(results: Results) -> None:
+    reasons = [f"needs 130 calls; the time allowed for {n}" for n in (12, 110, 24)]
+    profiles = results.profiles.head(3).with_columns(
+        null_reasons=pl.Series([{"latency_p95_ms": reason} for reason in reasons])
+    )
+
+    section = build_measuring(replace(results, profiles=profiles))
+
+    [missing] = [table for table in section.tables if table.caption == "Missing metrics"]
+    assert [list(row) for row in missing.rows] == [
+        ["latency p95", "3", "needs 130 calls; the time allowed for 12 to 110"]
+    ]

@@ -122,4 +122,4 @@ def test_every_paused_trial_has_a_reason() -> None:
     assert forecast is not None
     name, reason = forecast.explain_stop(1)
     assert name == "accuracy"
-    assert reason.startswith("after look 1 accuracy expected to gain")
+    assert reason.startswith("after checkpoint 1 accuracy expected to gain")

@@ -84,7 +84,7 @@ def set_quality(
     profile.predictions_sha256 = quality.predictions
     profile.values |= values
     if quality.final is None:
-        profile.reasons["final_quality_raw"] = "all test rows choose"
+        profile.reasons["final_quality_raw"] = "no test rows are held out: all of them choose"
 
 
 def quality_values(quality: PredictionQuality, metric: QualityMetric) -> dict[str, Any]:

@@ -368,9 +368,11 @@ class CorrectedQuality(FrozenModel):
     bias: float
 
     def __str__(self) -> str:
+        if not self.bias:
+            return "none: the same candidate wins in every resample of the test rows"
         return (
-            f"{format_interval(self.value, self.low, self.high)}, corrected by "
-            f"{format_quality(self.bias)} for having been chosen by the same rows"
+            f"{format_quality(self.bias)}, as the test rows both choose the winner and judge it; "
+            f"without it {format_interval(self.value, self.low, self.high)}"
         )
 
 
@@ -610,11 +612,11 @@ TERMS: Mapping[FactKind, str] = {
     "decision": "Decision",
     "settings": "Settings",
     "quality": "Quality",
-    "correction": "Corrected",
+    "correction": "Selection bias",
     "held_out": "Held-out rows",
     "limit": "Limit",
     "runner_up": "Runner-up",
-    "chance": "Chance of best",
+    "chance": "Chance of best or equal",
     "in_use": "In use",
     "finding": "Finding",
     "deadline": "Deadline",

@@ -24,6 +24,7 @@ from rightfit.ranking.explanation.decisions import CorrectedQuality
 from rightfit.ranking.uncertainty.paired_comparison import read_deviations
 
 N_DRAWS = 500
+N_DIGITS = 12  # of a selection bias, after the point
 RAW = "quality_raw"
 
 
@@ -99,7 +100,10 @@ def find_selection_bias(
     judged = judge_profiles(values, assessment.application, limits=tuple(limits))
     winners = choose_winners(assessment, candidates, judged.utility, judged.feasible, moved)
     chosen = np.flatnonzero(winners >= 0)
-    return float(luck[chosen, winners[chosen]].mean()) if len(chosen) else np.nan
+    # what is left of a winner of every draw is the rounding of its mean
+    if not len(chosen):
+        return np.nan
+    return round(float(luck[chosen, winners[chosen]].mean()), N_DIGITS) + 0.0  # no -0.0
 
 
 def shrink(qualities: Floats, deviations: Floats) -> Floats:

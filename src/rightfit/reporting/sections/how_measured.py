@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
+from itertools import zip_longest
 
 import polars as pl
 
@@ -32,6 +34,7 @@ COSTS = (
     "model_size_mib",
     "cpu_cores",
 )
+UNITS = {"n_cores": "cores", "memory_mib": "memory (MiB)"}
 ENDS = {
     "precise": "requested precision reached",
     "processes": "maximum number of processes reached",
@@ -85,7 +88,7 @@ def build_measuring(results: Results) -> Section:
             *_tabulate_corrections(results),
             tabulate(
                 "Missing metrics",
-                missing.most_common(),
+                _fold_reasons(missing).most_common(),
                 text("Metric", lambda item: metric_name(item[0][0])),
                 number("Profiles", lambda item: str(item[1])),
                 sentence("Why", lambda item: item[0][1]),
@@ -94,11 +97,27 @@ def build_measuring(results: Results) -> Section:
             tabulate(
                 "Environment",
                 to_plain(environment).items(),
-                text("Property", lambda item: words(item[0])),
+                text("Property", lambda item: UNITS.get(item[0], words(item[0]))),
                 sentence("Value", lambda item: _write_value(item[1])),
             ),
         ),
     )
+
+
+def _fold_reasons(missing: Counter[tuple[str, str]]) -> Counter[tuple[str, str]]:
+    """Join reasons that differ by a number only; they show its range."""
+    groups: dict[tuple[str, ...], list[tuple[list[int], int]]] = {}
+    for (column, reason), n_profiles in missing.items():
+        parts = re.split(r"(\d+)", reason)
+        group = groups.setdefault((column, *parts[::2]), [])
+        group.append(([int(part) for part in parts[1::2]], n_profiles))
+    folded: Counter[tuple[str, str]] = Counter()
+    for (column, *texts), members in groups.items():
+        ranges = [(min(seen), max(seen)) for seen in zip(*(row for row, _ in members), strict=True)]
+        shown = [f"{low}" if low == high else f"{low} to {high}" for low, high in ranges]
+        reason = "".join(map("".join, zip_longest(texts, shown, fillvalue="")))
+        folded[column, reason] = sum(n_profiles for _, n_profiles in members)
+    return folded
 
 
 def describe_thoroughness(profiles: pl.DataFrame) -> str:
@@ -142,15 +161,17 @@ def _tabulate_corrections(results: Results) -> list[Table]:
         if decision.winner and decision.winner.quality and decision.corrected_quality
     ]
     table = tabulate(
-        "Quality of the winners, corrected for having been chosen by the same rows",
+        "Quality of the winners without selection bias: the test rows both choose and judge them",
         rows,
         *keys("dataset", "application"),
         text("Winner", lambda row: row["winner"].candidate),
         text("Measured", lambda row: str(row["winner"].quality)),
-        number("Too high by", lambda row: format_quality(row["decision"].corrected_quality.bias)),
+        number(
+            "Selection bias", lambda row: format_quality(row["decision"].corrected_quality.bias)
+        ),
         number("Corrected", lambda row: format_quality(row["decision"].corrected_quality.value)),
-        number("from", lambda row: format_quality(row["decision"].corrected_quality.low)),
-        number("to", lambda row: format_quality(row["decision"].corrected_quality.high)),
+        number("From", lambda row: format_quality(row["decision"].corrected_quality.low)),
+        number("To", lambda row: format_quality(row["decision"].corrected_quality.high)),
         text("Held-out rows", lambda row: str(row["decision"].held_out_quality or "none")),
     )
     return [table] if rows else []

@@ -131,7 +131,7 @@ def _check_decision(
             subject,
             f"Tier {needed.name} (US$ {needed.price_per_hour:g} per hour) is enough for the "
             f"winner; it was measured on a machine that holds tier {largest.name} "
-            f"(US$ {largest.price_per_hour:g}).",
+            f"(US$ {largest.price_per_hour:g} per hour).",
         )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 import polars as pl
 
@@ -19,6 +19,7 @@ from rightfit.ranking.sensitivity.limit_effects import DIRECTIONS, LimitEffect
 from rightfit.reporting.run_results import Results
 from rightfit.reporting.sections.section import Section, figure, keys, number, tabulate, text
 
+KEYS = ("application", "dataset", "candidate")
 SMALLEST_SHARE = 0.005  # a smaller one is written as 0 %
 
 
@@ -31,7 +32,14 @@ def build_sensitivity(results: Results) -> Section:
         title="What would change the winners",
         sentences=(
             describe_reversals(moved, results.rules.limit_change_pct),
-            describe_win_shares(win_shares),
+            describe_win_shares(
+                win_shares,
+                {
+                    (application, dataset, decision.winner.candidate)
+                    for application, dataset, decision in list_decisions(results.recommendations)
+                    if decision.winner
+                },
+            ),
             describe_ties(results.rules),
         ),
         points=tuple(_list_reversals(results)),
@@ -39,7 +47,7 @@ def build_sensitivity(results: Results) -> Section:
             tabulate(
                 "Under which share of all weightings a candidate has the highest utility",
                 win_shares.filter(pl.col("win_share") >= SMALLEST_SHARE).to_dicts(),
-                *keys("application", "dataset", "candidate"),
+                *keys(*KEYS),
                 number("Share", lambda row: format_share(row["win_share"])),
             ),
             tabulate(
@@ -112,7 +120,7 @@ def _list_reversals(results: Results) -> Iterator[str]:
         )
 
 
-def describe_win_shares(win_shares: pl.DataFrame) -> str:
+def describe_win_shares(win_shares: pl.DataFrame, winners: Collection[tuple[str, str, str]]) -> str:
     """Say how many decisions have a clear winner over all weightings, and the least clear one."""
     first = (
         win_shares.sort("win_share", descending=True, maintain_order=True)
@@ -122,10 +130,12 @@ def describe_win_shares(win_shares: pl.DataFrame) -> str:
     if not first:
         return "No candidate is within the limits."
     least = first[-1]
-    n_clear = sum(row["win_share"] > 0.5 for row in first)
+    clear = [row for row in first if row["win_share"] > 0.5]
+    n_winners = sum((*map(row.get, KEYS),) in winners for row in clear)
     return (
-        f"{n_clear} of {count(len(first), 'decision')} {'has' if n_clear == 1 else 'have'} one "
-        f"candidate with the highest utility under more than half of all weightings. Least clear: "
+        f"{len(clear)} of {count(len(first), 'decision')} {'has' if len(clear) == 1 else 'have'} "
+        "one candidate with the highest utility under more than half of all weightings; it is the "
+        f"winner in {n_winners} of them. Least clear: "
         f"{least['application']} on {least['dataset']}, where {least['candidate']} "
         f"has it under {format_share(least['win_share'])}."
     )

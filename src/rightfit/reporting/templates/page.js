@@ -197,7 +197,7 @@
         element("span", { textContent: Number.isNaN(one.utility) ? "–" : utility.toFixed(3) }));
     });
     return element("section", { className: changed ? "changed" : "" },
-      element("h3", { textContent: sentence(data.datasets[dataset].name) }),
+      element("h3", { textContent: data.datasets[dataset].name }),
       element("p", { textContent: verdict }), element("ol", {}, ...bars));
   }
 

@@ -202,9 +202,10 @@ class SearchForecast:
         if step is None:
             return "", "no application is likely to be satisfied by any trial"
         share = step.cost_s / self.usual_s
+        checkpoint = self.pool.trials[row].last.checkpoint
         promise = (
-            f"after look {self.pool.trials[row].last.checkpoint} {step.application} expected to "
-            f"gain {step.gain:.4f} of utility for {share:.2f} of a trial's cost"
+            f"after checkpoint {checkpoint} {step.application} expected to gain "
+            f"{step.gain:.4f} of utility for {share:.2f} of a trial's cost"
         )
         if self._weigh(step, step.cost_s) >= self.params.min_gain:
             return step.application, f"{promise}, but the budget was spent"
