@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -71,7 +71,7 @@ class Answered:
     metrics: Mapping[str, float | None]
     what: str = ""
     disturbed: bool = False
-    contributions: npt.NDArray[np.float64] | None = None
+    contributions: npt.NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
 
     def find(self, metric: str) -> float:
         """Return a metric, NaN where neither it nor a lower figure was measured."""
@@ -301,7 +301,8 @@ def judge_accuracy(root: Path, cells: Iterable[tuple[float, str, str, Path]]) ->
     ours / those of the peer that took fewer, over the tables of both. Differences are printed with
     standard errors of their own, as all answer the same rows.
     """
-    rows, contributions = [], {}
+    rows: list[dict[str, Any]] = []
+    contributions = {}
     for budget, table, contender, folder in cells:
         if (folder / "fit.json").is_file():
             ended = {"budget": budget, "table": table, "cpu_s": read_ended(folder)[0]}
@@ -310,7 +311,8 @@ def judge_accuracy(root: Path, cells: Iterable[tuple[float, str, str, Path]]) ->
                     quality = {"quality": model.quality_raw, "error": model.error}
                     rows.append(ended | {"contender": contender} | quality)
                     contributions[budget, table, contender] = model.contributions
-    for (budget,), fits in pl.DataFrame(rows).group_by("budget", maintain_order=True):
+    for budget in dict.fromkeys(row["budget"] for row in rows):
+        fits = pl.DataFrame([row for row in rows if row["budget"] == budget])
         print(f"\n## Quality at {budget:g} CPU seconds")
         wide = fits.pivot("contender", index="table", values="quality")
         with pl.Config(tbl_formatting="MARKDOWN", tbl_rows=-1, tbl_cols=-1, tbl_width_chars=200):
@@ -328,7 +330,7 @@ def judge_accuracy(root: Path, cells: Iterable[tuple[float, str, str, Path]]) ->
                 contributions[budget, row["table"], row[name]]
                 for name in ("contender", "contender_peer")
             ]
-            error = np.linalg.norm(by_row[0] - by_row[1])
+            error = float(np.linalg.norm(by_row[0] - by_row[1]))
             print(
                 f"{row['table']}: {row['difference']:+.4f} ± {error:.4f} from "
                 f"{row['contender_peer']}, {row['n_errors']:+.2f} of its standard errors"
@@ -337,7 +339,11 @@ def judge_accuracy(root: Path, cells: Iterable[tuple[float, str, str, Path]]) ->
         shared = [
             fits_own.join(fits.filter(contender=peer), on="table", suffix="_peer") for peer in peers
         ]
-        ratios = [both["cpu_s"].sum() / both["cpu_s_peer"].sum() for both in shared if both.height]
+        ratios = [
+            float(both["cpu_s"].to_numpy().sum() / both["cpu_s_peer"].to_numpy().sum())
+            for both in shared
+            if both.height
+        ]
         figures = {
             "accuracy_within_one_se": int((own["n_errors"] >= -1).sum()),
             "accuracy_mean_se": round(float(np.mean(own["n_errors"].to_numpy())), 2),
