@@ -60,6 +60,8 @@ from rightfit.searching.tasks import Task, TaskResult, bound_task
 
 logger = logging.getLogger(__name__)
 
+JUDGING = 3.0  # validations that a model's temperature and its predictions for test rows take
+
 
 class SearchScheduler:
     """Schedules one search; whoever makes one holds the search's lock.
@@ -248,6 +250,7 @@ class SearchScheduler:
                 look["fit_cpu_s"] * grow_work(best, self.cell, growth) if growth > 1 else 0.0,
                 refit_s=look["fit_cpu_s"] * grow_work(best, self.cell, of_all) if of_all else 0.0,
                 quality_raw=look["quality_raw"],
+                judging_s=0.0 if self._exports else JUDGING * look["validate_cpu_s"],
             )
 
     def _take_over(self) -> None:
