@@ -674,6 +674,21 @@ def test_searching_imports_neither_kedro_nor_any_learning_library() -> None:
     assert printed.stdout.strip() == "[]"
 
 
+def test_judging_by_quality_alone_imports_no_learning_library_here() -> None:
+    code = """
+import sys, polars as pl, rightfit as rf
+sizes = [i * i % 17 for i in range(80)]
+table = pl.DataFrame({"size": sizes, "price": [size + i % 3 for i, size in enumerate(sizes)]})
+found = rf.search(table, "price", task="regression", families=["linear", "forest"], n_trials=1)
+print(found.best() is not None, [m for m in ("sklearn", "torch") if m in sys.modules])
+"""
+    printed = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+
+    assert printed.stdout.strip() == "True []"
+
+
 @pytest.mark.parametrize("budget", [{"budget_cpu_s": 4.0}, {"budget_cpu_s": None, "budget_s": 4.0}])
 def test_a_search_under_a_budget_alone_ends_with_a_model_that_learnt_within_it(
     budget: dict[str, float | None],

@@ -299,8 +299,8 @@ def search(
     test, a fifth of the others validates. Families are searched side by side; the best of each are
     measured in fresh processes and ranked by the test rows.
 
-    Without applications quality alone decides: candidates are judged in this process, nothing is
-    exported or measured, and every cost in ``profiles`` is null.
+    Without applications quality alone decides: nothing is exported or measured, and every cost in
+    ``profiles`` is null.
 
     Args:
         table: A pandas or polars frame, an Arrow table, a list of mappings, or the path of a

@@ -181,13 +181,21 @@ def test_final_trainings_and_steps_underway_are_kept_free() -> None:
 
 def test_judging_is_kept_free_until_it_is_over() -> None:
     limit, *_ = make_limit(100.0)
-    limit.judging_s = 8.0
+    limit.reserve("x.a", 0.0, refit_s=0.0, quality_raw=0.9, judging_s=8.0)
 
     assert limit.left_for_searching_s() == pytest.approx(95.0 - 8.0)
 
     limit.release_refit()
 
     assert limit.left_for_final_s("x.a") == pytest.approx(100.0)
+
+
+def test_a_last_training_stays_free_where_a_step_took_longer_than_expected() -> None:
+    limit, *_ = make_limit(100.0)
+    limit.reserve("x.a", 0.0, refit_s=15.0, quality_raw=0.9)
+    limit.charge(81.0)  # less than the margin is left beside it
+
+    assert limit.left_for_searching_s() < 0
 
 
 def test_nothing_is_kept_free_for_a_last_training_that_there_is_no_room_for() -> None:
