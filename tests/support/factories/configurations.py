@@ -5,9 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from rightfit.params.defaults import read_default
-from rightfit.searching.space import ModelBlock
-
 QUICK: Mapping[str, dict[str, Any]] = {
     "linear": {
         "n_epochs": 8, "alpha": 1e-4, "penalty": "l2", "learning_rate": "optimal", "eta0": 0.01,
@@ -25,9 +22,3 @@ QUICK: Mapping[str, dict[str, Any]] = {
     },
 }  # fmt: skip
 """Settings of the built-in families that learn a small table in seconds."""
-
-
-def least_configuration(family: str) -> dict[str, Any]:
-    """Return the fixed settings and the first value of each searched one."""
-    params = ModelBlock.model_validate(read_default("models")[family])
-    return {**params.fixed, **{name: item.grid(2)[0] for name, item in params.space.items()}}
