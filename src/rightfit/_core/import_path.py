@@ -25,7 +25,7 @@ def import_by_path(path: str, *, kind: str, key: str) -> Any:
     module_name, _, name = path.rpartition(".")
     remedy = f"Correct {key}, or install the package that it lies in."
     if not module_name or path.startswith("."):
-        raise RightfitError(f"a {kind} has an import path with a dot, not {path!r:.80}. {remedy}")
+        raise RightfitError(f"A {kind} has an import path with a dot, not {path!r:.80}. {remedy}")
     try:
         module = importlib.import_module(module_name)
     except ModuleNotFoundError as err:
