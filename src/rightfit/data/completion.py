@@ -194,7 +194,7 @@ def _read_outcome(main: Table, target: Target, schema: TableSchema) -> pl.Series
 def write_block(name: str, complete: CompleteBlock) -> str:
     """Write a description as a block of ``parameters_datasets.yml``, below its ``datasets:``.
 
-    What has its default value is left out; remarks are comments above the block.
+    Keys at their default value are left out; remarks are comments above the block.
     """
     spec = complete.spec
     content = spec.model_dump(mode="json", exclude_defaults=True)

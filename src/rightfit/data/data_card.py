@@ -45,7 +45,7 @@ class TargetValues(BaseModel):
 
 
 class DataCard(BaseModel):
-    """What a prepared dataset is; its JSON form is ``data_card.json``.
+    """The description of a prepared dataset; its JSON form is ``data_card.json``.
 
     ``inferred`` names the keys of its block that were inferred from the tables; their values stand
     here. ``class_shares`` holds each class's share of the rows, per part; ``target_values``, in

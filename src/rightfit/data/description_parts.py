@@ -162,7 +162,7 @@ class ColumnGroup(StrictModel):
 
 
 class TableSchema(StrictModel):
-    """What a raw table must look like. Columns that are not described are ignored."""
+    """Rows and columns that a raw table must have; columns that are not described are ignored."""
 
     min_rows: int = Field(default=1, gt=0, le=MAX_ROWS)  # fewest rows the table may have
     columns: tuple[ColumnGroup, ...] = Field(min_length=1)  # groups of columns that look alike
@@ -211,7 +211,7 @@ Derived = Annotated[Weekday | ClockMinutes, Field(discriminator="op")]
 
 
 class Target(StrictModel):
-    """What is predicted.
+    """The column that is predicted, and its classes.
 
     In regression it is the column's value itself. In classification, with ``at_least`` null, the
     column's values are the class names; otherwise the second of two classes means that the value
@@ -251,7 +251,7 @@ class Image(StrictModel):
 
 
 class Features(StrictModel):
-    """What a model is fed: either columns of a table or one image.
+    """The input of a model: either columns of a table or one image.
 
     Numeric columns are filled with the training median and standardised; ``indicate_missing``
     names those that also get a 0/1 column. A category gives 0/1 columns; those rarer than

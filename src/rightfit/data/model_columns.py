@@ -1,4 +1,4 @@
-"""What models read of a dataset's rows: encoded or raw columns, or raw rows to make requests of."""
+"""A model's columns of a dataset's rows: encoded or raw, or raw rows to make requests of."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ N_EXAMPLES = 5  # offending values shown in a message
 
 
 class ColumnReport(BaseModel):
-    """What the check found in one raw column."""
+    """Gaps and outliers of one raw column."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -36,7 +36,7 @@ class ColumnReport(BaseModel):
 
 
 class TableReport(BaseModel):
-    """What the check found in one raw table."""
+    """Rows, gaps and outliers of one raw table."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -45,7 +45,7 @@ class TableReport(BaseModel):
 
 
 class RawCheck(BaseModel):
-    """What the check of a dataset's raw tables found.
+    """The result of checking a dataset's raw tables.
 
     ``inferred`` names the keys of the dataset's block that were inferred from the tables;
     ``remarks`` says what a person should know about that.

@@ -48,7 +48,7 @@ class RawTableError(RightfitError):
 
 
 class ScannedTable:
-    """A table on disk. What is asked of it is read then, so ask for few columns at once.
+    """A table on disk. Columns are read when they are asked for: ask for few at once.
 
     Args:
         scan: Scan of Parquet files, which gives the rows in one order every time.

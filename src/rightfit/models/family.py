@@ -124,7 +124,7 @@ class TrainingRun:
 
 
 class ServedFamily:
-    """What is known of a model's family where the model is served alone, as an imported one is."""
+    """The part of a family that serving alone needs, as for an imported model."""
 
     devices: tuple[str, ...] = ("cpu",)
     """Devices it can train and serve on: ``cpu``, ``cuda``."""
@@ -327,7 +327,7 @@ class Family(ServedFamily, ABC):
 def split_training(n_units: int, n_checkpoints: int) -> list[int]:
     """Place checkpoints in a training, each at twice the length of the one before.
 
-    So the first checkpoint is cheap (a 32nd of the training for six checkpoints), and each decision
+    The first checkpoint is cheap (a 32nd of the training for six checkpoints), and each decision
     to continue costs about as much again as was spent. Jamieson and Talwalkar (2016),
     arXiv:1502.07943, halve for the same reason.
 

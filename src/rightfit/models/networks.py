@@ -20,7 +20,7 @@ MIN_SIDE = 4  # of an image, in pixels
 N_STAGES = 3
 PRODUCTS = (nn.Conv2d, nn.Linear)  # layers that are matrix products
 SIMPLEST: Mapping[str, int | bool] = {"n_blocks": 0, "shift": 0, "flip": False}
-"""What a configuration means that lacks these settings of images."""
+"""Settings of images for a configuration that lacks them."""
 
 
 class Rescale(nn.Module):

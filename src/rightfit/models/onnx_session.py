@@ -67,7 +67,7 @@ def open_session(
 
 @dataclass(frozen=True)
 class Filling:
-    """What whoever runs a compiled graph does about missing values in one of its inputs.
+    """How missing values in an input of a compiled graph are filled before it runs.
 
     Args:
         fill: Of each column, the number that takes the place of a missing one.

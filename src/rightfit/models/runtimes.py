@@ -210,7 +210,7 @@ def suits_family(runtime: str, family: ServedFamily) -> bool:
 def derive_files(bundle: Bundle, runtimes: Iterable[str]) -> Bundle:
     """Write the files that runtimes derive from a bundle's model, and list them in the bundle.
 
-    What cannot be derived is logged; the model is then served by the other runtimes.
+    A file that cannot be derived is logged; the model is then served by the other runtimes.
 
     Args:
         bundle: Bundle to extend in place.

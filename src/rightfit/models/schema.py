@@ -34,7 +34,7 @@ class InputSchema:
 
     @property
     def task(self) -> Task:
-        """What is predicted."""
+        """Classification where there are classes, else regression."""
         return "classification" if self.classes else "regression"
 
     @property

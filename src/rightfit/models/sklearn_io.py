@@ -42,7 +42,7 @@ ESTIMATOR_TYPES = (
 
 
 class SklearnFamily(Family):
-    """What families of scikit-learn's estimators share."""
+    """The common base of the families of scikit-learn's estimators."""
 
     weights_file: str = "weights.skops"
     # skops imports all of scikit-learn: models of different estimators share a measuring process

@@ -1,4 +1,4 @@
-"""What a training consists of, in counts that need no clock; a search predicts costs from them."""
+"""The work of a training, in counts that need no clock; a search predicts costs from them."""
 
 from __future__ import annotations
 

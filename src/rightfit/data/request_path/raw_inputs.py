@@ -1,4 +1,4 @@
-"""What an encoder's two forms share, numpy and ONNX: its JSON, its input tensors, its words.
+"""The parts that an encoder's forms in numpy and ONNX share: JSON, input tensors, words.
 
 Numbers of all numeric columns share one tensor, and so do texts: handing a tensor to onnxruntime
 costs about a microsecond, so a tensor per column would cost more than most models.

@@ -1,6 +1,6 @@
 """A pass that looks up the effect of a category instead of multiplying its 0/1 columns.
 
-A product with one-hot columns picks a row of its weights. So category columns become a table of
+A product with one-hot columns picks a row of its weights. Category columns become a table of these
 rows to look up, where the product with the other columns begins. Small columns share a table with a
 row for each combination of their categories. Their texts are then looked up all at once.
 """

@@ -1,4 +1,4 @@
-"""What makes and what reads each tensor of an ONNX graph, and a rewritten copy of the model.
+"""The maker and the readers of each tensor of an ONNX graph, and a rewritten copy of the model.
 
 Passes find what they rewrite in a view and return a new model; the model that they get stays as
 it was.

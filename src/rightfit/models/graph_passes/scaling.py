@@ -1,8 +1,8 @@
 """A pass that folds the scaling of inputs into the product that reads them.
 
 ``(rows - mean) * scale`` times weights is ``rows`` times other weights, and a constant. The weights
-are computed as float64. What the constant takes off is the effect of the rounded weights, so that
-their rounding counts from the mean on and not from zero.
+are computed as float64. The constant takes off the effect of the rounded weights, so that their
+rounding counts from the mean on and not from zero.
 """
 
 from __future__ import annotations

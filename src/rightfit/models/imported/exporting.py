@@ -1,7 +1,8 @@
 """Export models that somebody has to ONNX, as far as their libraries' converters reach.
 
 A graph reads a matrix where all columns are numbers and none is chosen by name, else an input for
-each column. What answers otherwise than the model is refused (``models/bundle_exports.py``).
+each column. A graph that answers otherwise than its model is refused; see
+``models/bundle_exports.py``.
 """
 
 from __future__ import annotations

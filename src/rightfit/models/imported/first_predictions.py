@@ -28,7 +28,7 @@ N_TRIED = 16  # rows; they tell what is answered, and what does not fit
 
 @dataclass(frozen=True)
 class FirstPredictions:
-    """What a model has answered.
+    """A model's answers to the first rows.
 
     Args:
         facts: What it says of itself.

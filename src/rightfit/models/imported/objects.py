@@ -1,8 +1,8 @@
 """A fitted model as the object that it is: an estimator, boosted trees, a module, a function.
 
-It says of which kind it is, which columns it reads and which classes it knows. What it answers is
-told from its first predictions: probabilities, scores, labels or values. Served, all become class
-probabilities, or the values of a regression.
+It says of which kind it is, which columns it reads and which classes it knows. Its first
+predictions tell the kind of its answers: probabilities, scores, labels or values. Served, all
+become class probabilities, or the values of a regression.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ _NO_NAME = re.compile(r"(f|Column_|feature_)?\d+")  # what the libraries call co
 
 @dataclass(frozen=True)
 class ModelDescription:
-    """What a model says of itself.
+    """The kind, task, classes and columns that a model declares.
 
     Args:
         kind: How it is called.

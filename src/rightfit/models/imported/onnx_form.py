@@ -34,7 +34,7 @@ SEQUENCE = "seq(map("  # begins the type of what a ZipMap answers
 
 @dataclass(frozen=True)
 class OutputChoice:
-    """What the configuration says of a file's answers.
+    """The answers of a file, as the configuration describes them.
 
     Args:
         output: Name of the output with a column per class, or with the value; ``None``: the one
@@ -65,7 +65,7 @@ def adapt_onnx(
         original: The model, weights of files beside it loaded.
         session: The same, opened.
         schema: The columns of ``rows`` and the classes; without classes the output is ``values``.
-        answers: What the configuration says of its answers.
+        answers: Its answers, as the configuration describes them.
         keeps_inputs: Whether the inputs stay as they are, :data:`GIVEN` before their names.
 
     Raises:

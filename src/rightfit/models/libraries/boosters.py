@@ -1,4 +1,4 @@
-"""What the families of boosted trees from other libraries have in common."""
+"""The common base of the families of boosted trees from other libraries."""
 
 from __future__ import annotations
 

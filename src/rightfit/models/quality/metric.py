@@ -127,7 +127,7 @@ class QualityMetric(QualityBlock, metaclass=OneSentence):
 
     @property
     def title(self) -> str:
-        """What a raw value is called; losses count negative, and are called so.
+        """Name of a raw value; losses count negative, and are called so.
 
         >>> QualityMetric(name="accuracy", worst=0.5, best=1.0).title
         'accuracy'
@@ -153,7 +153,7 @@ class QualityMetric(QualityBlock, metaclass=OneSentence):
 
     @property
     def raw_parts(self) -> tuple[object, ...]:
-        """What raw values depend on, as JSON types: all but the size of the bounds."""
+        """Everything that raw values depend on, as JSON types: all but the size of the bounds."""
         costs: list[object] = [] if self.costs is None else [self.costs]
         if (function := self.dump_function()) is not None:
             is_importable = not self.name.startswith("__main__.")

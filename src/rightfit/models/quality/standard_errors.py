@@ -1,7 +1,7 @@
 """How a raw quality deviates over samples of rows: its standard error, and row by row.
 
-Candidates answer the same test rows, so that their qualities can be compared in pairs. What each
-row, or each resample of the rows, adds to the deviation of a candidate's raw quality is kept: the
+Candidates answer the same test rows, so that their qualities can be compared in pairs. The terms
+that each row, or each resample, adds to the deviation of a candidate's raw quality are kept: the
 squares add up to the variance of that quality, the products with another candidate's to the
 covariance (:mod:`rightfit.ranking.uncertainty.paired_comparison`). In a table they are a text, the
 largest of them and half floats in base64, as short as any other column's.
