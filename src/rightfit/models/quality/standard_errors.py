@@ -239,7 +239,8 @@ def _ratio_effects(metric: QualityMetric, labels: Array, answers: Array) -> Floa
     if average == "micro":
         right = (labels == predicted).astype(np.float64)
         all_below = 2 - right if kind == "jaccard" else np.ones(len(labels))
-        return (right - right.mean() / all_below.mean() * all_below) / all_below.mean()
+        below = float(all_below.mean())
+        return _centred((right - right.mean() / below * all_below) / below)
     classes = np.union1d(labels, predicted) if average else [1]
     effects: Floats = np.zeros(len(labels))
     for label in classes:
