@@ -660,11 +660,11 @@ def _parse_input(content: Any) -> TensorInput:
         and len(limits) in (0, len(columns))
         and all(type(limit) in (int, float) and limit > 0 for limit in limits)
         and all(isinstance(column, str) for column in booleans)
-        and decimals.keys() <= set(columns)
-        and set(decimals.values()) <= NUMBER_TEXTS.keys()
         and is_shape
         and columns
         and all(isinstance(column, str) for column in columns)
+        and decimals.keys() <= set(columns)
+        and all(decimal in list(NUMBER_TEXTS) for decimal in decimals.values())
     ):
         raise ValueError(f"wrong input: {str(name)[:80]}")
     return TensorInput(name, dtype, columns, shape, limits, booleans, decimals)

@@ -269,9 +269,9 @@ def write_bodies(
                     base64.b64encode(image).decode() if isinstance(image, bytes) else image
                     for image in rows[name].to_list()
                 ]
-            elif (
-                tensor.dtype == "string" or rows[name].dtype == pl.String
-            ):  # some are read as numbers
+            elif tensor.dtype == "string" or (
+                rows[name].dtype == pl.String and name in tensor.decimals
+            ):
                 columns[name] = write_texts(rows[name]).to_list()
             else:
                 columns[name] = [
