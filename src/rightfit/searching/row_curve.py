@@ -25,7 +25,8 @@ from rightfit.searching.learning_curve import Json, sample_rows
 from rightfit.searching.pausing.costs import predict_cpu_s
 
 PARTS = (4, 2)  # of the sample that models are trained on
-DECLINE = 0.7  # of the gain by a doubling, from one to the next, as benchmarks/row_curves.py found
+# Of the gain by a doubling, from one to the next: benchmarks/constants/learn_row_curves.py.
+DECLINE = 0.7
 N_ERRORS = 2  # standard errors in each direction
 
 
