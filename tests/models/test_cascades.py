@@ -209,7 +209,7 @@ def test_threshold_of_a_cascade_is_chosen_by_those_predictions(bundles: dict[str
 
 
 @pytest.mark.parametrize("middle", [2e3, 2e4])
-def test_the_same_cascades_have_the_same_order_whatever_they_cost(middle: float) -> None:
+def test_the_same_cascades_have_the_same_order_and_names_whatever_they_cost(middle: float) -> None:
     labels = np.arange(1_000) % 3
     speeds = {"cheap": (700, 1e6), "middle": (900, middle), "best": (1_000, middle / 4)}
     members = [
@@ -223,6 +223,8 @@ def test_the_same_cascades_have_the_same_order_whatever_they_cost(middle: float)
 
     pairs = [(cascade.cheap, cascade.expensive) for cascade in chosen]
     assert pairs == [("cheap", "best"), ("cheap", "middle")]
+    first, second = chosen
+    assert replace(first, predicted_rows_per_s=1.0).number == first.number != second.number
 
 
 def test_cascade_of_another_threshold_is_refused(

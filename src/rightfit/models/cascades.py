@@ -25,6 +25,7 @@ import numpy.typing as npt
 import polars as pl
 
 from rightfit._core.errors import RightfitError
+from rightfit._core.processes.codec import hash_json
 from rightfit.models.bundle import ONNX_FILE, ONNX_ONLY, Bundle, write_bundle_files
 from rightfit.models.family import Configuration
 from rightfit.models.onnx_graph import GraphBuilder, raise_opset, read_opsets
@@ -43,6 +44,7 @@ MIN_SPEED_UP = 3.0  # of the cheap model against the expensive one, below which 
 ROLES = ("cheap", "expensive")  # settings that name the two members
 DEFINING = (*ROLES, "threshold")  # settings; the others are predictions
 TOLERANCE = 1e-4  # of a probability
+N_NUMBERS = 1_000  # of cascades
 RUNTIME = ONNX  # in which two models can be joined
 ROWS = "rows"  # input and output of a bundle's ONNX file
 OUTPUT = "probabilities"
@@ -77,6 +79,12 @@ class Cascade:
     passed_on: float
     predicted_quality: float
     predicted_rows_per_s: float
+
+    @property
+    def number(self) -> int:
+        """Number that its members and share decide: one cascade has one name, whatever it costs."""
+        parts = [self.cheap, self.expensive, round(self.passed_on, 2)]
+        return int(hash_json(parts, n_digits=8), 16) % N_NUMBERS
 
     def __str__(self) -> str:
         return (
@@ -124,7 +132,7 @@ def choose_cascades(members: Sequence[Member], score: Score, *, n_cascades: int)
 
     Returns:
         None that a single candidate, or one chosen before it, equals in both quality and
-        throughput; in an order in which the same ones have the same numbers whatever they cost.
+        throughput; in the order of their members.
     """
     reached = [(score(member.answers), member.rows_per_s) for member in members]
     possible = list(predict_cascades(members, score))

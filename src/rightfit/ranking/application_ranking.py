@@ -110,7 +110,7 @@ def rank_application(assessment: Assessment, earlier: DatasetWinners) -> Applica
     for position, part in enumerate(assessment.table.candidate_slices):
         rank[order[part]] = np.arange(1, part.stop - part.start + 1)
         candidates = part.start + np.flatnonzero(
-            (rank_low[part] == 1) | find_near_best(assessment, part)
+            (rank_low[part] == 1) | find_near_best(assessment, part, assessment.rules.equal_within)
         )
         rng = np.random.default_rng([assessment.rules.seed, position])
         p_best[candidates] = simulate_best(
@@ -229,14 +229,11 @@ def bound_candidates(assessment: Assessment) -> tuple[Ints, Ints]:
     return low, high
 
 
-def find_near_best(assessment: Assessment, part: slice) -> Bools:
-    """Tell which candidates of a dataset are feasible and practically equal to the best."""
+def find_near_best(assessment: Assessment, part: slice, within: float) -> Bools:
+    """Tell which candidates of a dataset are feasible and less than ``within`` below the best."""
     utility, feasible = assessment.utility[part], assessment.feasible[part]
     reached = np.where(feasible, utility, -np.inf)
-    near = is_practically_equal(
-        reached, reached.max(initial=-np.inf), assessment.rules.equal_within
-    )
-    return feasible & near
+    return feasible & is_practically_equal(reached, reached.max(initial=-np.inf), within)
 
 
 def _order_by_utility(assessment: Assessment) -> Ints:

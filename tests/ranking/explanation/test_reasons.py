@@ -81,12 +81,22 @@ def test_reason_changes_with_the_limit() -> None:
 def test_reasons_of_practically_equal_ones_name_the_key_that_decides() -> None:
     found = reasons(
         make_profile("a-1", **around("quality", 0.80, 0.1), **CHEAP, min_hardware_tier=2.0),
-        make_profile("a-2", **around("quality", 0.79, 0.1), **CHEAP, min_hardware_tier=1.0),
+        make_profile("a-2", **around("quality", 0.794, 0.1), **CHEAP, min_hardware_tier=1.0),
     )
 
-    assert found["a-2"].startswith("practically equal to a-1 (utility 0.645 against 0.65): ")
-    assert found["a-1"].startswith("practically equal to a-2 (utility 0.65 against 0.645): ")
+    assert found["a-2"].startswith("practically equal to a-1 (utility 0.647 against 0.65): ")
+    assert found["a-1"].startswith("practically equal to a-2 (utility 0.65 against 0.647): ")
     assert all("the lower hardware tier" in reason for reason in found.values())
+
+
+def test_a_winner_does_not_name_a_key_by_which_its_rival_would_win() -> None:
+    found = reasons(
+        make_profile("a-1", **around("quality", 0.80, 0.1), **CHEAP, min_hardware_tier=2.0),
+        make_profile("a-2", **around("quality", 0.785, 0.1), **CHEAP, min_hardware_tier=1.0),
+    )
+
+    assert found["a-1"].startswith("practically equal to a-2 (utility 0.65 against 0.643): ")
+    assert all("the higher utility decides" in reason for reason in found.values())
 
 
 def test_candidate_beyond_the_band_that_no_measurement_tells_apart_is_open() -> None:

@@ -230,9 +230,11 @@ def _find_preferences(assessment: Assessment, rival: Ints) -> Names:
         else:
             value = tie_preference(assessment.table, key, assessment.chosen)
         preference[value != value[other]] = f"the {key.prefer} {metric_name(key.by)}"
-    for position, part in enumerate(assessment.table.candidate_slices):
-        # the keys decide among those near the highest utility, whichever of them comes first
-        preference[part][~find_near_best(assessment, part)] = "the higher utility"
+    # the keys decide among those near the highest utility, whichever of them comes first
+    parts, within = assessment.table.candidate_slices, assessment.rules.prefer_within
+    near = np.concatenate([find_near_best(assessment, part, within) for part in parts])
+    preference[~(near & near[other])] = "the higher utility"
+    for position, part in enumerate(parts):
         if position in assessment.kept:
             preference[part] = "the last run's winner"
     return preference

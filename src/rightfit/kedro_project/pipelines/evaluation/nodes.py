@@ -232,8 +232,10 @@ def build_cascades(
     )
     folder = _folders.enter_context(temporary_folder("cascades"))
     name, built = cell_name.partition(".")[2], {}
-    for number, cascade in enumerate(chosen):
-        label = name_candidate(name, number)
+    for cascade in chosen:
+        number = cascade.number
+        while (label := name_candidate(name, number)) in built:
+            number += 1
         try:
             bundle = join_members(asdict(cascade), candidates, folder / label, model=name)
             check_cascade(bundle, candidates, validation)
