@@ -369,3 +369,21 @@ def test_a_small_table_of_ones_own_is_ranked_and_reported(
     assert decided is not None
     assert metrics.items() <= decided.metrics.items()
     assert "m-0" in ranking.report(tmp_path / "new" / "report.html").read_text(encoding="utf-8")
+
+
+def test_the_faster_of_equal_configurations_serves_where_quality_alone_counts() -> None:
+    small = {"dataset": "d", "model": "m", "candidate": "a", "n_threads": 1} | {
+        "device": "cpu",
+        "quality": 0.9,
+    }
+    rows = [
+        small | {"runtime": "native", "latency_p50_ms": 0.11},
+        small | {"runtime": "onnx", "latency_p50_ms": 0.05},
+    ]
+
+    ranking = rf.rank(
+        pl.DataFrame(rows),
+        {"best": rf.Application(objectives={"quality": rf.Objective(1, worst=0, best=1)})},
+    )
+
+    assert ranking.winners["best"]["d"].serving.runtime == "onnx"
