@@ -9,9 +9,9 @@ import polars as pl
 import pytest
 from kedro.framework.project import pipelines
 
+from rightfit.kedro_project.reused_results import ReusedResults
 from rightfit.kedro_project.run import RightfitSession
 from rightfit.kedro_project.stored_results import ProjectLocation
-from rightfit.kedro_project.unchanged import ReusedResults
 from rightfit.measuring.rounds.worker_pool import WorkerPool
 from rightfit.models import runtimes
 from rightfit.models.bundle import Bundle

@@ -24,8 +24,8 @@ from rightfit.kedro_project.configuration import ConfigurationError
 from rightfit.kedro_project.kedro_private import find_versioned_path
 from rightfit.kedro_project.reuse import RecordStore
 from rightfit.kedro_project.reuse.records import record_file
+from rightfit.kedro_project.reused_results import ReusedResults
 from rightfit.kedro_project.run import RightfitSession
-from rightfit.kedro_project.unchanged import ReusedResults
 from rightfit.models.bundle import read_bundle
 
 pytestmark = [pytest.mark.whole, pytest.mark.long]

@@ -130,7 +130,7 @@ class RightfitRunner(SequentialRunner):
         if not holds_own(pipeline):
             super()._run(pipeline, catalog, hook_manager, run_id)
             return
-        from rightfit.kedro_project.unchanged import ReusedResults
+        from rightfit.kedro_project.reused_results import ReusedResults
 
         results = ReusedResults(pipeline, catalog, run_id or "", may_reuse=self._may_reuse)
         nodes = [node for node in pipeline.nodes if node.name not in results.unchanged]
