@@ -108,7 +108,12 @@ class Project:
 
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
-    for name in ("nodes.is_own", "run.is_own", "unchanged.is_own", "unchanged.is_shipped"):
+    for name in (
+        "nodes.is_own",
+        "run.is_own",
+        "reused_results.is_own",
+        "reused_results.is_shipped",
+    ):
         monkeypatch.setattr(f"rightfit.kedro_project.{name}", lambda node: True)
     return Project(tmp_path)
 
@@ -272,7 +277,7 @@ def test_raw_file_with_its_size_and_time_kept_is_another_one(project: Project) -
 
 def test_nodes_of_others_always_run(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
-        "rightfit.kedro_project.unchanged.is_own", lambda node: node.name != "total"
+        "rightfit.kedro_project.reused_results.is_own", lambda node: node.name != "total"
     )
     project.run("1")
 
@@ -281,7 +286,7 @@ def test_nodes_of_others_always_run(project: Project, monkeypatch: pytest.Monkey
 
 def test_tagged_nodes_always_run(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
-        "rightfit.kedro_project.unchanged.is_shipped", lambda node: node.name != "total"
+        "rightfit.kedro_project.reused_results.is_shipped", lambda node: node.name != "total"
     )
     project.run("1")
 
