@@ -504,8 +504,7 @@ class Ranking:
         settings = {"name": quality} if isinstance(quality, str) else quality
         if quality is None:
             raise RightfitError("quality must be a metric, by name or as a function.")
-        is_block = isinstance(settings, Mapping) and isinstance(settings.get("name", ""), str)
-        if is_block:
+        if isinstance(settings, Mapping) and isinstance(settings.get("name", ""), str):
             try:
                 block = QualityBlock.model_validate(settings)
             except ValidationError as err:

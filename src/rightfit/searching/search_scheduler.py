@@ -60,7 +60,8 @@ from rightfit.searching.tasks import Task, TaskResult, bound_task
 
 logger = logging.getLogger(__name__)
 
-# A model's temperature and its predictions for test rows take so many validations, and to open it.
+# CPU seconds kept free to judge a model: so many times those of its validation, for its temperature
+# and the test rows, and some to open it.
 JUDGING, OPENING_S = 3.0, 0.2
 
 
