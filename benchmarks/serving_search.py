@@ -40,7 +40,7 @@ import numpy.typing as npt
 
 from rightfit.cli.export import read_winning_model
 from rightfit.cli.stored_answers import read_answers
-from rightfit.data.model_columns import make_raw_rows
+from rightfit.data.model_inputs import make_raw_rows
 from rightfit.data.request_path.encoder_graph import join_encoder
 from rightfit.data.request_path.raw_inputs import EncoderJson, list_inputs
 from rightfit.data.request_path.raw_rows import cut_input, cut_singles, take_first

@@ -37,7 +37,7 @@ import numpy as np
 from measured_models import make_bench, make_models
 
 from rightfit.measuring.blocks import adjust_figures
-from rightfit.measuring.intervals import estimate_median
+from rightfit.measuring.median_estimates import estimate_median
 from rightfit.measuring.rounds.block_timing import JobMeasurement, read_percentile, time_block
 from rightfit.measuring.rounds.lock import machine_lock
 from rightfit.measuring.rounds.measurement import MeasurementContext, MeasurementTarget

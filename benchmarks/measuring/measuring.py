@@ -27,7 +27,7 @@ from pathlib import Path
 import numpy as np
 from measured_models import make_bench, make_models, read_preset
 
-from rightfit.measuring.intervals import estimate_median
+from rightfit.measuring.median_estimates import estimate_median
 from rightfit.measuring.rounds.jobs import OPEN_BUNDLE
 from rightfit.measuring.rounds.measurement import MeasurementContext, MeasurementTarget
 from rightfit.measuring.rounds.settling import per_process

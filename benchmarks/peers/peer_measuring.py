@@ -41,7 +41,7 @@ from rightfit.measuring.given_models import UserObject
 from rightfit.measuring.targets import plan_judging
 from rightfit.models.bundle import ONNX_FILE
 from rightfit.models.imported.exporting import offer_exports
-from rightfit.models.imported.feeding import make_rows
+from rightfit.models.imported.feeds import make_rows
 from rightfit.models.imported.objects import describe_object
 from rightfit.models.imported.row_table import read_row_table
 from rightfit.models.runtimes import open_predictor

@@ -20,7 +20,7 @@ import polars as pl
 from simulated_studies import COSTS, Floats, make_profiles
 
 from rightfit.measuring.blocks import adjust_figures
-from rightfit.measuring.intervals import estimate_median, pool_spread
+from rightfit.measuring.median_estimates import estimate_median, pool_spread
 from rightfit.measuring.metrics import COMMON_MODE_MEMORY_ERROR_PCT
 from rightfit.measuring.rounds.presets import MeasuringSettings
 from rightfit.params.applications import ApplicationsParams

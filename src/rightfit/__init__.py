@@ -83,7 +83,7 @@ _HOMES = {
     "Runtime": "rightfit.models.runtimes",
     "SearchResult": "rightfit.api.search",
     "Serving": "rightfit.measuring.serving",
-    "StoppingRule": "rightfit.searching.stopping",
+    "StoppingRule": "rightfit.searching.stopping_rules",
     "TunedServing": "rightfit.api.serving_tuning",
     "compare": "rightfit.api.measure",
     "measure": "rightfit.api.measure",
@@ -118,7 +118,7 @@ if TYPE_CHECKING:
     from rightfit.models.runtimes import Runtime
     from rightfit.ranking.applications.applications import Application, Constraint, Objective
     from rightfit.ranking.explanation.decisions import Decision
-    from rightfit.searching.stopping import StoppingRule
+    from rightfit.searching.stopping_rules import StoppingRule
 
 
 def __getattr__(name: str) -> object:

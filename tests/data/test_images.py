@@ -16,7 +16,7 @@ from rightfit.data.completion import complete_block
 from rightfit.data.description import DatasetBlock
 from rightfit.data.description_parts import Features
 from rightfit.data.encoding import apply_encoder, fit_encoder_steps
-from rightfit.data.model_columns import make_raw_rows
+from rightfit.data.model_inputs import make_raw_rows
 from rightfit.data.request_path.encoder import name_features
 from rightfit.data.request_path.opening import compile_encoder
 from rightfit.data.request_path.raw_inputs import list_inputs

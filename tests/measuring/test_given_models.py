@@ -19,7 +19,7 @@ from rightfit.measuring.given_models import UserModel, adapt_model
 from rightfit.measuring.rounds.first_rows import WorkerFirstRows
 from rightfit.measuring.rounds.worker_pool import WorkerPool
 from rightfit.models.bundle import ONNX_ONLY, write_bundle_files
-from rightfit.models.imported.feeding import make_rows
+from rightfit.models.imported.feeds import make_rows
 from rightfit.models.imported.row_table import read_row_table
 from rightfit.models.runtimes import available_runtimes
 from rightfit.models.schema import InputSchema

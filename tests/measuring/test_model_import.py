@@ -17,7 +17,7 @@ from sklearn.linear_model import LogisticRegression
 from rightfit.data.completion import complete_block
 from rightfit.data.description import DatasetBlock, DatasetSpec
 from rightfit.data.encoding import fit_encoder_steps
-from rightfit.data.model_columns import make_raw_rows, take_columns
+from rightfit.data.model_inputs import make_raw_rows, take_columns
 from rightfit.data.request_path.encoder import Encoder
 from rightfit.data.request_path.opening import open_request
 from rightfit.data.request_path.raw_inputs import list_inputs, pass_columns

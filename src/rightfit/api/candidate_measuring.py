@@ -15,7 +15,7 @@ import polars as pl
 from rightfit._core.processes.json_store import JsonStore
 from rightfit._core.processes.leftovers import temporary_folder
 from rightfit.data.data_card import DataCard
-from rightfit.data.model_columns import make_raw_rows
+from rightfit.data.model_inputs import make_raw_rows
 from rightfit.data.request_path import MODEL, REQUEST, RequestPath
 from rightfit.data.request_path.encoder import Encoder
 from rightfit.data.request_path.raw_inputs import EncoderJson, list_inputs

@@ -41,7 +41,7 @@ from rightfit.measuring.serving import Serving
 from rightfit.measuring.targets import Judging, Quality, plan_judging, read_targets
 from rightfit.models.bundle import Bundle
 from rightfit.models.imported.exporting import offer_exports
-from rightfit.models.imported.feeding import find_feeds
+from rightfit.models.imported.feeds import find_feeds
 from rightfit.models.imported.row_table import RowTable, read_row_table
 from rightfit.models.runtimes import (
     NATIVE,

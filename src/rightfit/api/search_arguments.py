@@ -26,7 +26,7 @@ from rightfit.params.evaluation import EvaluationParams
 from rightfit.params.faults import explain_faults
 from rightfit.ranking.applications.applications import Applications, RankingRules
 from rightfit.searching.space import ModelBlock
-from rightfit.searching.stopping import (
+from rightfit.searching.stopping_rules import (
     NONE,
     StoppingRule,
     build_rule,

@@ -26,7 +26,7 @@ from rightfit.cli.options import (
 from rightfit.measuring.hardware.environment import usable_cores
 from rightfit.measuring.naming import listing, metric_name, sentence_case
 from rightfit.models.bundle_files import hash_regular_file
-from rightfit.models.imported.feeding import read_inputs, read_outputs
+from rightfit.models.imported.feeds import read_inputs, read_outputs
 from rightfit.models.imported.importing import open_onnx
 from rightfit.models.imported.kinds import resolve_file
 from rightfit.models.imported.row_table import RowTable, read_row_table

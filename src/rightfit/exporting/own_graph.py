@@ -23,7 +23,7 @@ from rightfit.exporting.readme import escape_markdown, quote_code
 from rightfit.measuring.profile import Profile
 from rightfit.models.bundle import Bundle
 from rightfit.models.bundle_files import write_replacing
-from rightfit.models.imported.feeding import TEXT, find_feeds
+from rightfit.models.imported.feeds import TEXT, find_feeds
 from rightfit.models.runtimes import runtime_files
 from rightfit.ranking.explanation.answer import profile_to_json
 from rightfit.ranking.explanation.decisions import Decision

@@ -36,7 +36,7 @@ from rightfit.params.grid import (
 )
 from rightfit.ranking.applications.applications import N_MODELS, UTILITY, Application, RankingRules
 from rightfit.searching.space import ModelBlock, ModelParams
-from rightfit.searching.stopping import STOPPING_NAMES, check_stopping, import_rule
+from rightfit.searching.stopping_rules import STOPPING_NAMES, check_stopping, import_rule
 from rightfit.searching.training_params import TrainingParams
 
 WHOLE_BLOCKS: Mapping[str, type[BaseModel]] = {

@@ -14,7 +14,7 @@ from rightfit.data.request_path.usage import CALL, read_export
 from rightfit.measuring.rounds.first_rows import WorkerFirstRows
 from rightfit.models.bundle import ONNX_FILE, ONNX_ONLY, Bundle, read_bundle, write_bundle_files
 from rightfit.models.bundle_files import MANIFEST
-from rightfit.models.imported.feeding import (
+from rightfit.models.imported.feeds import (
     TEXT,
     Feed,
     Tensor,

@@ -9,7 +9,7 @@ import polars as pl
 
 from rightfit.data.description import DatasetSpec
 from rightfit.data.encoding import apply_encoder
-from rightfit.data.model_columns import (
+from rightfit.data.model_inputs import (
     describe_columns,
     list_numbers,
     read_predictions,

@@ -14,7 +14,7 @@ from rightfit._core.processes.codec import from_plain
 from rightfit._core.spelling import suggest
 from rightfit._core.typed_tables import table_schema
 from rightfit.data.request_path import MODEL
-from rightfit.measuring.estimate import Interval
+from rightfit.measuring.interval import Interval
 from rightfit.measuring.metrics import (
     INTERVAL_COLUMNS,
     METRICS,

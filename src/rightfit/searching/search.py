@@ -18,7 +18,7 @@ from rightfit.searching.search_scheduler import (
     read_limits,
     read_trials,
 )
-from rightfit.searching.stopping import StoppingRule
+from rightfit.searching.stopping_rules import StoppingRule
 from rightfit.searching.studies.study_store import StudyStore
 from rightfit.searching.studies.trial_attributes import (
     STOP_REASON,

@@ -32,7 +32,7 @@ from rightfit.searching.cell import Cell, SearchSettings, study_name
 from rightfit.searching.pausing.pausing_rule import Step
 from rightfit.searching.pausing_plan import NEW, TOLERANCE, PausingPlan
 from rightfit.searching.samplers import give_parameters, grid_points, make_sampler
-from rightfit.searching.stopping import StoppingRule, make_pruner, resource_at
+from rightfit.searching.stopping_rules import StoppingRule, make_pruner, resource_at
 from rightfit.searching.studies.budget import Budget, CallLimit, spent_work_s
 from rightfit.searching.studies.study_store import StudyStore
 from rightfit.searching.studies.trial_attributes import (

@@ -18,7 +18,7 @@ from rightfit._core.strict_model import (
 )
 from rightfit.measuring.hardware.environment import usable_cores
 from rightfit.searching.pausing.pausing_params import PausingParams
-from rightfit.searching.stopping import Stopping
+from rightfit.searching.stopping_rules import Stopping
 
 MAX_TRIALS = 1_000_000
 

@@ -10,7 +10,7 @@ import optuna
 from optuna.trial import TrialState
 
 from rightfit.searching.pausing.pausing_rule import PausingRule
-from rightfit.searching.stopping import resource_at
+from rightfit.searching.stopping_rules import resource_at
 from rightfit_study.early_stopping.replay import RecordedSearch
 
 Kind = Literal[

@@ -13,7 +13,7 @@ import polars as pl
 from rightfit._core.processes.codec import from_plain
 from rightfit._core.processes.json_store import JsonStore
 from rightfit.measuring.hardware.environment import fingerprint
-from rightfit.measuring.intervals import estimate_median
+from rightfit.measuring.median_estimates import estimate_median
 from rightfit.measuring.rounds.lock import machine_lock
 from rightfit.measuring.rounds.worker_pool import WorkerKind, WorkerPool
 from rightfit.measuring.worker.protocol import Described, DescribeRequest, Failure

@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 from factories.studies import fit_encoder, make_raw
 
-from rightfit.data.model_columns import make_raw_rows
+from rightfit.data.model_inputs import make_raw_rows
 from rightfit.data.request_path.opening import compile_encoder
 from rightfit.data.request_path.raw_inputs import list_inputs
 from rightfit.data.request_path.raw_rows import (

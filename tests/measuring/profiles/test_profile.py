@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from rightfit.measuring.intervals import Interval
+from rightfit.measuring.median_estimates import Interval
 from rightfit.measuring.metrics import METRICS
 from rightfit.measuring.profile import ProfileBuilder, tabulate_profiles
 from rightfit.measuring.serving import Serving

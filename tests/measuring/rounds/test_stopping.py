@@ -9,7 +9,7 @@ import pytest
 from factories.measurements import make_settings
 from factories.simulated_latencies import Draw, draw_bimodal, draw_log_normal, simulate
 
-from rightfit.measuring.intervals import estimate_median
+from rightfit.measuring.median_estimates import estimate_median
 from rightfit.measuring.rounds.settling import per_process
 from rightfit.measuring.rounds.state import MeasurementState
 

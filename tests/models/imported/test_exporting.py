@@ -19,7 +19,7 @@ from sklearn.preprocessing import StandardScaler
 from rightfit.measuring.given_models import UserObject
 from rightfit.models.bundle import Bundle
 from rightfit.models.imported.exporting import offer_exports
-from rightfit.models.imported.feeding import make_rows
+from rightfit.models.imported.feeds import make_rows
 from rightfit.models.imported.objects import describe_object
 from rightfit.models.imported.row_table import read_row_table
 from rightfit.models.runtimes import available_runtimes, open_predictor

@@ -18,7 +18,7 @@ from sklearn.svm import SVC
 from rightfit._core.errors import RightfitError
 from rightfit.measuring.given_models import UserObject
 from rightfit.models.bundle import Bundle, read_bundle
-from rightfit.models.imported.feeding import make_rows
+from rightfit.models.imported.feeds import make_rows
 from rightfit.models.imported.objects import describe_object
 from rightfit.models.imported.row_table import read_row_table
 from rightfit.models.runtimes import open_predictor, runtime_imports

@@ -12,7 +12,7 @@ import pytest
 
 from rightfit._core.processes.lifeline import list_children
 from rightfit.cli.load_test import summarise_curve
-from rightfit.measuring.intervals import Interval
+from rightfit.measuring.median_estimates import Interval
 from rightfit.ops.http_load import curve
 from rightfit.ops.http_load.curve import CurvePlan, judge_curve, measure_curve, start_generator
 from rightfit.ops.http_load.curve import measure_step as measure_step_with

@@ -13,7 +13,7 @@ from factories.data_cards import make_data_card
 from rightfit.data.data_card import DataCard
 from rightfit.measuring.hardware.environment import Environment
 from rightfit.measuring.hardware.tiers import Tier
-from rightfit.measuring.intervals import Interval
+from rightfit.measuring.median_estimates import Interval
 from rightfit.measuring.profile import MeasuredHow
 from rightfit.ranking.application_ranking import (
     NO_WINNERS,

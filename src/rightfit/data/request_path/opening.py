@@ -39,7 +39,7 @@ from rightfit.data.request_path.usage import (
     write_text,
 )
 from rightfit.models.bundle import Bundle, read_bundle
-from rightfit.models.imported.feeding import Feed, find_feeds, find_form, reads_columns
+from rightfit.models.imported.feeds import Feed, find_feeds, find_form, reads_columns
 from rightfit.models.imported.row_table import make_texts
 from rightfit.models.runtimes import open_predictor
 

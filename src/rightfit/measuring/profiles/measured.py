@@ -10,9 +10,9 @@ from functools import cached_property
 import numpy as np
 
 from rightfit.measuring.blocks import FigureByBlock, Level, adjust_figures
-from rightfit.measuring.estimate import Interval
 from rightfit.measuring.hardware.tiers import TierFit, cheapest_fit, cost_per_1m_rows, smallest_fit
-from rightfit.measuring.intervals import (
+from rightfit.measuring.interval import Interval
+from rightfit.measuring.median_estimates import (
     ProcessSpread,
     estimate_median,
     estimate_pooled,

@@ -23,7 +23,7 @@ from rightfit.measuring.rounds.presets import MeasuringSettings
 from rightfit.measuring.rounds.worker_pool import WorkerKind
 from rightfit.measuring.serving import Serving
 from rightfit.models.bundle import Bundle
-from rightfit.models.imported.feeding import find_feeds, find_form, make_rows, reads_columns
+from rightfit.models.imported.feeds import find_feeds, find_form, make_rows, reads_columns
 from rightfit.models.imported.pickles import find_hidden
 from rightfit.models.imported.row_table import RowTable
 from rightfit.models.quality.metric import QualityMetric

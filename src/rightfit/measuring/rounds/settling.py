@@ -6,7 +6,7 @@ import math
 import statistics
 from collections.abc import Mapping, Sequence
 
-from rightfit.measuring.intervals import estimate_median
+from rightfit.measuring.median_estimates import estimate_median
 from rightfit.measuring.metrics import LATENCY_COLUMNS
 from rightfit.measuring.rounds.presets import MeasuringSettings
 from rightfit.measuring.rounds.state import FinishedRound, MeasurementState, Settled

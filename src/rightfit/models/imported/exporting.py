@@ -17,7 +17,7 @@ from rightfit._core.extras import require
 from rightfit.models.bundle import ONNX_FILE, Bundle
 from rightfit.models.bundle_exports import add_onnx, keep_onnx, offer_export
 from rightfit.models.by_path.sklearn_estimators import EstimatorFamily, list_steps
-from rightfit.models.imported.feeding import Feed, fill, make_rows, plan_feeds, read_inputs
+from rightfit.models.imported.feeds import Feed, fill, make_rows, plan_feeds, read_inputs
 from rightfit.models.imported.kinds import PICKLE_FILE
 from rightfit.models.imported.objects import ServedObject
 from rightfit.models.imported.onnx_form import GIVEN, OutputChoice, adapt_onnx

@@ -14,7 +14,7 @@ from rightfit._core.spelling import name_some
 from rightfit.models.bundle import ONNX_FILE, Bundle, write_bundle_files
 from rightfit.models.bundle_files import check_onnx_file, hash_regular_file
 from rightfit.models.family import Rows
-from rightfit.models.imported.feeding import (
+from rightfit.models.imported.feeds import (
     Feed,
     list_columns,
     make_rows,

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from rightfit._core.spelling import name_some
-from rightfit.models.imported.feeding import TEXT, Tensor, read_inputs, read_outputs
+from rightfit.models.imported.feeds import TEXT, Tensor, read_inputs, read_outputs
 from rightfit.models.onnx_graph import (
     GraphBuilder,
     declare,

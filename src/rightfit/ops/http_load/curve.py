@@ -23,8 +23,8 @@ from rightfit._core.processes.channel import Channel, name_kinds
 from rightfit._core.processes.starting import start_module
 from rightfit._core.progress import report_progress
 from rightfit._core.strict_model import StrictModel
-from rightfit.measuring.estimate import Interval
-from rightfit.measuring.intervals import estimate_median
+from rightfit.measuring.interval import Interval
+from rightfit.measuring.median_estimates import estimate_median
 from rightfit.measuring.worker.latency import min_calls_to_report, percentile_ns
 from rightfit.measuring.worker.meters.disturbance import parse_stat
 from rightfit.measuring.worker.units import BYTES_PER_MIB, NS_PER_MS, NS_PER_S

@@ -15,7 +15,7 @@ import numpy as np
 import polars as pl
 
 from rightfit.data.data_card import DataCard
-from rightfit.data.model_columns import make_raw_rows
+from rightfit.data.model_inputs import make_raw_rows
 from rightfit.data.request_path import REQUEST, RequestPath
 from rightfit.data.request_path.raw_inputs import EncoderJson, list_inputs
 from rightfit.measuring.remote_documents import (

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from rightfit._core.formatting import NOT_MEASURED, format_interval, format_number
-from rightfit.measuring.estimate import Interval
+from rightfit.measuring.interval import Interval
 from rightfit.measuring.serving import Serving
 from rightfit.ranking.applications.applications import Application
 from rightfit.ranking.explanation.decisions import Decision, RankedCandidate

@@ -39,7 +39,7 @@ from rightfit.searching.search_tables import (
 )
 from rightfit.searching.setting_up import WantedServings, make_settings, make_targets
 from rightfit.searching.space import ModelBlock
-from rightfit.searching.stopping import StoppingRule
+from rightfit.searching.stopping_rules import StoppingRule
 from rightfit.searching.studies.budget import GUARD, CallLimit, spent_cpu_s, spent_work_s
 from rightfit.searching.studies.study_store import StudyStore
 from rightfit.searching.studies.trial_attributes import (

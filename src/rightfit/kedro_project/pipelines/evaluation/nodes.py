@@ -27,7 +27,7 @@ from rightfit.api.candidate_measuring import (
     trust_written,
 )
 from rightfit.data.data_card import DataCard
-from rightfit.data.model_columns import take_columns
+from rightfit.data.model_inputs import take_columns
 from rightfit.data.request_path.encoder import Encoder
 from rightfit.data.request_path.raw_inputs import pass_columns
 from rightfit.kedro_project.imported_block import ImportedBlock

@@ -10,7 +10,7 @@ from factories.onnx_files import write_onnx
 from onnx import TensorProto, helper
 
 from rightfit._core.errors import RightfitError
-from rightfit.models.imported.feeding import (
+from rightfit.models.imported.feeds import (
     Tensor,
     draw,
     fill,

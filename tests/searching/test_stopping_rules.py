@@ -14,7 +14,7 @@ from rightfit._core.errors import RightfitError
 from rightfit.models.family import TrainingData
 from rightfit.models.quality.metric import QualityMetric
 from rightfit.searching.search import run_search
-from rightfit.searching.stopping import check_stopping, import_rule
+from rightfit.searching.stopping_rules import check_stopping, import_rule
 from rightfit.searching.studies.study_store import StudyStore
 
 pytestmark = pytest.mark.whole

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from rightfit.measuring.intervals import (
+from rightfit.measuring.median_estimates import (
     MAX_PROCESSES,
     Interval,
     ProcessSpread,

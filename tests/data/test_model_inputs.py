@@ -10,7 +10,7 @@ import pytest
 from rightfit.data.assembling import assemble
 from rightfit.data.description import DatasetSpec
 from rightfit.data.encoding import apply_encoder, fit_encoder_steps
-from rightfit.data.model_columns import describe_columns, read_predictions, take_columns
+from rightfit.data.model_inputs import describe_columns, read_predictions, take_columns
 from rightfit.data.request_path.encoder import Encoder
 
 Trips = tuple[DatasetSpec, Encoder, pl.DataFrame]

@@ -33,7 +33,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rightfit.measuring.distributions import binomial_quantile, student_quantile
-from rightfit.measuring.estimate import Interval
+from rightfit.measuring.interval import Interval
 
 Floats = npt.NDArray[np.float64]
 
