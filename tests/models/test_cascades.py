@@ -146,17 +146,28 @@ def test_no_cascade_is_made_where_none_gains(members: tuple[list[Member], np.nda
     assert choose_cascades([cheap], score, n_cascades=3) == []
 
 
+def test_a_cascade_that_is_worse_than_its_cheap_model_gains_nothing(
+    members: tuple[list[Member], np.ndarray],
+) -> None:
+    found, _ = members
+    qualities = {found[0].answers.tobytes(): 0.7, found[1].answers.tobytes(): 0.8}
+
+    def score(answers: np.ndarray) -> float:
+        return qualities.get(answers.tobytes(), 0.6)
+
+    assert {0.6} <= {cascade.predicted_quality for cascade in predict_cascades(found, score)}
+    assert choose_cascades(found, score, n_cascades=2) == []
+
+
 # Thresholds are chosen by what candidates predicted before they learnt the validation rows.
 
 
-def measured(**rows_per_s: float | None) -> pl.DataFrame:
-    return pl.DataFrame(
-        {
-            "candidate": list(rows_per_s),
-            "runtime": ["onnx"] * len(rows_per_s),
-            "throughput_rows_per_s": list(rows_per_s.values()),
-        }
+def measured(*, n_threads: int = 1, **rows_per_s: float | None) -> pl.DataFrame:
+    frame = pl.DataFrame(
+        list(rows_per_s.items()), ["candidate", "throughput_rows_per_s"], orient="row"
     )
+    serving = {"runtime": "onnx", "n_threads": n_threads, "device": "cpu", "request_path": "model"}
+    return frame.with_columns(**{name: pl.lit(value) for name, value in serving.items()})
 
 
 def predict_doubtfully(labels: np.ndarray, n_sure: int) -> np.ndarray:
@@ -171,12 +182,23 @@ def predict_doubtfully(labels: np.ndarray, n_sure: int) -> np.ndarray:
 
 def test_members_predict_as_before_they_learnt_validation_rows(bundles: dict[str, Bundle]) -> None:
     predictions = {name: np.full((4, 3), 1 / 3, dtype=np.float32) for name in bundles}
-    profiles = pl.concat([measured(cheap=1e3, expensive=None, other=1e9), measured(cheap=2e3)])
+    profiles = measured(cheap=1e3, expensive=None, other=1e9)
 
     (member,) = find_members(bundles, profiles, pl.DataFrame(predictions))
 
-    assert (member.name, member.rows_per_s) == ("cheap", 2e3)
+    assert (member.name, member.rows_per_s) == ("cheap", 1e3)
     np.testing.assert_array_equal(member.answers, predictions["cheap"])
+
+
+def test_members_are_compared_on_the_fewest_threads(bundles: dict[str, Bundle]) -> None:
+    predictions = {name: np.full((4, 3), 1 / 3, dtype=np.float32) for name in bundles}
+    profiles = pl.concat(
+        [measured(n_threads=2, cheap=9e3, expensive=8e3), measured(cheap=7e3, expensive=1e3)]
+    )
+
+    members = find_members(bundles, profiles, pl.DataFrame(predictions))
+
+    assert [member.rows_per_s for member in members] == [7e3, 1e3]
 
 
 def test_threshold_of_a_cascade_is_chosen_by_those_predictions(bundles: dict[str, Bundle]) -> None:

@@ -1,9 +1,10 @@
 """Cascades: a cheap model answers when it is sure, an expensive one otherwise.
 
 **Which are worth measuring** is predicted from answers to validation rows and measured costs. A
-cascade costs what its cheap model costs, and for the rows passed on what its expensive one costs.
-Of all pairs and thresholds those are taken, one after the other, that add most to the area that the
-candidates dominate in quality against the logarithm of the throughput.
+cascade costs what its cheap model costs, and for the rows passed on what its expensive one costs,
+both on the fewest threads: with more, one of them may gain and the other not, and other work on the
+machine decides. Of all pairs and thresholds those are taken, one after the other, that add most to
+the area that the candidates dominate in quality against the logarithm of the throughput.
 
 **As a bundle** a cascade is one ONNX graph. The cheap model answers all rows. Those whose highest
 probability is below a threshold are taken out, answered by the expensive model and put back; where
@@ -38,7 +39,7 @@ Answers = npt.NDArray[np.float32]  # class probabilities, shape (n_rows, n_class
 Score = Callable[[Answers], float]  # quality of answers to the validation rows; higher is better
 Point = tuple[float, float]  # quality, rows per second
 
-PASSED_ON = (0.02, 0.05, 0.1, 0.2, 0.35, 0.5)  # shares of the rows that thresholds are tried for
+PASSED_ON = (0.02, 0.05, 0.2, 0.35)  # shares of the rows tried; of closer ones noise would choose
 MIN_SPEED_UP = 3.0  # of the cheap model against the expensive one, below which little can be gained
 
 ROLES = ("cheap", "expensive")  # settings that name the two members
@@ -105,16 +106,16 @@ def find_members(
             column of arrays each.
 
     Returns:
-        Those with a throughput; each with the highest of its serving configurations.
+        Those with a throughput, by name; each with that of its first serving configuration.
     """
     measured = (
         profiles.filter(pl.col("runtime") == RUNTIME, pl.col("throughput_rows_per_s").is_not_null())
-        .group_by("candidate", maintain_order=True)
-        .agg(pl.col("throughput_rows_per_s").max())
+        .sort("candidate", "n_threads", "device", "request_path")
+        .unique("candidate", keep="first", maintain_order=True)
     )
     return [
         Member(name, predictions[name].to_numpy(), rows_per_s)
-        for name, rows_per_s in measured.iter_rows()
+        for name, rows_per_s in measured.select("candidate", "throughput_rows_per_s").iter_rows()
         if name in candidates and ONNX_FILE in candidates[name].files
     ]
 
@@ -135,13 +136,14 @@ def choose_cascades(members: Sequence[Member], score: Score, *, n_cascades: int)
         throughput; in the order of their members.
     """
     reached = [(score(member.answers), member.rows_per_s) for member in members]
+    origin = tuple(map(min, zip(*reached, strict=True)))
     possible = list(predict_cascades(members, score))
     chosen: list[Cascade] = []
     while possible and len(chosen) < n_cascades:
         points = [(cascade.predicted_quality, cascade.predicted_rows_per_s) for cascade in possible]
-        gains = [_area([*reached, point]) for point in points]
-        best = int(np.argmax(gains))
-        if gains[best] <= _area(reached):
+        areas = [_area([*reached, point], origin) for point in points]
+        best = int(np.argmax(areas))
+        if areas[best] <= _area(reached, origin):
             break
         chosen.append(possible.pop(best))
         reached.append(points[best])
@@ -172,14 +174,13 @@ def predict_cascades(members: Sequence[Member], score: Score) -> Iterator[Cascad
                 )
 
 
-def _area(points: Sequence[Point]) -> float:
+def _area(points: Sequence[Point], origin: Point) -> float:
     """Return the area dominated in quality against the logarithm of the throughput.
 
-    It is measured from the lowest of both: what no point has is nothing gained.
+    It is measured from an origin that stays while points are added: worse ones gain nothing.
     """
-    worst = min(quality for quality, _ in points)
-    slowest = min(rows_per_s for _, rows_per_s in points)
-    area, reached = 0.0, worst
+    reached, slowest = origin
+    area = 0.0
     for quality, rows_per_s in sorted(points, key=lambda point: (-point[1], -point[0])):
         if quality > reached:
             area += (quality - reached) * math.log(rows_per_s / slowest)
