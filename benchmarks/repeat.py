@@ -2,8 +2,9 @@
 
 Run from the repository's root: ``python benchmarks/repeat.py``. The main job runs on fresh data
 folders with one seed; the last ``--n-busy`` of the runs share the machine with a busy loop on one
-core. Utilities are compared on the profiles of all runs together: that of a candidate in a serving
-configuration is its mean over the runs that measured it. The last line is JSON:
+core. A candidate is told by its predictions, whatever a run calls it. Utilities are compared on
+the profiles of all runs together: that of a candidate in a serving configuration is its mean over
+the runs that measured it. The last line is JSON:
 
 - ``candidates_common``: the share of all candidates of any run that are in every run;
 - ``winners_same_min``: the fewest applications × datasets, of ``n_choices``, for which two of the
@@ -26,6 +27,7 @@ import tempfile
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import astuple
 from pathlib import Path
 from statistics import fmean
 from typing import NamedTuple
@@ -35,17 +37,18 @@ from kedro.framework.startup import bootstrap_project
 from main_job import PROJECT, Version
 
 from rightfit.kedro_project.stored_results import ProjectLocation
-from rightfit.ranking.explanation.decisions import read_recommendations
+from rightfit.measuring.profile import PREDICTIONS
+from rightfit.ranking.explanation.decisions import list_decisions, read_recommendations
 
 SPIN = "while True: pass"
-KEYS = ("dataset", "candidate", "runtime", "n_threads", "device", "request_path")
+KEYS = ("dataset", PREDICTIONS, "runtime", "n_threads", "device", "request_path")
 
 
 class Decided(NamedTuple):
-    """What a run found.
+    """What a run found; candidates are hashes of their predictions for the test rows.
 
     Args:
-        candidates: Cell and settings of each.
+        candidates: Dataset and hash of each.
         winners: Key of the winner's profile, or nothing, by application and dataset.
         utilities: By application and key of a profile.
         doubted: Candidates that a run does not tell apart from its winner, all where the choice is
@@ -61,25 +64,30 @@ class Decided(NamedTuple):
 def read(root: Path, env: str) -> Decided:
     """Return what the run on a data folder found."""
     load = ProjectLocation(str(root.resolve()), env, folder=PROJECT).open_results().load_newest
+    tables = load("rankings"), load("resource_profiles")
+    rankings, profiles = (table for table in tables if isinstance(table, pl.DataFrame))
+    hashes = profiles.group_by("dataset", "candidate").agg(pl.col(PREDICTIONS).min())
+    hash_of = {tuple(names): sha256 for *names, sha256 in hashes.iter_rows()}
     winners: dict[tuple[str, str], tuple[object, ...] | None] = {}
     doubted: dict[tuple[str, str], set[str] | None] = {}
-    for application, found in read_recommendations(load("recommendations")).items():
-        for dataset, decision in found.datasets.items():
-            one = decision.winner
-            winners[application, dataset] = None
-            doubts = {*decision.equal_to, *decision.not_told_apart}
-            doubted[application, dataset] = None if decision.mark == "open" else doubts
-            if one is not None:
-                serving = (getattr(one.serving, key) for key in KEYS[2:])
-                winners[application, dataset] = (dataset, one.candidate, *serving)
-    rankings = load("rankings")
-    assert isinstance(rankings, pl.DataFrame)  # noqa: S101
+    for application, dataset, decision in list_decisions(
+        read_recommendations(load("recommendations"))
+    ):
+        doubts = {hash_of[dataset, name] for name in decision.equal_to + decision.not_told_apart}
+        doubted[application, dataset] = None if decision.mark == "open" else doubts
+        winner = decision.winner
+        winners[application, dataset] = (
+            None
+            if winner is None
+            else (dataset, hash_of[dataset, winner.candidate], *astuple(winner.serving))
+        )
     utilities = {
         (row["application"], tuple(row[key] for key in KEYS)): row["utility"]
-        for row in rankings.filter(pl.col("utility").is_not_null()).to_dicts()
+        for row in rankings.join(hashes, on=["dataset", "candidate"])
+        .filter(pl.col("utility").is_not_null())
+        .iter_rows(named=True)
     }
-    candidates = {(row["dataset"], row["candidate"]) for row in rankings.to_dicts()}
-    return Decided(candidates, winners, utilities, doubted)
+    return Decided(set(hashes.select(KEYS[:2]).iter_rows()), winners, utilities, doubted)
 
 
 @contextmanager
