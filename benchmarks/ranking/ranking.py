@@ -1,4 +1,4 @@
-"""Benchmark of the ranking: time and memory at 10^4 to 10^6 profiles, weight space, coverage, bias.
+"""Benchmark of the ranking: time and memory at 10^4 to 10^6 profiles, weight space, errors, bias.
 
 Run from the repository's root: ``python benchmarks/ranking/ranking.py``. Profiles are simulated,
 the applications are the shipped ones. The last line is JSON:
@@ -8,14 +8,12 @@ the applications are the shipped ones. The last line is JSON:
   the configuration, order, ranks and Pareto front; best of three, in seconds;
 - ``peak_gib``: peak resident memory of this process, in GiB, profiles included;
 - ``smaa_s``: shares of weight space of 100 candidates for four applications, in seconds;
-- ``coverage``: share of simulated measurements of a known truth in which the rank intervals of all
-  candidates contain their true ranks; the least of the four applications;
-- ``coverage_noise``: as ``coverage``, but measured as the product does it, screening included, with
-  recorded noise of processes (``measuring/record_processes.py``); the least of all recordings;
-- ``best_held``: share of runs in recorded noise in which the candidates tied with the winner
-  include the true best, the least of all recordings and applications; ``tied_with_winner``: how
-  many they are on average, over all recordings and applications; ``best_held_equal``: as
-  ``best_held``, but of candidates as good as equal with normal errors;
+- ``best_held``: share of simulated measurements of a known truth in which the candidates that may
+  be the best include the true best, measured as the product does it, screening included, with
+  recorded noise of processes (``measuring/record_processes.py``), the least of all recordings and
+  applications; ``tied_with_winner``: how many they are on average, over all recordings and
+  applications; ``best_held_normal``: as ``best_held``, but with normal errors;
+  ``best_held_equal``: as that, but of candidates as good as equal;
 - ``interval_covers_screened``, ``interval_covers``: share of single intervals of a cost in that
   noise that contain the truth, of what was screened out after two to five processes, and of the
   rest;
@@ -38,7 +36,7 @@ from pathlib import Path
 
 import numpy as np
 import yaml
-from rank_coverage import Coverage, InNoise, measure_coverage, measure_normally
+from best_held import Coverage, InNoise, measure_coverage, measure_normally
 from simulated_processes import load_noise
 from simulated_studies import judge_chances, judge_winners, make_profiles, simulate_truth
 
@@ -93,7 +91,7 @@ def time_all(
 def check_coverage(
     n_runs: int, applications: ApplicationsParams, rules: RankingRules
 ) -> dict[str, float]:
-    """Check rank intervals under normal errors and under recorded noise."""
+    """Check which may be the best, under normal errors and under recorded noise."""
     normal = measure_coverage(n_runs, applications, rules, measure_normally)
     _print_coverage("normal errors", normal)
     equal = measure_coverage(
@@ -111,8 +109,7 @@ def check_coverage(
         for was_screened, inside in measure.covered.items():
             covered[was_screened] += inside
     return {
-        "coverage": min(coverage.joint for coverage in normal.values()),
-        "coverage_noise": min(coverage.joint for coverage in in_noise),
+        "best_held_normal": min(coverage.best for coverage in normal.values()),
         "best_held": min(coverage.best for coverage in in_noise),
         "tied_with_winner": float(np.mean([coverage.tied for coverage in in_noise])),
         "best_held_equal": min(coverage.best for coverage in equal.values()),
@@ -124,9 +121,7 @@ def check_coverage(
 def _print_coverage(condition: str, coverages: dict[str, Coverage]) -> None:
     for name, coverage in coverages.items():
         print(
-            f"coverage, {condition}, {name}: all ranks of a run {coverage.joint:.3f}, a single "
-            f"rank {coverage.single:.4f}; tied with {coverage.width:.2f} on average; the best is "
-            f"among {coverage.tied:.2f} in {coverage.best:.3f}",
+            f"{condition}, {name}: the best is among {coverage.tied:.2f} in {coverage.best:.3f}",
             flush=True,
         )
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
@@ -29,17 +28,11 @@ from rightfit.ranking.assessment.pareto import find_pareto_front
 from rightfit.ranking.assessment.profile_table import ProfileKey, ProfileTable
 from rightfit.ranking.uncertainty.paired_comparison import standardise_deviations
 from rightfit.ranking.uncertainty.selection_probability import simulate_best
-from rightfit.ranking.uncertainty.spread import (
-    Spread,
-    bound_ranks,
-    spread_candidates,
-    widening,
-)
+from rightfit.ranking.uncertainty.spread import Spread, find_beaten, spread_candidates, widening
 
 DatasetWinners = Mapping[str, ProfileKey]  # an application's, by dataset
 Winners = Mapping[str, DatasetWinners]  # by application
 NO_WINNERS: Winners = {}
-WORTH_ANOTHER_STEP = 0.9  # of the pairs are still tied: fewer lower the level noticeably
 
 
 @dataclass(frozen=True)
@@ -50,8 +43,7 @@ class ApplicationRanking:
         assessment: The candidates as one application sees them.
         order: Candidate numbers, dataset after dataset, best first.
         rank: 1 for the first of its dataset.
-        rank_low: Best rank within the measuring errors.
-        rank_high: Worst rank within the measuring errors.
+        may_be_best: The best of its dataset within the measuring errors.
         spread: Distance from each utility to the ends of its interval; sure feasibility.
         p_best: Probability that it is feasible, and no other feasible one is better by more than
             ``equal_within``.
@@ -61,8 +53,7 @@ class ApplicationRanking:
     assessment: Assessment
     order: Ints
     rank: Ints
-    rank_low: Ints
-    rank_high: Ints
+    may_be_best: Bools
     spread: Spread
     p_best: Floats
     pareto: Bools
@@ -103,14 +94,15 @@ def rank_application(assessment: Assessment, earlier: DatasetWinners) -> Applica
     """Rank assessed candidates, dataset by dataset, after an earlier ranking with its winners."""
     assessment = keep_winners(assessment, earlier)
     order = order_candidates(assessment)
-    rank_low, rank_high = bound_candidates(assessment)
     rank = np.empty(len(order), dtype=np.int64)
+    may_be_best: Bools = np.zeros(len(assessment.chosen), dtype=np.bool_)
     p_best: Floats = np.zeros(len(assessment.chosen))
     pareto: Bools = np.zeros(len(assessment.chosen), dtype=np.bool_)
     for position, part in enumerate(assessment.table.candidate_slices):
         rank[order[part]] = np.arange(1, part.stop - part.start + 1)
+        may_be_best[part] = find_possible_best(replace(assessment, chosen=assessment.chosen[part]))
         candidates = part.start + np.flatnonzero(
-            (rank_low[part] == 1) | find_near_best(assessment, part, assessment.rules.equal_within)
+            may_be_best[part] | find_near_best(assessment, part, assessment.rules.equal_within)
         )
         rng = np.random.default_rng([assessment.rules.seed, position])
         p_best[candidates] = simulate_best(
@@ -122,8 +114,7 @@ def rank_application(assessment: Assessment, earlier: DatasetWinners) -> Applica
         assessment=assessment,
         order=order,
         rank=rank,
-        rank_low=rank_low,
-        rank_high=rank_high,
+        may_be_best=may_be_best,
         spread=spread_candidates(assessment, widening(assessment.rules.confidence_level, 1)),
         p_best=p_best,
         pareto=pareto,
@@ -215,20 +206,6 @@ def order_candidates(assessment: Assessment) -> Ints:
     return order
 
 
-def bound_candidates(assessment: Assessment) -> tuple[Ints, Ints]:
-    """Return the lowest and the highest rank of each candidate within the measuring errors.
-
-    The lowest is 1 for those that may be the best of their dataset; pairs bound the others.
-    """
-    low = np.empty(len(assessment.chosen), dtype=np.int64)
-    high = low.copy()
-    for part in assessment.table.candidate_slices:
-        dataset = replace(assessment, chosen=assessment.chosen[part])
-        pairs_low, high[part] = _holm_step_down(dataset)
-        low[part] = np.where(find_possible_best(dataset), 1, np.maximum(pairs_low, 2))
-    return low, high
-
-
 def find_near_best(assessment: Assessment, part: slice, within: float) -> Bools:
     """Tell which candidates of a dataset are feasible and less than ``within`` below the best."""
     utility, feasible = assessment.utility[part], assessment.feasible[part]
@@ -308,21 +285,6 @@ def place_in_objectives(assessment: Assessment, candidates: Ints) -> Floats:
     )
 
 
-def _holm_step_down(assessment: Assessment) -> tuple[Ints, Ints]:
-    """Bound ranks by all pairs, corrected again for the pairs that are still tied.
-
-    Pairs that are in order at a level corrected for all of them leave the others a milder one
-    (Holm, Scandinavian Journal of Statistics 6, 1979).
-    """
-    n_left = math.comb(len(assessment.chosen), 2)
-    while True:
-        low, high = _bound_together(assessment, n_left, n_sides=2)
-        n_tied = int((high - low).sum()) // 2
-        if n_tied > WORTH_ANOTHER_STEP * n_left or n_tied == 0:
-            return low, high
-        n_left = n_tied
-
-
 def find_possible_best(assessment: Assessment) -> Bools:
     """Tell which candidates may be the best of all, the true one among them at the level asked for.
 
@@ -336,17 +298,12 @@ def find_possible_best(assessment: Assessment) -> Bools:
     while len(remaining) != n_before:
         n_before = len(remaining)
         among = replace(assessment, chosen=assessment.chosen[remaining])
-        remaining = remaining[_bound_together(among, n_before - 1, n_sides=1)[0] == 1]
+        factor = widening(assessment.rules.confidence_level, n_before - 1, n_sides=1)
+        spread = replace(
+            spread_candidates(among, factor),
+            deviations=standardise_deviations(among.table, among.chosen),
+        )
+        remaining = remaining[~find_beaten(among.utility, among.feasible, spread)]
     may_be_best: Bools = np.zeros(len(assessment.chosen), dtype=np.bool_)
     may_be_best[remaining] = True
     return may_be_best
-
-
-def _bound_together(
-    assessment: Assessment, n_comparisons: int, *, n_sides: int
-) -> tuple[Ints, Ints]:
-    """Bound ranks by intervals that hold in all comparisons together, see :func:`widening`."""
-    factor = widening(assessment.rules.confidence_level, n_comparisons, n_sides=n_sides)
-    deviations = standardise_deviations(assessment.table, assessment.chosen)
-    spread = replace(spread_candidates(assessment, factor), deviations=deviations)
-    return bound_ranks(assessment.utility, assessment.feasible, spread)

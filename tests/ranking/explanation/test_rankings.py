@@ -28,8 +28,6 @@ def test_rankings_have_the_contract_and_the_order_of_the_ranks() -> None:
         "application": "test",
         "dataset": "y",
         "rank": 1,
-        "rank_low": 1,
-        "rank_high": 1,
         "candidate": "b-2",
         "model": "b",
         "runtime": "onnx",

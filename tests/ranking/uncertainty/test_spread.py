@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from factories.rankings import around, assess, make_application, make_profile, rank
 
-from rightfit.ranking.uncertainty.spread import Spread, bound_ranks, spread_candidates, widening
+from rightfit.ranking.uncertainty.spread import Spread, find_beaten, spread_candidates, widening
 
 LINEAR = make_application(
     objectives={
@@ -114,37 +114,34 @@ def test_degradation_weighs_the_error_of_the_best_too() -> None:
     assert spread.maybe_feasible.tolist() == [True, True, False]
 
 
-def test_ranks_without_errors_are_shared_by_equals_only() -> None:
-    utility = np.array([0.5, 0.9, 0.5, np.nan, 0.8])
+def test_without_errors_all_but_the_best_are_beaten() -> None:
+    utility = np.array([0.5, 0.9, 0.9, np.nan, 0.95])
     feasible = [True, True, True, False, False]
 
-    low, high = bound_ranks(utility, np.array(feasible), exact(5, feasible=feasible))
+    beaten = find_beaten(utility, np.array(feasible), exact(5, feasible=feasible))
 
-    assert low.tolist() == [2, 1, 2, 5, 4]
-    assert high.tolist() == [3, 1, 3, 5, 4]
+    assert beaten.tolist() == [True, False, False, True, True]
 
 
-def test_ranks_within_the_errors_stay_open() -> None:
+def test_a_difference_within_the_errors_beats_nobody() -> None:
     utility, reach = np.array([0.9, 0.85, 0.5]), np.array([0.05, 0.05, 0.05])
     sure = np.ones(3, dtype=bool)
 
-    low, high = bound_ranks(utility, sure, Spread(reach, reach, sure, sure, reach, reach))
+    beaten = find_beaten(utility, sure, Spread(reach, reach, sure, sure, reach, reach))
 
-    assert low.tolist() == [1, 1, 3]
-    assert high.tolist() == [2, 2, 3]
+    assert beaten.tolist() == [False, False, True]
 
 
-def test_ranks_of_a_maybe_infeasible_leader_stay_open() -> None:
+def test_a_maybe_infeasible_leader_beats_nobody() -> None:
     utility, none = np.array([0.9, 0.5]), np.zeros(2)
     surely, maybe = np.array([False, True]), np.array([True, True])
 
-    low, high = bound_ranks(utility, maybe, Spread(none, none, surely, maybe, none, none))
+    beaten = find_beaten(utility, maybe, Spread(none, none, surely, maybe, none, none))
 
-    assert low.tolist() == [1, 1]
-    assert high.tolist() == [2, 2]
+    assert beaten.tolist() == [False, False]
 
 
-def test_rank_always_lies_within_its_bounds() -> None:
+def test_the_winner_may_always_be_the_best() -> None:
     rng = np.random.default_rng(3)
     rows = [
         make_profile(
@@ -158,40 +155,8 @@ def test_rank_always_lies_within_its_bounds() -> None:
 
     ranked = rank(*rows, application=application)
 
-    assert (ranked.rank_low <= ranked.rank).all()
-    assert (ranked.rank <= ranked.rank_high).all()
-    assert (ranked.rank_low < ranked.rank_high).any()
-
-
-def test_rank_intervals_contain_the_true_ranks() -> None:
-    rng = np.random.default_rng(4)
-    n_runs, hits = 60, 0
-    for _ in range(n_runs):
-        truth = rng.uniform(0.45, 0.55, 8)
-        seen = truth + rng.normal(0, 0.03, 8)
-        rows = [make_profile(f"a-{i}", **around("quality", seen[i], 1.96 * 0.03)) for i in range(8)]
-        ranked = rank(*rows, application=QUALITY_ALONE)
-        true_rank = np.argsort(np.argsort(-truth)) + 1
-        hits += bool(((ranked.rank_low <= true_rank) & (true_rank <= ranked.rank_high)).all())
-
-    assert hits / n_runs >= 0.94
-
-
-def test_pairs_in_order_leave_the_others_a_milder_level() -> None:
-    far = [make_profile(f"b-{i}", **around("quality", 0.05 * i, 0.001)) for i in range(8)]
-    near = [
-        make_profile(name, **around("quality", value, 0.01))
-        for name, value in (("a-1", 0.90), ("a-2", 0.92))
-    ]
-    application = make_application(objectives={"quality": {"weight": 1, "worst": 0, "best": 1}})
-
-    alone = rank(*near, application=application)
-    among_others = rank(*near, *far, application=application)
-
-    # apart by 2.77 standard errors: enough for one pair, not for 45 at once
-    assert widening(0.95, 45) * 1.96 > 2.77 > 1.96
-    assert alone.rank_high.min() == 1
-    assert among_others.rank_high.min() == 1
+    assert ranked.may_be_best[ranked.rank == 1].all()
+    assert not ranked.may_be_best.all()
 
 
 def test_candidates_are_compared_with_the_best_not_pair_by_pair() -> None:
@@ -204,8 +169,8 @@ def test_candidates_are_compared_with_the_best_not_pair_by_pair() -> None:
 
     # 2.77, 2.36 and 2.15 standard errors below the first: 45 pairs ask for 3.26, nine rivals for
     # 2.54, the five that are left without b for 2.33, and four for 2.24
-    assert ranked.rank_low.tolist() == [1, 2, 2, 2, 2, 2, 1, 1, 1, 1]
-    assert ranked.p_best[ranked.rank_low == 1].min() > 0
+    assert np.flatnonzero(ranked.may_be_best).tolist() == [0, 6, 7, 8, 9]
+    assert ranked.p_best[ranked.may_be_best].min() > 0
 
 
 def test_those_that_may_be_the_best_include_the_best() -> None:
@@ -214,6 +179,6 @@ def test_those_that_may_be_the_best_include_the_best() -> None:
     for _ in range(n_runs):
         seen = 0.5 + rng.normal(0, 0.03, 8)  # all are equally good, so that any may seem beaten
         rows = [make_profile(f"a-{i}", **around("quality", seen[i], 1.96 * 0.03)) for i in range(8)]
-        held += rank(*rows, application=QUALITY_ALONE).rank_low[0] == 1
+        held += rank(*rows, application=QUALITY_ALONE).may_be_best[0]
 
     assert held / n_runs >= 0.94

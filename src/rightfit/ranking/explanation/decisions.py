@@ -154,9 +154,8 @@ class RankedCandidate(Served):
 
     ``utility`` lies in [0, 1]; it, its interval and metrics are ``None`` where not measured.
     ``p_best`` is the probability that no other feasible candidate is better by more than practical
-    equality, ``rank_low`` to ``rank_high`` the ranks within the measuring errors. ``encoding_ms``
-    is the part of the median latency that encoding takes, ``None`` where it was not compared.
-    ``settings`` are the hyper-parameters, ``None`` where they are not known.
+    equality. ``encoding_ms`` is the part of the median latency that encoding takes, ``None`` where
+    it was not compared. ``settings`` are the hyper-parameters, ``None`` where they are not known.
     """
 
     model: str
@@ -166,8 +165,6 @@ class RankedCandidate(Served):
     utility_low: float | None
     utility_high: float | None
     p_best: float
-    rank_low: int
-    rank_high: int
     reason: str
     settings: Settings | None = None
     quality: Quality | None = None

@@ -1,16 +1,15 @@
 """The rankings as tables, with what objectives contribute, and how families do across datasets.
 
 Table ``rankings``: one row per application, dataset and candidate, best first. Columns:
-``application``, ``dataset``, ``rank`` (1 is recommended, if feasible), ``rank_low`` and
-``rank_high`` (within the measuring errors), ``candidate``, ``model``, ``runtime``, ``n_threads``,
-``device`` (the serving configuration chosen for the application), ``request_path`` (``request``:
-raw columns in, ``model``: encoded rows in), ``encoding_ms`` (part of the median latency; null: not
-known), ``utility`` (null: an objective was not measured), ``utility_low``, ``utility_high``,
-``feasible``, ``violations`` (list of structs of ``metric``, ``kind``, ``bound``, ``value``,
-``excess``, ``relative``; null values: not measured), ``pareto``, ``hardware_tier``, ``reason`` (one
-sentence), ``p_best`` (probability that no other feasible one is
+``application``, ``dataset``, ``rank`` (1 is recommended, if feasible), ``candidate``, ``model``,
+``runtime``, ``n_threads``, ``device`` (the serving configuration chosen for the application),
+``request_path`` (``request``: raw columns in, ``model``: encoded rows in), ``encoding_ms`` (part of
+the median latency; null: not known), ``utility`` (null: an objective was not measured),
+``utility_low``, ``utility_high``, ``feasible``, ``violations`` (list of structs of ``metric``,
+``kind``, ``bound``, ``value``, ``excess``, ``relative``; null values: not measured), ``pareto``,
+``hardware_tier``, ``reason`` (one sentence), ``p_best`` (probability that no other feasible one is
 better by more than ``equal_within``), ``outcome`` (see
-:mod:`rightfit.ranking.explanation.reasons`) and ``settings`` (the hyper-parameters as JSON,
+:mod:`rightfit.ranking.explanation.reasons`), ``settings`` (the hyper-parameters as JSON,
 ``searched`` and ``fixed``; null: not known), ``quality_metric`` (what the quality is called) and
 ``quality_raw`` with its 95 % interval ``quality_raw_low`` to ``quality_raw_high`` (on all test
 rows).
@@ -42,8 +41,6 @@ COLUMNS = (
     "application",
     "dataset",
     "rank",
-    "rank_low",
-    "rank_high",
     "candidate",
     "model",
     *SERVING_KEYS,
@@ -94,8 +91,6 @@ def tabulate_rankings(ranked: list[ApplicationRanking]) -> pl.DataFrame:
         assessment, spread = ranking.assessment, ranking.spread
         frame = describe_chosen(assessment).with_columns(
             rank=pl.Series(ranking.rank),
-            rank_low=pl.Series(ranking.rank_low),
-            rank_high=pl.Series(ranking.rank_high),
             utility=pl.Series(assessment.utility),
             utility_low=pl.Series(np.maximum(assessment.utility - spread.below, 0.0)),
             utility_high=pl.Series(np.minimum(assessment.utility + spread.above, 1.0)),

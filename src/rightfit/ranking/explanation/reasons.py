@@ -49,7 +49,7 @@ def tabulate_outcomes(ranked: ApplicationRanking) -> pl.DataFrame:
     rows, feasible = assessment.chosen, assessment.feasible
     is_winner = (ranked.rank == 1) & feasible
     rival, is_equal, is_dominated = _find_rivals(ranked)
-    is_open = feasible & (ranked.rank_low == 1)
+    is_open = feasible & ranked.may_be_best
     missing: Names = np.full(len(rows), "", dtype=object)
     for name in reversed(assessment.application.needed_metrics()):  # the first one is named
         missing[np.isnan(table.values(name)[rows])] = name
@@ -189,7 +189,7 @@ def _find_rivals(ranked: ApplicationRanking) -> tuple[Ints, Bools, Bools]:
         near = (utility == utility[0]) | (np.abs(utility - utility[0]) < within)
         equal[candidates] = near & (near.sum() > 1)
         dominator = find_dominators(place_in_objectives(assessment, candidates))
-        lost = (dominator >= 0) & ~near & (ranked.rank_low[candidates] > 1)
+        lost = (dominator >= 0) & ~near & ~ranked.may_be_best[candidates]
         dominated[candidates] = lost
         rival[candidates] = candidates[np.where(lost, dominator, 0)]
         equals = np.flatnonzero(near[1:])

@@ -1,16 +1,10 @@
-"""Uncertainty: how far measuring errors reach into utilities, feasibility and ranks.
+"""Uncertainty: how far measuring errors reach into utilities and feasibility.
 
 Metrics come with 95 % intervals. They are carried to the utility one objective at a time and added
 in quadrature, each side for itself ("method of variance estimates recovery", Zou and Donner 2008);
 errors of different metrics count as independent, and those of different candidates too but for
-qualities, which are paired (:mod:`rightfit.ranking.uncertainty.paired_comparison`). Which
-candidates may be the best is found by comparing each with its rivals; all other ranks by pairs:
-two candidates count as ordered only if their difference exceeds its own interval, at a level
-corrected for all pairs of the dataset that are not in order yet (Holm), so that all rank intervals
-of one table hold together at the confidence level (pairwise construction of Mogstad, Romano,
-Shaikh, Wilhelm 2024, "Inference for Ranks"). They hold more often than that: a rank interval is
-wrong only where a pair is put in the wrong order, and of two that differ only one order is
-wrong.
+qualities, which are paired (:mod:`rightfit.ranking.uncertainty.paired_comparison`). A candidate
+beats another only if their difference exceeds its own interval.
 """
 
 from __future__ import annotations
@@ -125,47 +119,34 @@ def spread_candidates(assessment: Assessment, factor: float) -> Spread:
     )
 
 
-def bound_ranks(utility: Floats, feasible: Bools, spread: Spread) -> tuple[Ints, Ints]:
-    """Bound the ranks of the candidates of one dataset.
+def find_beaten(utility: Floats, feasible: Bools, spread: Spread) -> Bools:
+    """Tell which candidates of one dataset another one is significantly better than.
 
     Args:
         utility: Shape (n_candidates,), NaN where not measured.
         feasible: By the measured values.
-        spread: Widened to hold for all pairs.
-
-    Returns:
-        Lowest and highest rank of each candidate: 1 + the number of significantly better
-        candidates, and the number of candidates minus the significantly worse ones.
+        spread: Widened to hold in all comparisons together.
     """
-    n = len(utility)
     if spread.is_exact:
         level = fold_feasibility(utility, feasible)
-        order = np.argsort(-level)
-        starts = np.flatnonzero(np.diff(level[order], prepend=np.inf) != 0)
-        n_equal = np.diff(starts, append=n)
-        low, high = np.empty(n, dtype=np.int64), np.empty(n, dtype=np.int64)
-        low[order] = np.repeat(starts + 1, n_equal)
-        high[order] = np.repeat(starts + n_equal, n_equal)
-        return low, high
+        beaten: Bools = level < level.max()
+        return beaten
     value = np.where(np.isnan(utility), UNMEASURED_UTILITY, utility)
-    low = np.empty(n, dtype=np.int64)
-    high = np.full(n, n, dtype=np.int64)
-    step = max(1, _PAIRS_AT_ONCE // n)
-    for start in range(0, n, step):
+    beaten = np.zeros(len(utility), dtype=np.bool_)
+    step = max(1, _PAIRS_AT_ONCE // len(utility))
+    for start in range(0, len(utility), step):
         part = slice(start, start + step)
-        # which candidates (rows) rank significantly above those of this part (columns)
+        # which candidates (rows) are significantly better than those of this part (columns)
         gap = value[:, None] - value[None, part]
         squared = spread.below[:, None] ** 2 + spread.above[None, part] ** 2
         if spread.deviations is not None:
             correlation = spread.deviations @ spread.deviations[part].T
             together = spread.paired_below[:, None] * spread.paired_above[None, part]
             squared = np.maximum(squared - 2 * correlation * together, 0.0)
-        reach = np.sqrt(squared)
         sure, maybe = spread.surely_feasible[:, None], spread.maybe_feasible[None, part]
-        above = (sure & ~maybe) | ((gap > reach) & (sure | ~maybe))
-        low[part] = 1 + above.sum(axis=0)
-        high -= above.sum(axis=1)
-    return low, high
+        is_better = (sure & ~maybe) | ((gap > np.sqrt(squared)) & (sure | ~maybe))
+        beaten[part] = is_better.any(axis=0)
+    return beaten
 
 
 def _root_of_sum(squares: Iterable[tuple[Floats, Floats]], side: int, n_rows: int) -> Floats:

@@ -1,4 +1,4 @@
-"""How often rank intervals contain the true ranks, in simulated studies."""
+"""How often those that may be the best include the true best, in simulated studies."""
 
 from __future__ import annotations
 
@@ -34,19 +34,13 @@ Measure = Callable[[Truth, np.random.Generator], dict[str, Any]]
 
 @dataclass(frozen=True)
 class Coverage:
-    """How well rank intervals hold.
+    """How well the candidates that may be the best hold it.
 
     Args:
-        joint: Share of runs in which the intervals of all candidates contain their true ranks.
-        single: Share of intervals that do.
-        width: Mean number of candidates that a candidate is tied with.
-        best: Share of runs in which the candidates tied with the winner include the true best.
-        tied: Mean number of candidates tied with the winner, itself included.
+        best: Share of runs in which they include the true best.
+        tied: Mean number of them.
     """
 
-    joint: float
-    single: float
-    width: float
     best: float
     tied: float
 
@@ -59,7 +53,7 @@ def measure_coverage(
     *,
     crowdings: tuple[float, ...] = CROWDINGS,
 ) -> dict[str, Coverage]:
-    """Measure how often the rank intervals contain the true ranks, by application."""
+    """Measure how often those that may be the best include the true best, by application."""
     rng = np.random.default_rng(1)
     rules = rules.model_copy(update={"n_draws": 1})  # selection probabilities are not looked at
     seen: dict[str, list[tuple[float, ...]]] = {}
@@ -70,13 +64,9 @@ def measure_coverage(
         for true, ranked in zip(
             true_ranks, rank_applications(table, applications, rules), strict=True
         ):
-            inside = (ranked.rank_low <= true.rank) & (true.rank <= ranked.rank_high)
-            width = float((ranked.rank_high - ranked.rank_low).mean())
-            tied = ranked.rank_low == 1
+            tied = ranked.may_be_best
             best = float(tied[np.flatnonzero(true.rank == 1)[0]])
-            seen.setdefault(true.assessment.name, []).append(
-                (float(inside.all()), float(inside.mean()), width, best, float(tied.sum()))
-            )
+            seen.setdefault(true.assessment.name, []).append((best, float(tied.sum())))
     return {name: Coverage(*map(float, np.mean(runs, axis=0))) for name, runs in seen.items()}
 
 
