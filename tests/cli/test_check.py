@@ -233,10 +233,6 @@ def test_size_needs_a_measured_rate_or_a_load(ask: Ask, tmp_path: Path) -> None:
         "keeps_up": True,
         "server_cores": 0.5,
         "peak_memory_mib": 120.0,
-        "disk_read_mib": 0.0,
-        "disk_written_mib": 0.0,
-        "sent_mib": 1.0,
-        "received_mib": 1.0,
         "late_p99_ms": 0.1,
     }
     curve = {

@@ -350,10 +350,6 @@ def make_load_step(
         keeps_up=keeps_up,
         server_cores=min(level / 1_000, 1.0),
         peak_memory_mib=120.0,
-        disk_read_mib=0.0,
-        disk_written_mib=0.0,
-        sent_mib=0.1,
-        received_mib=0.1,
         late_p99_ms=0.05,
     )
 

@@ -27,7 +27,7 @@ from rightfit.measuring.interval import Interval
 from rightfit.measuring.median_estimates import estimate_median
 from rightfit.measuring.worker.latency import min_calls_to_report, percentile_ns
 from rightfit.measuring.worker.meters.disturbance import parse_stat
-from rightfit.measuring.worker.units import BYTES_PER_MIB, NS_PER_MS, NS_PER_S
+from rightfit.measuring.worker.units import NS_PER_MS, NS_PER_S
 from rightfit.ops.http_load.generator import LoadOrder, LoadResult
 from rightfit.ops.http_load.served import RunningServer
 from rightfit.ranking.records.load_records import LatencyLimit, LoadCurve, LoadStep
@@ -107,14 +107,14 @@ def measure_step(served: RunningServer, order: LoadOrder, ask_server: AskServer)
     served.reset_peak()
     cores = {*served.cores, order.core} - {None}
     started_s, busy_s = time.monotonic(), _read_busy_s(cores)
-    before = served.read_usage()
+    server_cpu_s = -served.read_cpu_s()
     result = ask_server(order)
-    after = served.read_usage()
+    server_cpu_s += served.read_cpu_s()
     wall_s, busy_since_s = time.monotonic() - started_s, _read_busy_s(cores)
     others_cores = None
     if busy_s is not None and busy_since_s is not None:
-        own_s = after.cpu_s - before.cpu_s + result.cpu_s
-        others_cores = max(0.0, busy_since_s - busy_s - own_s) / wall_s
+        others_s = busy_since_s - busy_s - server_cpu_s - result.cpu_s
+        others_cores = max(0.0, others_s) / wall_s
     total_s = order.warm_up_s + result.wall_s
     n_lost = sum(result.errors.values())
     n_behind = result.n_sent - result.n_answered_in_time - n_lost
@@ -127,12 +127,8 @@ def measure_step(served: RunningServer, order: LoadOrder, ask_server: AskServer)
         errors=result.errors,
         keeps_up=n_lost <= MAX_LOST * result.n_sent
         and n_behind <= MAX_BEHIND[0] + MAX_BEHIND[1] * result.n_sent,
-        server_cores=(after.cpu_s - before.cpu_s) / total_s,
+        server_cores=server_cpu_s / total_s,
         peak_memory_mib=served.read_peak_mib(),
-        disk_read_mib=after.read_mib - before.read_mib,
-        disk_written_mib=after.written_mib - before.written_mib,
-        sent_mib=result.bytes_sent / BYTES_PER_MIB,
-        received_mib=result.bytes_received / BYTES_PER_MIB,
         late_p99_ms=result.late_p99_ms,
         late_max_ms=result.late_max_ms,
         others_cores=others_cores,

@@ -73,8 +73,6 @@ class LoadResult:
         wall_s: From the first request that counts to the last answer.
         n_answered_in_time: Answers that arrived within the measured seconds, those of requests
             that were due before included.
-        bytes_sent: Of all requests.
-        bytes_received: Of all answers.
         late_p99_ms: How late the generator was to send: its own delay, a p99 over requests.
         late_max_ms: The longest such delay.
         cpu_s: CPU seconds of the generator.
@@ -86,8 +84,6 @@ class LoadResult:
     errors: dict[str, int]
     wall_s: float
     n_answered_in_time: int
-    bytes_sent: int
-    bytes_received: int
     late_p99_ms: float
     late_max_ms: float
     cpu_s: float
@@ -111,7 +107,6 @@ class _Connection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._waiting: asyncio.Future[int] | None = None
         self._buffer = bytearray()
-        self.n_received = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
@@ -131,7 +126,6 @@ class _Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self._buffer += data
-        self.n_received += len(data)
         end = self._buffer.find(b"\r\n\r\n")
         if end < 0:
             return
@@ -169,7 +163,6 @@ class _Load:
     late_ns: list[int] = field(default_factory=list)
     n_sent: int = 0
     n_in_time: int = 0
-    bytes_sent: int = 0
     started_ns: int = 0
     last_ns: int = 0
 
@@ -206,7 +199,6 @@ class _Load:
         connection = None
         try:
             connection = await self._connect()
-            self.bytes_sent += len(request)
             status = await asyncio.wait_for(connection.ask(request), self.order.timeout_s)
         except TimeoutError:
             if connection is not None:
@@ -267,8 +259,6 @@ async def run_load(order: LoadOrder) -> LoadResult:
         errors=dict(load.errors),
         wall_s=max(load.last_ns - load.counts_from_ns, 1) / NS_PER_S,
         n_answered_in_time=load.n_in_time,
-        bytes_sent=load.bytes_sent,
-        bytes_received=sum(connection.n_received for connection in load.opened),
         late_p99_ms=float(np.quantile(load.late_ns, 0.99)) / NS_PER_MS if load.late_ns else 0.0,
         late_max_ms=max(load.late_ns, default=0) / NS_PER_MS,
         cpu_s=cpu_s,

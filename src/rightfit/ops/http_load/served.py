@@ -104,15 +104,6 @@ def split_cores() -> tuple[int | None, list[int]]:
     return (present[-1], present[:-1]) if len(present) > 1 else (None, present)
 
 
-@dataclass(frozen=True)
-class Usage:
-    """Resources that a process tree used since it began."""
-
-    cpu_s: float
-    read_mib: float
-    written_mib: float
-
-
 class RunningServer:
     """A running server, its port on 127.0.0.1 and its cores."""
 
@@ -126,16 +117,14 @@ class RunningServer:
         """Whether its first process runs."""
         return self._process.poll() is None
 
-    def read_usage(self) -> Usage:
-        """Read what it used so far."""
-        cpu_s, n_read, n_written = 0.0, 0, 0
+    def read_cpu_s(self) -> float:
+        """Return the CPU seconds that its processes used since they began."""
+        cpu_s = 0.0
         for process in self._tree():
             with contextlib.suppress(psutil.Error):
-                times, disk = process.cpu_times(), process.io_counters()
+                times = process.cpu_times()
                 cpu_s += times.user + times.system
-                n_read += disk.read_bytes
-                n_written += disk.write_bytes
-        return Usage(cpu_s, n_read / BYTES_PER_MIB, n_written / BYTES_PER_MIB)
+        return cpu_s
 
     def reset_peak(self) -> None:
         """Let the highest memory be counted from now on, where the system can."""

@@ -40,10 +40,6 @@ class LoadStep:
         keeps_up: Whether the requests were answered as fast as they came.
         server_cores: Cores in use by the server on average.
         peak_memory_mib: Highest resident memory of the server.
-        disk_read_mib: Read from disks.
-        disk_written_mib: Written to disks.
-        sent_mib: Bytes of the requests.
-        received_mib: Bytes of the answers.
         late_p99_ms: The load generator's own delay.
         late_max_ms: The longest such delay; the requests due meanwhile came as one burst.
         others_cores: Cores in use by other processes, of those of server and generator; ``None``
@@ -59,10 +55,6 @@ class LoadStep:
     keeps_up: bool
     server_cores: float
     peak_memory_mib: float
-    disk_read_mib: float
-    disk_written_mib: float
-    sent_mib: float
-    received_mib: float
     late_p99_ms: float
     late_max_ms: float = 0.0
     others_cores: float | None = None
