@@ -66,7 +66,11 @@ def read(root: Path, env: str) -> Decided:
     load = ProjectLocation(str(root.resolve()), env, folder=PROJECT).open_results().load_newest
     tables = load("rankings"), load("resource_profiles")
     rankings, profiles = (table for table in tables if isinstance(table, pl.DataFrame))
-    hashes = profiles.group_by("dataset", "candidate").agg(pl.col(PREDICTIONS).min())
+    hashes = (
+        profiles.group_by("dataset", "candidate")
+        .agg(pl.col(PREDICTIONS).min())
+        .with_columns(pl.col(PREDICTIONS).fill_null(pl.col("candidate")))  # of what failed
+    )
     hash_of = {tuple(names): sha256 for *names, sha256 in hashes.iter_rows()}
     winners: dict[tuple[str, str], tuple[object, ...] | None] = {}
     doubted: dict[tuple[str, str], set[str] | None] = {}
