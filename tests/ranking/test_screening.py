@@ -58,7 +58,8 @@ def choices(
     ("latency", "expected"),
     [
         ((30.0, 40.0, 50.0), False),  # at best 30, the other at worst 20
-        ((15.0, 40.0, 50.0), True),  # the intervals overlap
+        ((15.0, 40.0, 50.0), False),  # they overlap, but 30 is more than 25 and 10 in quadrature
+        ((10.0, 40.0, 50.0), True),  # 30 and 10 are more than 30
         (None, True),  # not measured yet
     ],
 )
@@ -73,8 +74,8 @@ def test_profile_is_out_when_another_is_surely_better(
 @pytest.mark.parametrize(
     ("candidate", "latency", "expected"),
     [
-        ("a", (6.5, 9.0, 10.0), True),  # at best 0.005 less: the cheaper machine may be worth that
-        ("a", (8.0, 9.0, 10.0), False),  # at best 0.02 less
+        ("a", (6.2, 7.0, 10.0), True),  # at best 0.007 less: the cheaper machine may be worth that
+        ("a", (8.0, 9.0, 10.0), False),  # at best 0.026 less
         ("a", (20.0, 21.0, 22.0), False),
         ("b", (8.0, 9.0, 10.0), False),  # another model is surely beaten
     ],
@@ -93,7 +94,7 @@ def test_a_device_of_cheaper_hardware_is_out_where_it_loses_more_than_a_tie_may(
     cheaper: float, expected: bool
 ) -> None:
     gpu = profile("a", latency=(4.0, 5.0, 6.0), min_hardware_tier=4.0)
-    cpu = profile("a", latency=(6.5, 9.0, 10.0), min_hardware_tier=cheaper)
+    cpu = profile("a", latency=(6.2, 7.0, 10.0), min_hardware_tier=cheaper)
 
     assert choices([gpu, cpu], LATENCY) == [True, expected]
 
