@@ -3,7 +3,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from rightfit.measuring.blocks import adjust_figures, estimate_level, polish, usual_figure
+from rightfit.measuring.blocks import (
+    adjust_figures,
+    estimate_group_error,
+    estimate_level,
+    polish,
+    usual_figure,
+)
 
 N_BLOCKS = 8
 
@@ -32,6 +38,19 @@ def test_profiles_that_share_no_block_are_joined_by_the_reference() -> None:
     slow, fast = adjust_figures([{"now.0": 3.0}, {"now.1": 3.0}], reference)
 
     assert slow["now.0"] / fast["now.1"] == pytest.approx(2)
+
+
+def test_error_of_a_group_holds_how_far_groups_lie_apart() -> None:
+    rng = np.random.default_rng(0)
+    held = []
+    for _ in range(200):
+        moments = 0.3 * rng.standard_normal(N_BLOCKS)  # of which the reference tells nothing
+        group = [draw(rng, level, moments) for level in (1.0, 2.0, 5.0)]
+        reference = dict.fromkeys(group[0], 1.0)
+        first = np.median(list(adjust_figures(group, reference)[0].values()))
+        held.append(abs(np.log(first)) <= np.log1p(estimate_group_error(group, reference) / 100))
+
+    assert 0.9 < np.mean(held) < 1
 
 
 def test_figures_are_told_at_the_usual_speed_of_the_reference() -> None:

@@ -150,6 +150,7 @@ def measure_candidates(
             measurements,
             tiers=params.tiers,
             choose=choose,
+            is_apart=rivals is not None,
             choosers=fingerprint(
                 choosers.model_dump(mode="json")
                 | {"request_path": default_path, "equal_within": equal_within}
@@ -318,7 +319,7 @@ def remeasure(
             references=measurements,
         )
         return profile_measured(
-            candidate_set, jobs, states, bench, measurements, tiers=params.tiers
+            candidate_set, jobs, states, bench, measurements, tiers=params.tiers, is_apart=True
         )
 
 

@@ -86,6 +86,34 @@ def adjust_figures(
     ]
 
 
+def estimate_group_error(profiles: Sequence[FigureByBlock], reference: FigureByBlock) -> float:
+    """Estimate what all figures of these profiles may be off by beside those of other groups.
+
+    Profiles that were never timed in one block are joined by the reference alone. How far it
+    misses the effects of these blocks tells how sure their mean is, by Student's t.
+
+    Args:
+        profiles: Positive figures of one metric, of profiles that were timed in common blocks.
+        reference: Those of the reference, in all of these blocks.
+
+    Returns:
+        The 95 % error in percent; 0 for one block, which does not tell.
+
+    >>> profiles = [{"a.0": 1.0, "a.1": 1.1}, {"a.0": 3.0, "a.1": 3.3}]
+    >>> estimate_group_error(profiles, {"a.0": 2.0, "a.1": 2.2}) < 1e-6
+    True
+    >>> round(estimate_group_error(profiles, {"a.0": 2.0, "a.1": 2.0}))
+    83
+    """
+    blocks = sorted({block for figures in profiles for block in figures if block in reference})
+    if len(blocks) < 2:
+        return 0.0
+    _, effects = polish(_tabulate(profiles, blocks))
+    missed = effects - _tabulate([reference], blocks)[0]
+    error = float(missed.std(ddof=1)) / math.sqrt(len(blocks))
+    return 100 * math.expm1(student_quantile(ERROR_SHARE, len(blocks) - 1) * error)
+
+
 def polish(logs: Logs) -> tuple[Logs, Logs]:
     """Split a table into effects of its rows and of its columns, whose median is 0.
 

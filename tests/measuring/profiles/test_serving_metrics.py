@@ -9,7 +9,7 @@ import pytest
 from factories.measurements import BATCH, SETTINGS, make_round, make_settings
 
 from rightfit.measuring.hardware.tiers import Tier, TierFit, fit_tiers
-from rightfit.measuring.metrics import METRICS, MetricTable
+from rightfit.measuring.metrics import METRICS, Metric, MetricTable
 from rightfit.measuring.profile import MeasuredHow, ProfileBuilder
 from rightfit.measuring.profiles.measured import (
     Measured,
@@ -147,14 +147,20 @@ def test_what_profiles_share_in_their_blocks_is_in_none_of_their_intervals() -> 
     assert second.value / first.value == pytest.approx(3)
 
 
-def test_tail_of_the_reference_moves_no_profile() -> None:
-    def time_calls(name: str, p50_ms: float, p99_ms: float) -> Measured:
-        shares = {"0.5": p50_ms, "0.9": None, "0.95": None, "0.99": p99_ms, "0.999": None}
+def time_calls(
+    name: str, p50_ms: float, p99_ms: float, *, factors: Sequence[float] = (1, 1)
+) -> Measured:
+    """Return a measurement with a process per factor, which multiplies its p99."""
+    rounds = []
+    for block, factor in enumerate(factors):
+        shares = {"0.5": p50_ms, "0.9": None, "0.95": None, "0.99": factor * p99_ms, "0.999": None}
         nanoseconds = {share: ms and ms * 1e6 for share, ms in shares.items()}
         timed = fake_round([LARGE], percentiles_ns=nanoseconds)
-        rounds = tuple(replace(timed, block=f"{name}.{block}") for block in range(2))
-        return Measured(MeasurementState(rounds=rounds, settled="precise"), make_settings())
+        rounds.append(replace(timed, block=f"{name}.{block}"))
+    return Measured(MeasurementState(rounds=tuple(rounds), settled="precise"), make_settings())
 
+
+def test_tail_of_the_reference_moves_no_profile() -> None:
     first, second = time_calls("a", 1.0, 3.0), time_calls("b", 2.0, 6.0)
     quiet, noisy = (
         time_calls("a", 0.1, 0.2),
@@ -170,6 +176,22 @@ def test_tail_of_the_reference_moves_no_profile() -> None:
         assert theirs == pytest.approx(ours), metric
     ours, theirs = (one.figures(MetricTable.throughput_rows_per_s)[0] for one in told)
     assert theirs == pytest.approx(2 * ours)  # as many rows, though the machine was half as fast
+
+
+def test_profiles_compared_with_others_carry_the_error_of_their_blocks() -> None:
+    group = [time_calls("a", 1.0, p99_ms, factors=[1, 2] * 6) for p99_ms in (1.0, 3.0)]
+    reference = time_calls("a", 0.1, 0.2, factors=[1] * 12)  # tells nothing of the others' tails
+
+    def find_width(metric: Metric, *, is_apart: bool) -> float:
+        told = tell_at_usual_speed(group, reference, is_apart=is_apart)
+        interval = told[1].interval(metric)
+        assert not isinstance(interval, str)
+        return interval.half_width_pct
+
+    p99 = MetricTable.latency_p99_ms
+    assert find_width(p99, is_apart=False) == pytest.approx(0, abs=1e-6)
+    assert find_width(p99, is_apart=True) == pytest.approx(26, abs=1)  # 2.20 × 0.36 / √12 in logs
+    assert find_width(MetricTable.latency_p50_ms, is_apart=True) == pytest.approx(0, abs=1e-6)
 
 
 def measure_twice(

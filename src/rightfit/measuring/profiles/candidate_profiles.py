@@ -51,6 +51,7 @@ def profile_set(
     choose: Callable[[pl.DataFrame], Sequence[bool]],
     choosers: str = "",
     wanted: Mapping[str, Collection[Serving]] | None = None,
+    is_apart: bool = False,
     level: int = logging.INFO,
 ) -> pl.DataFrame:
     """Measure candidates of a dataset under serving configurations.
@@ -64,6 +65,7 @@ def profile_set(
         choose: Given profiles measured so far, tells for each row whether it could be chosen.
         choosers: Fingerprint of the applications behind ``choose``.
         wanted: Those of the configurations that a candidate is measured in; ``None``: all.
+        is_apart: Whether they compete with profiles that were measured before.
         level: Of the log's lines.
 
     Returns:
@@ -81,7 +83,7 @@ def profile_set(
         if wanted is None or job.serving in wanted.get(job.candidate, ())
     ]
     keys = [candidate_set.key(job, bench.settings) for job in jobs]
-    assembly = _Assembly(candidate_set, jobs, bench, store, tiers)
+    assembly = _Assembly(candidate_set, jobs, bench, store, tiers, is_apart=is_apart)
     states = measure_jobs(
         jobs,
         keys,
@@ -124,6 +126,7 @@ def profile_measured(
     *,
     tiers: Sequence[Tier],
     reference: MeasurementState | None = None,
+    is_apart: bool = False,
 ) -> pl.DataFrame:
     """Return profiles of candidates measured elsewhere; their predictions are judged here.
 
@@ -136,8 +139,9 @@ def profile_measured(
         store: Keeps the quality of the predictions.
         tiers: Hardware ladder, smallest first.
         reference: The reference's rounds on that machine; ``None``: those in ``store``.
+        is_apart: Whether they are compared with profiles that were measured at another time.
     """
-    assembly = _Assembly(candidate_set, jobs, bench, store, tiers, reference)
+    assembly = _Assembly(candidate_set, jobs, bench, store, tiers, reference, is_apart=is_apart)
     return tabulate_profiles(assembly.build(states))
 
 
@@ -178,6 +182,7 @@ class _Assembly:
         store: Keeps the quality of predictions, and the reference's rounds.
         tiers: Hardware ladder, smallest first.
         reference: The reference's rounds; ``None``: as the store has them now.
+        is_apart: See :func:`tell_at_usual_speed`.
     """
 
     def __init__(
@@ -188,6 +193,8 @@ class _Assembly:
         store: JsonStore,
         tiers: Sequence[Tier],
         reference: MeasurementState | None = None,
+        *,
+        is_apart: bool = False,
     ) -> None:
         self._given = candidate_set
         self._jobs = jobs
@@ -195,6 +202,7 @@ class _Assembly:
         self._store = store
         self._tiers = tiers
         self._reference = reference
+        self._is_apart = is_apart
         self._qualities: dict[str, PredictionQuality | str] = {}  # asked for once in a run
 
     def build(self, states: Sequence[MeasurementState]) -> list[ProfileBuilder]:
@@ -215,7 +223,7 @@ class _Assembly:
             Measured(state, settings, level=level, n_threads=job.serving.n_threads)
             for job, state in zip(self._jobs, states, strict=True)
         ]
-        told = tell_at_usual_speed(measured, reference)
+        told = tell_at_usual_speed(measured, reference, is_apart=self._is_apart)
         return [self._build_one(job, one) for job, one in zip(self._jobs, told, strict=True)]
 
     def _build_one(self, job: Job, measured: Measured) -> ProfileBuilder:

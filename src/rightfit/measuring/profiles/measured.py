@@ -9,7 +9,7 @@ from functools import cached_property
 
 import numpy as np
 
-from rightfit.measuring.blocks import FigureByBlock, Level, adjust_figures
+from rightfit.measuring.blocks import FigureByBlock, Level, adjust_figures, estimate_group_error
 from rightfit.measuring.hardware.tiers import TierFit, cheapest_fit, cost_per_1m_rows, smallest_fit
 from rightfit.measuring.interval import Interval
 from rightfit.measuring.median_estimates import (
@@ -56,6 +56,8 @@ class Measured:
         n_threads: Cores it was given.
         spreads: By how much processes of the measurements beside it differ, by column: what few
             processes cannot tell themselves.
+        group_pct: Error that it shares with those, beside others that were timed in other blocks,
+            by column.
     """
 
     state: MeasurementState
@@ -64,6 +66,7 @@ class Measured:
     level: Level = field(default_factory=lambda: Level(0.0))
     n_threads: int = 1
     spreads: Mapping[str, ProcessSpread] = field(default_factory=dict)
+    group_pct: Mapping[str, float] = field(default_factory=dict)
 
     @cached_property
     def rounds(self) -> Sequence[FinishedRound]:
@@ -140,7 +143,8 @@ class Measured:
             return next(device_reasons, metric.null_reason)
         if metric.shares == "memory":
             return interval.widened(COMMON_MODE_MEMORY_ERROR_PCT)
-        return interval
+        group_pct = self.group_pct.get(metric.column)
+        return interval.widened(group_pct) if group_pct else interval
 
     def _spread(self, metric: Metric) -> ProcessSpread | None:
         return None if self.is_disturbed else self.spreads.get(metric.column)
@@ -237,7 +241,9 @@ class Measured:
         )
 
 
-def tell_at_usual_speed(measured: Sequence[Measured], reference: Measured) -> list[Measured]:
+def tell_at_usual_speed(
+    measured: Sequence[Measured], reference: Measured, *, is_apart: bool = False
+) -> list[Measured]:
     """Return measurements that were timed in common blocks at the machine's usual speed.
 
     The median call of the reference tells it, for all metrics. Its tail is the host's: told by
@@ -248,7 +254,9 @@ def tell_at_usual_speed(measured: Sequence[Measured], reference: Measured) -> li
         measured: Measurements; what failed stays as it is.
         reference: That of the reference, with its rounds of all runs; none: the usual speed is that
             of these measurements.
+        is_apart: Whether they are compared with others, which were timed in other blocks.
     """
+    group_pct = {}
     adjusted: list[dict[str, FigureByBlock]] = [{} for _ in measured]
     call_ms = reference.by_block(MetricTable.latency_p50_ms) if reference.rounds else {}
     calls_per_ms = {block: 1 / ms for block, ms in call_ms.items()}
@@ -258,12 +266,14 @@ def tell_at_usual_speed(measured: Sequence[Measured], reference: Measured) -> li
             speed = calls_per_ms if metric.better == "higher" else call_ms
             for found, of_profile in zip(adjusted, adjust_figures(figures, speed), strict=True):
                 found[metric.column] = of_profile
+            if is_apart:
+                group_pct[metric.column] = estimate_group_error(figures, speed)
     told = [replace(one, adjusted=own) for one, own in zip(measured, adjusted, strict=True)]
     spreads = {
         n_threads: pool_spreads([one for one in told if one.n_threads == n_threads])
         for n_threads in {one.n_threads for one in told}
     }
-    return [replace(one, spreads=spreads[one.n_threads]) for one in told]
+    return [replace(one, spreads=spreads[one.n_threads], group_pct=group_pct) for one in told]
 
 
 def pool_spreads(measured: Iterable[Measured]) -> dict[str, ProcessSpread]:
