@@ -1,11 +1,10 @@
 """Which profiles could an application still choose? Only those are worth measuring further.
 
 A profile is out for an application if it breaks a limit even at the favourable ends of its
-intervals, or if another one that surely keeps all limits has more utility at the unfavourable ends
-of what measuring makes more certain than this one at the favourable ends; for a configuration of
-fewer threads or cheaper hardware than its model's best one that must be more than a tie rule may
-give up. Beside the profile that leads so far it is out already if it cannot be better by more than
-practical equality. A profile that is out for every application is left alone.
+intervals, or if it is surely worth less than another one that surely keeps all limits; for a
+configuration of fewer threads or cheaper hardware than its model's best one that must be more than
+a tie rule may give up. Beside the profile that leads so far it is out already if it cannot be
+better by more than practical equality. A profile that is out for every application is left alone.
 Timings that other work disturbed may be better on a quiet machine, see ``find_slowdown``.
 """
 
