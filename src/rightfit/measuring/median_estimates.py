@@ -17,7 +17,7 @@ Two to five processes cannot enclose the median without an assumption. Where tim
 the sixth, or no application could choose the model, Student's interval of the logarithms is given:
 it assumes that processes differ by log-normal factors, and never ends a measurement as precise
 enough. But screening looks at it after each process, so these looks share another 5 %: 2.5 % at two
-processes, half as much at each further one. Two figures alone hardly tell by how much processes
+processes, 1.25 % at each further one. Two figures alone hardly tell by how much processes
 differ, so Student's interval of them is wider than need be. The models measured beside them tell:
 they count as differing by the pooled standard deviation of all, or by their own where that is more.
 """
@@ -121,8 +121,12 @@ def estimate_pooled(
 
 
 def _share_of_look(n: int) -> float:
-    """Return the error that a look at n processes may spend, where n is below the fewest ranks."""
-    return ERROR_SHARE / 2 ** (n - 1) if n < MIN_PROCESSES else ERROR_SHARE
+    """Return the error that a look at n processes may spend.
+
+    Looks at fewer than the ranks take depend on each other: together they miss less often than
+    each of them added up, and in at most 5 % of cases.
+    """
+    return ERROR_SHARE if n >= MIN_PROCESSES else ERROR_SHARE / (2 if n == 2 else 4)
 
 
 def pool_spread(groups: Iterable[Sequence[float]]) -> ProcessSpread | None:
