@@ -30,22 +30,23 @@ class Interval:
         return 50.0 * (self.high - self.low) / self.value
 
     def widened(self, by_pct: float) -> Interval:
-        """Return the interval with an error that all figures share.
+        """Return the interval with a factor that all figures share, and that is not known.
 
         Such an error is nothing that more figures would show. It is independent of what they do
-        show, so the two add in quadrature, as standard uncertainties do (JCGM 100:2008, 5.1).
+        show, so the two add in quadrature, as standard uncertainties do (JCGM 100:2008, 5.1), of
+        logarithms, as it multiplies.
 
         Args:
-            by_pct: What it reaches, in percent of the ends.
+            by_pct: What it reaches, in percent.
 
         >>> Interval(10.0, 10.0, 14.0, is_distribution_free=True).widened(25)
-        Interval(value=10.0, low=7.5, high=15.315072906367325, is_distribution_free=True)
+        Interval(value=10.0, low=8.0, high=14.97415723695209, is_distribution_free=True)
         """
-        if self.low is None or self.high is None:
+        if self.low is None or self.high is None or not self.low > 0:
             return self
-        share = by_pct / 100
+        reach = math.log1p(by_pct / 100)
         return replace(
             self,
-            low=self.value - math.hypot(self.value - self.low, share * self.low),
-            high=self.value + math.hypot(self.high - self.value, share * self.high),
+            low=self.value * math.exp(-math.hypot(math.log(self.value / self.low), reach)),
+            high=self.value * math.exp(math.hypot(math.log(self.high / self.value), reach)),
         )
