@@ -72,7 +72,7 @@ def tell_run(root: Path, *, is_apart: bool) -> dict[str, Measured]:
         else:
             groups[state.rounds[0].block.partition(".")[0]][key] = state
     speed = Measured(reference, SETTINGS)
-    found = {}
+    found: dict[str, Measured] = {}
     for states in groups.values():
         group = [Measured(state, SETTINGS) for state in states.values()]
         told = tell_at_usual_speed(group, speed, is_apart=is_apart)
