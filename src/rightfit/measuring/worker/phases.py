@@ -355,7 +355,8 @@ def _try_batches(
         inputs = _cut_batches(pool, batch_size)
         reset_peak()
         before = read_memory()
-        answers = call(copy_input(inputs[0]))  # held as a server would hold it
+        # Held as a server would hold it; it warms the size up too, whose next call is timed.
+        answers = call(copy_input(inputs[0]))
         peak_mib = max(peak_mib, memory.peak_mib(before))
         require_each(answers, n_rows=batch_size)
         del answers
