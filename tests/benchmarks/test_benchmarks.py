@@ -60,6 +60,16 @@ def test_portfolios_are_those_that_the_recording_teaches(project_path: Path) -> 
     assert [entry for entry in entries if entry not in models] == []
 
 
+def test_lines_of_training_costs_are_those_that_the_recording_teaches(
+    project_path: Path, tmp_path: Path
+) -> None:
+    target = str(tmp_path / "costs.json")
+
+    printed = run_benchmark(project_path, "constants/learn_costs.py", "fit", "--target", target)
+
+    assert read_figures(printed)["moved_max"] < 1.01
+
+
 @pytest.mark.slow
 def test_scale_out_benchmark_runs(project_path: Path, sample_data: Path) -> None:
     if find_postgres() is None:
