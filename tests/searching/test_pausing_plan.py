@@ -24,6 +24,7 @@ def make_plan(
     *,
     limit: CallLimit | None = None,
     first_look: dict[str, float] | None = None,
+    known_quality: float | None = None,
     **settings: Any,
 ) -> PausingPlan:
     params = cells.LINEAR_PARAMS.model_copy(update={"default": DEFAULT, "portfolio": portfolio})
@@ -32,7 +33,7 @@ def make_plan(
         cells.make_settings(
             early_stopping="pausing", sampler="tpe", breadth_share=0.25, **settings
         ),
-        make_targets(),
+        make_targets(known_quality=known_quality),
         limit=limit,
         first_look=first_look,
     )
@@ -203,3 +204,15 @@ def test_a_step_that_the_call_does_not_hold_is_not_begun(
     step = next_step(plan, [looked_at(0, state=TrialState.RUNNING)], may_begin=True)
 
     assert isinstance(step, Step) is goes_on
+
+
+@pytest.mark.parametrize(
+    ("known_quality", "is_kept"), [(None, True), (0.505, True), (0.515, False)]
+)
+def test_a_model_cut_short_is_kept_unless_another_family_is_surely_better(
+    blobs: TrainingData, known_quality: float | None, is_kept: bool
+) -> None:
+    plan = make_plan(blobs, known_quality=known_quality, budget_cpu_s=50.0, n_checkpoints=3)
+    default = looked_at(0, state=TrialState.RUNNING)  # at .5, with a standard error of .01
+
+    assert plan.find_wanted([default]) == ({0} if is_kept else set())

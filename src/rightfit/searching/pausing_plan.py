@@ -26,7 +26,7 @@ from rightfit.searching.observing import as_it_is, read_pool
 from rightfit.searching.pausing.observed import ObservedTrial, Pool
 from rightfit.searching.pausing.pausing_rule import ApplicationTargets, PausingRule, Step
 from rightfit.searching.samplers import make_sampler
-from rightfit.searching.studies.budget import Budget, CallLimit, spent_cpu_s, spent_work_s
+from rightfit.searching.studies.budget import Budget, CallLimit, measure_pace, spent_work_s
 from rightfit.searching.studies.trial_attributes import CURVE, configuration_index, is_begun
 
 NEW: Literal["new"] = "new"  # begin with another configuration
@@ -167,9 +167,7 @@ class PausingPlan:
         """Return what the call has left in usual CPU seconds: as its trainings took so far."""
         if self._limit is None:
             return math.inf
-        work_s, cpu_s = spent_work_s(begun), spent_cpu_s(begun)
-        ratio = cpu_s / work_s if work_s and cpu_s else 1.0
-        return self._limit.left_for_searching_s() / ratio
+        return self._limit.left_for_searching_s() * measure_pace(begun)
 
     def _reserve_s(self, begun: Sequence[FrozenTrial]) -> float:
         """Return what the budget keeps free for the final training of the best model."""
@@ -233,7 +231,8 @@ class PausingPlan:
     def find_wanted(self, trials: Sequence[FrozenTrial]) -> set[int]:
         """Return the trials that somebody would choose although the end cuts their training short.
 
-        Those trained to the end, or over already, are left out.
+        Those trained to the end, or over already, are left out; where quality alone decides, also
+        those more than a standard error below the best default of the other families.
         """
         n_checkpoints = self.settings.n_checkpoints
         structures = {
@@ -250,11 +249,13 @@ class PausingPlan:
             max(ended, key=lambda trial: (forecast.appraise(trial.number, name), -trial.number))
             for name in names
         )
+        lowest = -math.inf if names.asks_costs else self.targets.known_quality or -math.inf
         return {
-            number
-            for number in (best.number, *(trial.number for trial in incumbents))
-            if trials[number].state == TrialState.RUNNING
-            and len(trials[number].user_attrs[CURVE]) < n_checkpoints
+            trial.number
+            for trial in (best, *incumbents)
+            if trials[trial.number].state == TrialState.RUNNING
+            and len(trials[trial.number].user_attrs[CURVE]) < n_checkpoints
+            and trial.qualities[-1] + trial.last.quality_error >= lowest
         }
 
     def _read(self, trials: Sequence[FrozenTrial], paused: Collection[int] = ()) -> Pool:

@@ -18,7 +18,6 @@ from rightfit.models.family import LabelledRows
 from rightfit.ranking.applications.applications import Applications
 from rightfit.searching.candidates import (
     bundle_candidates,
-    grow_final,
     plan_finish,
     predict_validation,
 )
@@ -40,7 +39,13 @@ from rightfit.searching.search_tables import (
 from rightfit.searching.setting_up import WantedServings, make_settings, make_targets
 from rightfit.searching.space import ModelBlock
 from rightfit.searching.stopping_rules import StoppingRule
-from rightfit.searching.studies.budget import GUARD, CallLimit, spent_cpu_s, spent_work_s
+from rightfit.searching.studies.budget import (
+    GUARD,
+    CallLimit,
+    measure_pace,
+    spent_cpu_s,
+    spent_work_s,
+)
 from rightfit.searching.studies.study_store import StudyStore
 from rightfit.searching.studies.trial_attributes import (
     CURVE,
@@ -201,42 +206,28 @@ def plan_search(
 
 
 def share_budget(searches: Sequence[PlannedSearch]) -> list[PlannedSearch]:
-    """Share evenly what the families' defaults have left of a call's budget, once all are trained.
+    """Share evenly what a call has left for searching, once the families' defaults are trained.
 
-    Of it the best default first gets what the rest of its training takes, if it is paused: each
-    checkpoint is at twice the steps of the one before. What its training on all rows would take is
-    kept free. A family whose default could not be begun gets nothing. Only work counts, so a seed
-    repeats it.
+    A family's budget counts usual CPU seconds: as many as its trainings so far were usual for each
+    that they took. A family whose default could not be begun gets nothing.
 
     Args:
-        searches: All searches of a dataset, under one limit and with equal budgets.
+        searches: All searches of a dataset, under one limit.
     """
-    limit, settings = searches[0].limit, searches[0].settings
-    if limit is None or settings.budget_cpu_s is None:
+    limit = searches[0].limit
+    if limit is None or searches[0].settings.budget_cpu_s is None:
         return list(searches)
     trials = [read_trials(search.cell, search.settings, search.store) for search in searches]
-    spent_s = [spent_work_s(of_search) for of_search in trials]
-    curves = [
-        (index, trial.user_attrs[CURVE])
-        for index, of_search in enumerate(trials)
-        for trial in of_search
-        if CURVE in trial.user_attrs
-    ]
-    if not curves:
-        return list(searches)
-    leader, curve = max(curves, key=lambda indexed: indexed[1][-1]["quality_raw"])
-    whole_s = curve[-1]["work_s"] * 2 ** (settings.n_checkpoints - len(curve))
-    kept_s = whole_s * grow_final(searches[0].cell) * limit.refit_growth
-    left_s = max(settings.budget_cpu_s * len(searches) - sum(spent_s) - kept_s, 0.0)
-    rest_s = min(whole_s - curve[-1]["work_s"], left_s)
     begun = [
-        work_s > 0 or not search.has_default_first
-        for search, work_s in zip(searches, spent_s, strict=True)
+        bool(spent_work_s(of_search)) or not search.has_default_first
+        for search, of_search in zip(searches, trials, strict=True)
     ]
+    n_at_once = 1 if limit.wall_s is None else searches[0].n_at_once
+    share_s = n_at_once * max(limit.left_for_searching_s(), 0.0) / max(sum(begun), 1)
     shared = []
-    for index, search in enumerate(searches):
-        share_s = (left_s - rest_s) / sum(begun) if begun[index] else 0.0
-        budget_s = spent_s[index] + share_s + (rest_s if index == leader else 0.0)
+    for search, of_search, is_begun in zip(searches, trials, begun, strict=True):
+        usual_s = measure_pace(of_search) * share_s if is_begun else 0.0
+        budget_s = spent_work_s(of_search) + usual_s
         settings = search.settings.model_copy(update={"budget_cpu_s": budget_s})
         shared.append(replace(search, settings=settings))
     return shared

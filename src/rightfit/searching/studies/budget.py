@@ -201,6 +201,12 @@ def spent_cpu_s(trials: Sequence[FrozenTrial]) -> float:
     return float(sum(Spent.of(trial).compute_s for trial in trials))
 
 
+def measure_pace(trials: Sequence[FrozenTrial]) -> float:
+    """Return the usual CPU seconds of trials for each that they took; 1 where nothing tells."""
+    work_s, cpu_s = spent_work_s(trials), spent_cpu_s(trials)
+    return work_s / cpu_s if work_s and cpu_s else 1.0
+
+
 def count_without_gain(trials: Sequence[FrozenTrial]) -> int:
     """Return how many trials have ended since the last that was somebody's best.
 
