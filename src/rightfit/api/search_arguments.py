@@ -48,7 +48,7 @@ BY_QUALITY = "quality"
 N_TRIALS = (
     100  # of a family, where seconds limit a call: a further one is as dear to propose as to try
 )
-SEARCH_SHARE = 0.9  # of a call's budget, in usual CPU seconds; preparing and judging take the rest
+SEARCH_SHARE = 0.9  # of a call's budget, in usual CPU seconds, that the defaults may take
 _NEUTRAL: Mapping[str, object] = {
     "description": "the best predictions, whatever they cost",
     "scenario": "offline",
