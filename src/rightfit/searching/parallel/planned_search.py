@@ -274,7 +274,10 @@ def complete_search(planned: PlannedSearch, *, predicts: bool = False) -> Search
         if search.limit is None:
             logger.error("%s has failed, the other cells go on: %s", cell.name, err)
         else:
-            logger.warning("%s has no model within the budget, the others go on", cell.name)
+            logger.warning(
+                "%s has no model within the budget that may be the best, the others go on",
+                cell.name,
+            )
         study = open_study(cell, settings, store)
         trials = tabulate_trials(study, cell, n_checkpoints=settings.n_checkpoints)
         if trials.is_empty():
