@@ -223,12 +223,17 @@ def test_a_range_is_of_numbers_and_not_of_floats(ask: Ask) -> None:
     assert "'many' is not a valid number." in result.output
 
 
-def test_run_outside_a_project_says_the_same_sentence(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    "words",
+    [["run", "--pipelines", "perf"], ["check"], ["check", "--against", "baseline.json"]],
+    ids=" ".join,
+)
+def test_verbs_outside_a_project_say_the_same_sentence(
+    words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
 
-    result = CliRunner().invoke(load_verb("run"), ["--pipelines", "perf"])
+    result = CliRunner().invoke(load_verb(words[0]), words[1:])
 
     assert "There is no project here: " in result.output
 

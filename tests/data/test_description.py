@@ -44,7 +44,7 @@ LATE = {"op": "clock_minutes", "name": "minute", "column": "arrived"}
         ({"split__train": True}, r"of its column \(String\), but is True; quote it"),
         ({"split__test": "train"}, "split.train and split.test must differ"),
         ({"validation__time_columns": ["year"]}, "'year' is not a column of trips"),
-        ({"not_features": ["arived"]}, "not_features 'arived' is nowhere described"),
+        ({"not_features": ["arived"]}, "not_features 'arived' is no column"),
         (
             {"features": {**FEATURES, "image": {"column": "place", "shape": [2, 2, 1]}}},
             "cannot be mixed.*needs 4 bytes, but the schema of 'place' allows n_bytes: None",

@@ -1,11 +1,17 @@
 """Errors that a user can mend; anything else that is raised is a defect and keeps its traceback."""
 
+import re
+
 
 class RightfitError(ValueError):
     """Something that the caller can mend: a wrong argument, a model that does not fit its rows.
 
     The message says what is wrong, what was allowed, what arrived, and where to mend it.
+    A full stop that follows the one of a quoted message is dropped.
     """
+
+    def __init__(self, *args: object) -> None:
+        super().__init__(*(re.sub(r"(?<=[^\s./])\.\.(?=\s|$)", ".", str(arg)) for arg in args))
 
 
 class NothingStoredError(RightfitError):

@@ -77,6 +77,8 @@ def check(
     again, in seconds, and compares them with their stored figures; nothing is ranked. Exit status:
     0 same, 1 regressed, or a fault, 3 cannot tell: a loss beyond the margin that the errors hide.
     """
+    with faults_as_message():
+        location.require_conf_source()
     if (baseline is None) != measure or (measure and (write or any_machine)):
         raise click.UsageError("Name a baseline (--against FILE), or measure again (--measure).")
     if markdown is not None:

@@ -13,7 +13,7 @@ from typing import Any
 from pydantic import Field, field_validator, model_validator
 
 from rightfit._core.errors import RightfitError
-from rightfit._core.spelling import find_nearest
+from rightfit._core.spelling import find_nearest, suggest
 from rightfit._core.strict_model import MAX_ROWS, Seed, StrictModel
 from rightfit.data.description_parts import (
     ALL_OTHERS,
@@ -439,7 +439,9 @@ def _split_faults(spec: DatasetSpec) -> list[str]:
             faults.append(f"split.train and split.test must differ, but both are {split.train!r}")
     described = list_described(spec)
     unknown = [column for column in spec.not_features if column not in described]
-    return faults + [f"not_features {column!r} is nowhere described" for column in unknown]
+    return faults + [
+        f"not_features {column!r} is no column{suggest(column, described)}" for column in unknown
+    ]
 
 
 def find_leaks(block: DatasetBlock) -> set[str]:

@@ -74,6 +74,7 @@ MIN_ROWS_TO_SEPARATE = 30  # in fewer rows a number may separate or order the ou
 IMAGE_FILE = r"(?i)\.(png|jpe?g)$"
 _IDENTIFIER = re.compile(r"(.*_)?(id|uuid|guid|index|key)", re.IGNORECASE)
 
+PHONE = rf"^(\+[0-9]{{1,3}}|[0-9]{{3}})([{BLANKS}.][0-9]{{3}}){{2,}}$"
 TIME = r"([T ,]+\d{1,2}:\d{2}(:\d{2}([.,]\d+)?)?\s*(Z|UTC|[+-]\d{2}:?\d{2})?)?$"
 YEAR_FIRST = r"^\d{4}[-/.]\d{1,2}[-/.]\d{1,2}" + TIME
 YEAR_LAST = r"^\d{1,2}[-/.]\d{1,2}[-/.]\d{4}" + TIME
@@ -158,13 +159,16 @@ def infer_decimal(column: pl.Series) -> DecimalMark | None:
     """Return the decimal mark of numbers that are written as texts; ``None`` if they are not.
 
     They are if every value is a number or a mark of a gap, all with the same sign (``%``, ``€``)
-    or none, and none begins with 0 as codes do. Texts of nothing but digits stay texts. A point is
-    the decimal mark where it can be, as in ``1.234``, so a comma parts the thousands of ``1,234``.
+    or none, and none begins with 0 as codes do. Texts of nothing but digits stay texts, and so do
+    those of phones, three groups of three digits or more in each. A point is the decimal mark where
+    it can be, as in ``1.234``, so a comma parts the thousands of ``1,234``.
 
     >>> infer_decimal(pl.Series(["1.234,5", "7"])), infer_decimal(pl.Series(["1,234", "n/a"]))
     (',', '.')
     >>> infer_decimal(pl.Series(["$5", "5 €"])), infer_decimal(pl.Series(["007", "1.5"]))
     (None, None)
+    >>> infer_decimal(pl.Series(["555 123 456"])), infer_decimal(pl.Series(["555 123 456", "7 100"]))
+    (None, '.')
     """
     if column.dtype != pl.String:
         return None
@@ -174,6 +178,8 @@ def infer_decimal(column: pl.Series) -> DecimalMark | None:
     if is_code or numbers.str.extract(f"([{SIGNS}])").n_unique() != 1:
         return None
     if numbers.len() == texts.filter(texts != "").len() and not numbers.str.contains(r"\D").any():
+        return None
+    if numbers.str.contains(PHONE).all():
         return None
     marks: tuple[DecimalMark, ...] = (".", ",")
     return next((mark for mark in marks if numbers.str.contains(NUMBER_TEXTS[mark]).all()), None)
@@ -591,6 +597,7 @@ def _find_leak(column: pl.Series, outcome: pl.Series, task: Task, n_distinct: in
 
 def _find_text_kind(column: pl.Series, n_distinct: int) -> Kind:
     texts = column.drop_nulls()
+    texts = texts.filter(~texts.str.contains(PHONE))
     if (date := _find_date(column)) is not None:
         return date
     kind = _judge_texts(column, n_distinct)
@@ -615,8 +622,9 @@ def _judge_texts(column: pl.Series, n_distinct: int) -> Kind:
         return Kind("categorical")
     if bool(known.str.contains(IMAGE_FILE).all()):
         return Kind("unused", "names image files")
-    n_words = [len(split_words(text)) for text in known.head(N_TEXTS)]
-    if statistics.median(n_words) >= MIN_WORDS:
+    texts = known.filter(~known.str.contains(PHONE))
+    n_words = [len(split_words(text)) for text in texts.head(N_TEXTS)]
+    if n_words and statistics.median(n_words) >= MIN_WORDS:
         return Kind("text")
     if n_distinct == known.len():
         return Kind("unused", "every text differs")

@@ -39,7 +39,8 @@ def write(kind: str, value: float) -> str:
 
 def prepare(amount: list[Any], target: list[Any] | None = None, **block: Any) -> PreparedDataset:
     cost = target or [float(i * i % 83) for i in range(len(amount))]
-    table = read_frame(pl.DataFrame({"amount": amount, "cost": cost}), entry="sales")
+    more = {"other": block.pop("other")} if "other" in block else {}
+    table = read_frame(pl.DataFrame({"amount": amount, "cost": cost, **more}), entry="sales")
     content = {"tables": ["sales"], "target": {"column": "cost"}, **block}
     return prepare_dataset("sales", DatasetBlock.model_validate(content), {"sales": table})
 
@@ -115,11 +116,25 @@ def test_a_described_mark_decides() -> None:
         ["1,5", "1.5"],  # neither mark reads both
         ["1,23,456", "7"],
         ["1.2.2024", "2.2.2024"],
+        ["555 123 456", "600 700 800"],  # phones
+        ["+48 555 123 456", "+48 600 700 800"],
+        ["555.123.456", "n/a"],
         ["n/a", ""],
     ],
 )
 def test_other_texts_are_no_numbers(texts: list[str]) -> None:
     assert infer_decimal(pl.Series(texts)) is None
+
+
+def test_phones_are_left_out_as_identifiers_without_advice_to_make_them_numbers() -> None:
+    prepared = prepare(
+        [f"555 {100 + i} {200 + i * 37 % 800}" for i in range(120)],
+        other=[i * 7 % 31 for i in range(120)],
+    )
+
+    [remark] = [text for text in prepared.data_card.remarks if "amount" in text]
+    assert prepared.spec.features.numeric == ("other",)
+    assert "look like numbers" not in remark
 
 
 def test_texts_that_the_block_names_as_categories_stay_texts() -> None:

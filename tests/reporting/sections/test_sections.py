@@ -43,6 +43,9 @@ def test_sensitivity_without_limits_or_feasible_candidates() -> None:
 
     # a limit on a count, such as n_threads, is only removed
     assert describe_reversals(shadows, 10).startswith("No application has a limit")
+    cell = {"application": "a", "dataset": "d", "metric": "latency_p95_ms", "kind": "max"}
+    one_limit = pl.DataFrame([cell | {"flips": False}])
+    assert describe_reversals(one_limit, 10).startswith("The one limit does not change the winner")
     assert describe_win_shares(shares, ()) == "No candidate is within the limits."
     alone = {"application": ["web_api"], "dataset": ["landsat"], "win_share": [1.0]}
     shares = pl.DataFrame(alone | {"candidate": ["net-1"]})
@@ -163,6 +166,7 @@ def test_break_even_in_words(pays_back: list[float | None], expected: str) -> No
     )
 
     assert describe_break_even(table) == expected
+    assert describe_break_even(table.clear()) == "No training times to compare."
 
 
 def test_measuring_names_the_machine_and_what_is_missing(results: Results) -> None:

@@ -87,10 +87,10 @@ def describe_reversals(moved: pl.DataFrame, change_pct: float) -> str:
     limits = moved.group_by("application", "dataset", "metric", "kind").agg(pl.col("flips").any())
     n_reversals = int(limits["flips"].sum())
     verb = "changes" if n_reversals < 2 else "change"
-    return (
-        f"{n_reversals or 'None'} of {count(limits.height, 'limit')} {verb} the winner when "
-        f"loosened or tightened by {change_pct:g} %."
-    )
+    subject = f"{n_reversals or 'None'} of {count(limits.height, 'limit')}"
+    if limits.height == 1:
+        subject, verb = "The one limit", "changes" if n_reversals else "does not change"
+    return f"{subject} {verb} the winner when loosened or tightened by {change_pct:g} %."
 
 
 def describe_ties(rules: RankingRules) -> str:
@@ -192,6 +192,8 @@ def describe_break_even(break_even: pl.DataFrame) -> str:
     """Say for how many winners the longer training pays back, and how soon."""
     winners = break_even.filter(pl.col("rank") == 1)
     slower = winners.filter(pl.col("candidate") != pl.col("fastest_to_train"))
+    if not winners.height:
+        return "No training times to compare."
     if not slower.height:
         return f"{count(winners.height, 'winner')} trained fastest: nothing has to pay back."
     paying = slower.drop_nulls("pays_back_after_rows")
