@@ -20,6 +20,7 @@ help-dev: ## list those for tests, benchmarks and releases
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "Python 3.11 or newer is needed; name one: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@echo "Installing into .venv. This takes minutes, and prints nothing unless something fails:"
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[kedro,sklearn,torch,lightgbm]'
 	touch $@
 

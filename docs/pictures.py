@@ -42,7 +42,7 @@ VIZ_SETTINGS = {
 }
 COLUMNS = 110
 PYTHON = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-YAML = re.compile(r"^```yaml [^\n]*\napplications:\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+YAML = re.compile(r"^```yaml [^\n]*\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 ANSWERS = "project_name: My Study\nrightfit_requirement: rightfit\nsample_data: 'yes'\n"
 ROWS = (
     "import polars; polars.read_parquet('data/01_raw/landsat.parquet').head(100)"
@@ -176,6 +176,7 @@ def show_terminal(command: str, text: str, name: str, columns: int = COLUMNS) ->
     text = re.sub(r"Linux\s+\S+", "Linux", text)
     lines = [line for line in text.strip("\n").split("\n") if " INFO " not in line]
     console.print(Text.from_ansi("\n".join(lines)))
+    console.print()  # or the underscores of the last line are cut off
     svg = console.export_svg(title=" ", unique_id=name)
     svg = re.sub(r"@font-face \{.*?\}\s*", "", svg, flags=re.DOTALL)
     (IMAGES / f"{name}.svg").write_text(svg.replace("Fira Code", "ui-monospace"), encoding="utf-8")

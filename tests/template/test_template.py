@@ -234,7 +234,7 @@ def test_tutorials_commands_run_in_a_new_project(
     (block,) = read_blocks(project_path / "docs" / "tutorial" / "application.md")
     file = ran / block.file
     before = file.read_text()
-    file.write_text(before + block.text.removeprefix("applications:\n"))
+    file.write_text(before + block.text)
     lines = re.findall(
         r"^(?:kedro run|rightfit which|rightfit export) .*$", "".join(pages.values()), re.M
     )

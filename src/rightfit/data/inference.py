@@ -167,7 +167,7 @@ def infer_decimal(column: pl.Series) -> DecimalMark | None:
     (',', '.')
     >>> infer_decimal(pl.Series(["$5", "5 €"])), infer_decimal(pl.Series(["007", "1.5"]))
     (None, None)
-    >>> infer_decimal(pl.Series(["555 123 456"])), infer_decimal(pl.Series(["555 123 456", "7 100"]))
+    >>> infer_decimal(pl.Series(["555 123 456"])), infer_decimal(pl.Series(["5 000", "1 250 000"]))
     (None, '.')
     """
     if column.dtype != pl.String:
