@@ -77,6 +77,13 @@ class DataCard(BaseModel):
     inferred: tuple[str, ...]
     remarks: tuple[str, ...]
 
+    def __str__(self) -> str:
+        """Return rows, what each column was taken as, and the remarks, as ``print`` shows them."""
+        n_rows = ", ".join(f"{n:,} {part}" for part, n in self.n_rows.items())
+        head = f"{self.dataset}: {self.task} of {self.target.column!r} by {self.quality.name}"
+        taken = describe_columns_taken(self.features)
+        return "\n  ".join([head, f"rows: {n_rows}", taken, *self.remarks])
+
     def with_threshold(self, threshold: float | None) -> DataCard:
         """Return the card with an application's threshold; ``None``: the dataset's own stays."""
         if threshold is None:

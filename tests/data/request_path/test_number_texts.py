@@ -135,6 +135,12 @@ def test_phones_are_left_out_as_identifiers_without_advice_to_make_them_numbers(
     [remark] = [text for text in prepared.data_card.remarks if "amount" in text]
     assert prepared.spec.features.numeric == ("other",)
     assert "look like numbers" not in remark
+    assert str(prepared.data_card).splitlines() == [
+        "sales: regression of 'cost' by r2",
+        "  rows: 77 train, 19 validation, 24 test",
+        "  columns taken as numeric: 'other'",
+        *(f"  {text}" for text in prepared.data_card.remarks),
+    ]
 
 
 def test_texts_that_the_block_names_as_categories_stay_texts() -> None:
