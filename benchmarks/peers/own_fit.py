@@ -51,22 +51,16 @@ def search_quality(asked: dict[str, Any], folder: Path) -> None:
 
 
 def call(asked: dict[str, Any], folder: Path) -> SearchResult:
-    """Search with the applications, if any; what is in ``folder`` is not done again.
-
-    Groups are kept together as the guide shows, by a column ``split``.
-    """
-    table, dataset = pl.read_parquet(Path(asked["rows"]) / "train.parquet"), {}
-    if asked["time"]:
-        latest = {"method": "by_time", "share": 0.2, "time_columns": [asked["time"]]}
-        dataset = {"split": latest, "validation": latest}
+    """Search with the applications, if any; what is in ``folder`` is not done again."""
+    dataset: dict[str, Any] = {}
+    for key in ("time", "group"):
+        if column := asked[key]:
+            share = {"method": f"by_{key}", "share": 0.2, f"{key}_columns": [column]}
+            dataset = {"split": share, "validation": share}
     if asked["group"]:
-        is_test = pl.col(asked["group"]).rank("dense") % 5 == 0
-        table = table.with_columns(
-            split=pl.when(is_test).then(pl.lit("test")).otherwise(pl.lit("train"))
-        )
-        dataset = {"not_features": [asked["group"]]}
+        dataset["not_features"] = [asked["group"]]
     return rf.search(
-        table,
+        Path(asked["rows"]) / "train.parquet",
         asked["target"],
         dataset=dataset or None,
         applications=asked["applications"],

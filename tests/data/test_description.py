@@ -44,6 +44,10 @@ LATE = {"op": "clock_minutes", "name": "minute", "column": "arrived"}
         ({"split__train": True}, r"of its column \(String\), but is True; quote it"),
         ({"split__test": "train"}, "split.train and split.test must differ"),
         ({"validation__time_columns": ["year"]}, "'year' is not a column of trips"),
+        (
+            {"split": {"method": "by_group", "share": 0.2, "group_columns": ["driver"]}},
+            "split.group_columns 'driver' is not a column of trips",
+        ),
         ({"not_features": ["arived"]}, "not_features 'arived' is nowhere described"),
         (
             {"features": {**FEATURES, "image": {"column": "place", "shape": [2, 2, 1]}}},
