@@ -29,7 +29,6 @@ PAGES = (
     "README.md",
     "docs/index.md",
     "docs/tutorial/models.md",
-    "docs/howto/groups.md",
     "docs/howto/leave_autogluon.md",
     "docs/howto/notebook_model.md",
     "docs/howto/prune_objectives.md",

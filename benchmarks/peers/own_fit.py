@@ -52,9 +52,17 @@ def search_quality(asked: dict[str, Any], folder: Path) -> None:
 
 def call(asked: dict[str, Any], folder: Path) -> SearchResult:
     """Search with the applications, if any; what is in ``folder`` is not done again."""
+    dataset: dict[str, Any] = {}
+    for key in ("time", "group"):
+        if column := asked[key]:
+            share = {"method": f"by_{key}", "share": 0.2, f"{key}_columns": [column]}
+            dataset = {"split": share, "validation": share}
+    if asked["group"]:
+        dataset["not_features"] = [asked["group"]]
     return rf.search(
         Path(asked["rows"]) / "train.parquet",
         asked["target"],
+        dataset=dataset or None,
         applications=asked["applications"],
         task=asked["task"],
         quality=asked["metric"],

@@ -44,6 +44,10 @@ def fit_flaml(asked: dict[str, Any], folder: Path) -> dict[str, Any]:
     train, test, targets = _read(asked)
     automl = AutoML()
     limit_s = asked["latency_limit_s"]
+    structure = {"split_type": "time"} if asked["time"] else {}
+    if group := asked["group"]:
+        structure = {"split_type": "group", "groups": train.pop(group)}
+        test = test.drop(columns=group)
     automl.fit(
         X_train=train,
         y_train=targets,
@@ -53,6 +57,7 @@ def fit_flaml(asked: dict[str, Any], folder: Path) -> dict[str, Any]:
         n_jobs=1,
         seed=asked["seed"],
         verbose=0,
+        **structure,
         **({} if limit_s is None else {"pred_time_limit": limit_s}),
     )
     if automl.model is None:
@@ -81,6 +86,8 @@ def fit_autogluon(asked: dict[str, Any], folder: Path) -> dict[str, Any]:
     train, test, targets = _read(asked)
     limit_s = asked["latency_limit_s"]
     limits = {} if limit_s is None else {"infer_limit": limit_s, "infer_limit_batch_size": 1}
+    columns = {"time_on": asked["time"], "group_on": asked["group"]}
+    structure = {kind: column for kind, column in columns.items() if column}
     predictor = TabularPredictor(
         label=asked["target"],
         eval_metric=asked["metric"],
@@ -94,6 +101,7 @@ def fit_autogluon(asked: dict[str, Any], folder: Path) -> dict[str, Any]:
         time_limit=asked["budget_cpu_s"],
         num_cpus=1,
         num_gpus=0,
+        **({"validation_structure": structure} if structure else {}),
         **limits,
     )
     if limits:
@@ -144,11 +152,17 @@ def fit_lightgbm(asked: dict[str, Any], folder: Path) -> dict[str, Any]:
 def fit_tuned(asked: dict[str, Any], _: Path) -> dict[str, Any]:
     """Fit tuned defaults (Holzmüller et al. 2024, arXiv:2407.04491), texts as categories.
 
-    A fifth of the rows ends the rounds; then all rows are trained on for so many.
+    A fifth of the rows, the last ones of a table with times or groups, ends the rounds; then all
+    rows are trained on for so many. A time is its seconds.
     """
     from sklearn.model_selection import train_test_split
 
     train, test, targets = _read(asked)
+    if time_column := asked["time"]:
+        for rows in (train, test):
+            rows[time_column] = rows[time_column].astype("int64") / 1e6
+    if asked["group"]:
+        train, test = (rows.drop(columns=asked["group"]) for rows in (train, test))
     texts = list(train.select_dtypes("object").columns)
     is_value = asked["task"] == "regression"
     if asked["library"] == "lightgbm_tuned":
@@ -172,9 +186,13 @@ def fit_tuned(asked: dict[str, Any], _: Path) -> dict[str, Any]:
         }
         fixed |= CATBOOST_TUNED[is_value]
         stopping = {"early_stopping_rounds": PATIENCE}
-    stratify = None if is_value else targets
+    shuffles = not (asked["time"] or asked["group"])
     x, x_stop, y, y_stop = train_test_split(
-        train, targets, test_size=0.2, random_state=asked["seed"], stratify=stratify
+        *(train, targets),
+        test_size=0.2,
+        random_state=asked["seed"] if shuffles else None,
+        shuffle=shuffles,
+        stratify=targets if shuffles and not is_value else None,
     )
     stopped = estimator(n_estimators=N_ROUNDS, **fixed).fit(
         x, y, eval_set=[(x_stop, y_stop)], **stopping

@@ -433,14 +433,11 @@ def _print_differences(chosen: pl.DataFrame) -> None:
     limited = chosen.with_columns(
         pl.when("kept").then("utility").otherwise(0.0).alias("utility_kept")
     )
-    failed = chosen.filter("failed").select("table", "application")
-    whole = chosen.join(failed, on=["table", "application"], how="anti")
     ways = {
         "best of all its models": (chosen, "utility"),
         "as it delivers them": (chosen, "utility_delivered"),
         "or with rows that others have encoded": (chosen, "utility_bare"),
         "0 where a limit is broken": (limited, "utility_kept"),
-        "without what anybody failed": (whole, "utility"),
     }
     print("\n| utility above | " + " | ".join(ways) + " | broken limits |")
     print("|---" * (2 + len(ways)) + "|")

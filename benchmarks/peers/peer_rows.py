@@ -23,7 +23,13 @@ TABLES = {
     **KEPT_ASIDE,
     "diamonds": TableSource("ggplot2", "diamonds", "price"),
     "reviews": TableSource("modeldata", "small_fine_foods", "score", frame="training_data"),
+    "stops": TableSource(
+        *("carData", "MplsStops", "problem"),
+        left_out=("idNum", "citationIssued", "personSearch", "vehicleSearch"),  # known afterwards
+    ),
+    "headaches": TableSource("carData", "KosteckiDillon", "headache"),
 }
+TIMES, GROUPS = {"stops": "date"}, {"headaches": "id"}  # columns by which a table is split
 TASKS: dict[str, Task] = {"vocabulary": "regression", "diamonds": "regression"}  # others: classes
 METRICS = {"classification": "accuracy", "regression": "r2"}  # both peers know them
 
@@ -37,12 +43,16 @@ class Rows:
         target: Column to predict.
         task: ``classification`` or ``regression``.
         quality: Metric that every contender optimises, and that judges.
+        time: Column whose latest values are the test rows', if the split is by time.
+        group: Column whose values are in the train or in the test rows, if the split is by groups.
     """
 
     folder: Path
     target: str
     task: Task
     quality: QualityMetric
+    time: str | None
+    group: str | None
 
     @property
     def test(self) -> pl.DataFrame:
@@ -56,6 +66,8 @@ class Rows:
             "target": self.target,
             "task": self.task,
             "metric": self.quality.name,
+            "time": self.time,
+            "group": self.group,
         }
 
 
@@ -67,8 +79,16 @@ def prepare_rows(name: str, root: Path) -> Rows:
         folder.mkdir(parents=True, exist_ok=True)
         _, source, frame = next(read_frames({name: TABLES[name]}))
         frame = frame.drop(source.left_out)
+        if time := TIMES.get(name):
+            frame = frame.with_columns(pl.col(time).str.to_datetime()).sort(time, descending=True)
+        if group := GROUPS.get(name):
+            frame = pl.concat(frame.partition_by(group, maintain_order=True))
         n_test = min(MAX_TEST_ROWS, int(TEST_SHARE * frame.height))
         train = frame[n_test : n_test + MAX_TRAIN_ROWS]
+        if time:
+            train = train.reverse()  # the latest rows are last
+        if group:
+            train = train.filter(~pl.col(group).is_in(frame[:n_test][group].implode()))
         task = TASKS.get(name, "classification")
         frame[:n_test].write_parquet(folder / "test.parquet")
         train.write_parquet(folder / "train.parquet")
@@ -76,4 +96,6 @@ def prepare_rows(name: str, root: Path) -> Rows:
         known = {"target": source.target, "task": task, "quality": quality.model_dump()}
         about.write_text(json.dumps(known), encoding="utf-8")
     known = json.loads(about.read_text(encoding="utf-8"))
-    return Rows(folder, known["target"], known["task"], QualityMetric(**known["quality"]))
+    quality = QualityMetric(**known["quality"])
+    columns = TIMES.get(name), GROUPS.get(name)
+    return Rows(folder, known["target"], known["task"], quality, *columns)

@@ -42,7 +42,7 @@ APPLICATIONS = PROJECT / "conf/base/parameters_applications.yml"
 BUDGETS_CPU_S = (60.0, 180.0)
 ORDER = (
     *("dna", "diamonds", "titanic", "letter", "poverty", "reviews", "soybean", "vocabulary"),
-    *("landsat", "musk"),
+    *("landsat", "musk", "stops", "headaches"),
 )
 STAGES = ("fit", "measure", "judge")
 ALL_STAGES = (*STAGES, "accuracy")

@@ -3,6 +3,7 @@ from __future__ import annotations
 import copy
 import json
 import math
+import os
 import pickle
 import shutil
 import signal
@@ -366,6 +367,24 @@ def test_an_estimator_by_import_path_is_trained_with_its_defaults() -> None:
 def test_a_family_that_cannot_learn_the_task_is_refused() -> None:
     with pytest.raises(RightfitError, match=r"^families: GaussianNB: .*Leave it out\.$"):
         search(HOUSES.drop("is_dear"), "price", families=["sklearn.naive_bayes.GaussianNB"])
+
+
+def test_what_breaks_the_workers_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    family = f"""
+import os
+from rightfit.models.ensembles import EnsembleFamily
+
+if os.getpid() != {os.getpid()}:
+    raise ImportError("no such file in a worker")
+FAMILY = EnsembleFamily("sklearn.ensemble.ExtraTreesClassifier", settings=("n_estimators",))
+"""
+    (tmp_path / "of_this_process").mkdir()
+    (tmp_path / "of_this_process/trees.py").write_text(family, encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    block = {"family": "of_this_process.trees", "fixed": {"n_estimators": 8}}
+
+    with pytest.raises(RightfitError, match=r"failed: .*no such file in a worker"):
+        search(HOUSES.drop("price"), "is_dear", families={"a": block, "b": block}, n_jobs=2)
 
 
 @pytest.mark.parametrize("rule", [BehindBest, BehindBest(), "fakes.stopping_rules.BehindBest"])

@@ -6,7 +6,14 @@ from datetime import UTC, datetime
 import polars as pl
 import pytest
 
-from rightfit.data.assembling import DroppedRows, RowCounts, add_label, assemble, derive
+from rightfit.data.assembling import (
+    DroppedRows,
+    RowCounts,
+    add_label,
+    assemble,
+    derive,
+    label_rows,
+)
 from rightfit.data.description import DatasetSpec
 from rightfit.data.description_parts import Target, Weekday
 from rightfit.data.tables import RawTableError
@@ -79,3 +86,13 @@ def test_weekday_is_that_of_the_time_zone(time_zone: str | None, weekday: int) -
     derived = Weekday(op="weekday", name="weekday", column="time", time_zone=time_zone)
 
     assert times.select(derive(derived))["time"].to_list() == [weekday]
+
+
+def test_columns_that_name_groups_decide_on_the_parts(
+    describe: Callable[..., DatasetSpec], tables: dict[str, pl.DataFrame]
+) -> None:
+    by_group = {"method": "by_group", "share": 0.25, "group_columns": ["vehicle"]}
+
+    rows = label_rows(describe(validation=by_group), tables["trips"])
+
+    assert rows["vehicle"].to_list()[:2] == ["bus", "car"]

@@ -46,6 +46,10 @@ LATE = {"op": "clock_minutes", "name": "minute", "column": "arrived"}
         ({"validation__time_columns": ["year"]}, "'year' is not a column of trips"),
         ({"not_features": ["arived"]}, "not_features 'arived' is no column"),
         (
+            {"split": {"method": "by_group", "share": 0.2, "group_columns": ["driver"]}},
+            "split.group_columns 'driver' is not a column of trips",
+        ),
+        (
             {"features": {**FEATURES, "image": {"column": "place", "shape": [2, 2, 1]}}},
             "cannot be mixed.*needs 4 bytes, but the schema of 'place' allows n_bytes: None",
         ),

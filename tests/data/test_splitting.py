@@ -180,6 +180,18 @@ def test_class_with_too_few_rows_is_refused_with_the_cure(describe: Describe) ->
         assign_parts(spec, rare(2))
 
 
+def test_rows_of_a_group_stay_together(describe: Describe) -> None:
+    by_group = {"method": "by_group", "share": 0.25, "group_columns": ["day"]}
+    days = pl.Series([None, *range(1, 24)] * 4)
+
+    rows = assign_parts(
+        describe(split=by_group, validation=by_group), wide(80, 16).with_columns(day=days)
+    ).rows
+
+    assert rows.group_by("day").agg(pl.col("part").n_unique())["part"].max() == 1
+    assert count(rows) == {"train": 52, "validation": 20, "test": 24}
+
+
 def test_test_rows_by_time_are_later_than_all_others(describe: Describe) -> None:
     by_time = {"method": "by_time", "share": 0.25, "time_columns": ["day", "clock"]}
 

@@ -50,6 +50,5 @@ def test_every_page_that_is_run_has_a_line_that_installs_its_extras(
 ) -> None:
     extras = {page: environments["read_install_line"](page) for page in environments["PAGES"]}
 
-    assert extras["docs/howto/groups.md"] == ()
     assert extras["docs/howto/search_python.md"] == ("search", "sklearn")
     assert extras["README.md"] == ("search", "sklearn")

@@ -610,9 +610,12 @@ class _Search:
     def run(self, feeding: Preprocessor) -> SearchResult:
         """Search, measure, refit and rank."""
         rules = self._rules
-        searches = self._search()
+        searches, errors = self._search()
         # Those are over by now, and tell what they found.
-        outcomes = {search.cell.model: complete_search(search) for search in searches}
+        outcomes = {
+            search.cell.model: complete_search(search, error=errors.get(search.cell.name, ""))
+            for search in searches
+        }
         if not any(outcome.candidates for outcome in outcomes.values()):
             reasons = pl.concat([outcome.trials["stop_reason"] for outcome in outcomes.values()])
             raise RightfitError(
@@ -662,8 +665,8 @@ class _Search:
             logger.warning(remark)
         return result
 
-    def _search(self) -> list[PlannedSearch]:
-        """Carry out the families' searches; return them."""
+    def _search(self) -> tuple[list[PlannedSearch], dict[str, str]]:
+        """Carry out the families' searches; return them, and what broke a worker, by cell."""
         rules, searches = self._rules, self._plan()
         report_progress("searching")
         if rules.limit is not None:
@@ -674,13 +677,11 @@ class _Search:
         else:
             due = [one for one in searches if not is_over(one.cell, one.settings, one.store)]
         if rules.is_parallel:
-            if due:
-                search_in_parallel(due)
-            return searches
+            return searches, search_in_parallel(due) if due else {}
         search_cut_off(due)
         if rules.limit is not None:
             search_in_turn(due)
-        return searches
+        return searches, {}
 
     def _forecast(self, search: PlannedSearch) -> PlannedSearch:
         """Forecast a family's first look where rows are many, so that no hopeless one is begun."""

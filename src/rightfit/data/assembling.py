@@ -8,7 +8,14 @@ import polars as pl
 from pydantic import BaseModel, ConfigDict
 
 from rightfit.data.description import DatasetSpec
-from rightfit.data.description_parts import ClockMinutes, ColumnSplit, Derived, LatestShare, Target
+from rightfit.data.description_parts import (
+    ClockMinutes,
+    ColumnSplit,
+    Derived,
+    GroupShare,
+    LatestShare,
+    Target,
+)
 from rightfit.data.splitting import Parted, assign_parts
 from rightfit.data.table_check import clean_table
 from rightfit.data.tables import ROW, RawTableError, Table, take_rows
@@ -95,6 +102,8 @@ def label_rows(spec: DatasetSpec, main: Table) -> pl.DataFrame:
     for share in (spec.split, spec.validation):
         if isinstance(share, LatestShare):
             deciding.update(share.time_columns)
+        if isinstance(share, GroupShare):
+            deciding.update(share.group_columns)
     columns = clean_table(main, spec.schemas[spec.main_table], deciding)
     return add_label(columns.with_row_index(ROW), spec.target)
 

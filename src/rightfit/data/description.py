@@ -417,8 +417,12 @@ def _image_faults(spec: DatasetSpec, image: Image) -> list[str]:
 
 def _split_faults(spec: DatasetSpec) -> list[str]:
     split, main = spec.split, spec.schemas[spec.main_table].by_column()
-    columns = [("validation.time_columns", c) for c in getattr(spec.validation, "time_columns", ())]
-    columns += [("split.time_columns", c) for c in getattr(split, "time_columns", ())]
+    columns = [
+        (f"{where}.{key}", column)
+        for where, share in (("validation", spec.validation), ("split", split))
+        for key in ("time_columns", "group_columns")
+        for column in getattr(share, key, ())
+    ]
     columns += [("split.column", split.column)] if isinstance(split, ColumnSplit) else []
     faults = [
         f"{where} {column!r} is not a column of {spec.main_table}"

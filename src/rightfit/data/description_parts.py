@@ -316,6 +316,15 @@ class LatestShare(StrictModel):
     time_columns: tuple[str, ...] = Field(min_length=1)
 
 
+class GroupShare(StrictModel):
+    """The rows of some groups, drawn at random until they are a share of all rows."""
+
+    method: Literal["by_group"]
+    share: float = Field(gt=0, lt=1)  # of the rows that are kept aside
+    # columns of the main table that name a row's group
+    group_columns: tuple[str, ...] = Field(min_length=1)
+
+
 def _name_split(raw: Any) -> str | None:
     method = raw.get("method") if isinstance(raw, dict) else getattr(raw, "method", None)
     return "by_column" if method is None else str(method)
@@ -325,10 +334,13 @@ Split = Annotated[
     Annotated[ColumnSplit, Tag("by_column")]
     | Annotated[StratifiedShare, Tag("stratified")]
     | Annotated[RandomShare, Tag("random")]
-    | Annotated[LatestShare, Tag("by_time")],
+    | Annotated[LatestShare, Tag("by_time")]
+    | Annotated[GroupShare, Tag("by_group")],
     Discriminator(_name_split),
 ]
-Validation = Annotated[StratifiedShare | RandomShare | LatestShare, Field(discriminator="method")]
+Validation = Annotated[
+    StratifiedShare | RandomShare | LatestShare | GroupShare, Field(discriminator="method")
+]
 
 
 def draw_share(task: Task, share: float) -> StratifiedShare | RandomShare:

@@ -13,7 +13,13 @@ import numpy.typing as npt
 import polars as pl
 
 from rightfit.data.description import DatasetSpec
-from rightfit.data.description_parts import ColumnSplit, LatestShare, RandomShare, StratifiedShare
+from rightfit.data.description_parts import (
+    ColumnSplit,
+    GroupShare,
+    LatestShare,
+    RandomShare,
+    StratifiedShare,
+)
 from rightfit.data.tables import RawTableError
 
 PARTS = ("train", "validation", "test")
@@ -99,14 +105,25 @@ def _keep(mask: Mask, strata: Strata, *, n_rows: int | None, seed: int, min_rows
 
 def _choose_share(
     rows: pl.DataFrame,
-    share: StratifiedShare | RandomShare | LatestShare,
+    share: StratifiedShare | RandomShare | LatestShare | GroupShare,
     *,
     seed: int,
     min_rows: int,
 ) -> Mask:
-    """Choose a share of the rows, leaving at least ``min_rows`` of each class where it can."""
+    """Choose a share of the rows; a random one leaves ``min_rows`` of each class if it can."""
     if isinstance(share, LatestShare):
         return latest_rows(rows, share.time_columns, share=share.share)
+    if isinstance(share, GroupShare):  # the last ones in a random order of the groups
+        groups = rows.select(share.group_columns).unique().sort(share.group_columns)
+        keys = pl.Series(np.random.PCG64(seed).random_raw(groups.height))
+        keyed = rows.select(share.group_columns).join(
+            groups.with_columns(_key=keys),
+            on=share.group_columns,
+            how="left",
+            nulls_equal=True,
+            maintain_order="left",
+        )
+        return latest_rows(keyed, ("_key",), share=share.share)
     n_left = rows.height - round(share.share * rows.height)
     is_random = isinstance(share, RandomShare)
     strata = np.zeros(rows.height, np.int32) if is_random else rows["_stratum"].to_numpy()

@@ -253,7 +253,9 @@ class SearchOutcome(NamedTuple):
     validation_predictions: pl.DataFrame
 
 
-def complete_search(planned: PlannedSearch, *, predicts: bool = False) -> SearchOutcome:
+def complete_search(
+    planned: PlannedSearch, *, predicts: bool = False, error: str = ""
+) -> SearchOutcome:
     """Search a cell until its budget is spent, unless that is done already; keep its candidates.
 
     A search without a complete trial is told of in the log and in its trials.
@@ -261,6 +263,7 @@ def complete_search(planned: PlannedSearch, *, predicts: bool = False) -> Search
     Args:
         planned: The search.
         predicts: Whether the candidates' predictions for the validation rows are returned.
+        error: What has broken a worker of a search under a limit; empty if nothing has.
     """
     search = planned.with_sibling_quality()
     cell, settings, store = search.cell, search.settings, search.store
@@ -273,6 +276,8 @@ def complete_search(planned: PlannedSearch, *, predicts: bool = False) -> Search
     except (SearchFailedError, ImportError) as err:
         if search.limit is None:
             logger.error("%s has failed, the other cells go on: %s", cell.name, err)
+        elif error:
+            logger.warning("%s: a worker broke, the others go on: %s", cell.name, error)
         else:
             logger.warning(
                 "%s has no model within the budget that may be the best, the others go on",
@@ -281,7 +286,7 @@ def complete_search(planned: PlannedSearch, *, predicts: bool = False) -> Search
         study = open_study(cell, settings, store)
         trials = tabulate_trials(study, cell, n_checkpoints=settings.n_checkpoints)
         if trials.is_empty():
-            trials = tabulate_failure(TOO_SHORT if search.limit is not None else str(err))
+            trials = tabulate_failure(str(err) if search.limit is None else error or TOO_SHORT)
         curves = tabulate_curves(study, cell.quality)
         return SearchOutcome(trials, curves, no_account, {}, pl.DataFrame())
     if read_limits(settings).is_guarded(finished_trials(study)):

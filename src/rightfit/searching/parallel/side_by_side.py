@@ -66,15 +66,19 @@ class Executor(Protocol):
         """Wait until something has happened, if only for a moment; return what came of tasks."""
 
 
-def search_in_parallel(searches: Sequence[PlannedSearch]) -> None:
+def search_in_parallel(searches: Sequence[PlannedSearch]) -> dict[str, str]:
     """Carry out searches, as many at once as there are workers for.
 
-    A search that breaks is left as it is, with a warning; so is one that another run searches.
+    A search whose worker breaks is left as it is; so is one that another run searches.
 
     Args:
         searches: What to search, at least one; the rows of one dataset are the same.
+
+    Returns:
+        What broke a worker, which is no trial's fault, by cell.
     """
     logger.info("Searching %s", count(len(searches), "cell"))
+    errors: dict[str, str] = {}
     try:
         with _open_executor(searches) as (executor, folder):
             queue = SearchQueue(
@@ -83,10 +87,11 @@ def search_in_parallel(searches: Sequence[PlannedSearch]) -> None:
                     for search in searches
                 ]
             )
-            _SideBySide(queue, executor, folder).run()
+            _SideBySide(queue, executor, folder, errors).run()
         logger.debug("Searched %s", count(len(searches), "cell"))
     except BrokenPipeError:
         logger.warning("The process that starts the searches has died, the run goes on")
+    return errors
 
 
 def search_in_turn(searches: Sequence[PlannedSearch]) -> None:
@@ -227,7 +232,6 @@ class _OpenSearch:
         trainers: By trial, the worker that trained it last and may hold its paused training.
         worked_s: For how long workers have worked on it.
         n_told: How far its progress was told.
-        is_given_up: Whether something broke that is no trial's fault.
     """
 
     search: PlannedSearch
@@ -236,7 +240,6 @@ class _OpenSearch:
     trainers: dict[int, str] = field(default_factory=dict)
     worked_s: float = 0.0
     n_told: int = -1
-    is_given_up: bool = False
 
     @property
     def name(self) -> str:
@@ -244,10 +247,13 @@ class _OpenSearch:
 
 
 class _SideBySide:
-    """Gives the workers of an executor tasks of searches until every search is over."""
+    """Gives the workers of an executor tasks of searches until every search is over or broken."""
 
-    def __init__(self, queue: SearchQueue, executor: Executor, folder: Path) -> None:
+    def __init__(
+        self, queue: SearchQueue, executor: Executor, folder: Path, errors: dict[str, str]
+    ) -> None:
         self._queue, self._executor, self._folder = queue, executor, folder
+        self._errors = errors
         self._open: dict[str, _OpenSearch] = {}
 
     def run(self) -> None:
@@ -298,9 +304,8 @@ class _SideBySide:
         while waiting:
             open_search = waiting.popleft()
             idle = self._executor.find_idle(open_search.name)
-            task = (
-                open_search.scheduler.next_task() if idle and not open_search.is_given_up else None
-            )
+            is_broken = open_search.name in self._errors
+            task = open_search.scheduler.next_task() if idle and not is_broken else None
             if open_search.scheduler.n_begun != open_search.n_told:
                 open_search.n_told = open_search.scheduler.n_begun
                 report_trials(
@@ -333,6 +338,6 @@ class _SideBySide:
             logger.warning("%s: a worker has died, its task goes to another", open_search.name)
             open_search.scheduler.record_worker_loss(report.task)
         else:
-            open_search.is_given_up = True
+            self._errors[open_search.name] = report.error
             logger.debug("%s: a worker broke, the run goes on: %s", open_search.name, report.error)
             open_search.scheduler.release(report.task)
