@@ -56,7 +56,7 @@ def split_names(names: Any) -> Any:
 
 def _read_thread_count(value: Any) -> Any:
     is_count = type(value) is int and 1 <= value <= MAX_THREADS
-    if not is_count and value != "all":
+    if not is_count and not (isinstance(value, str) and value == "all"):
         raise ValueError(
             f"must be 'all' or a whole number from 1 to {MAX_THREADS:,}, but got {value!r}"
         )
