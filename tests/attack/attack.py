@@ -482,6 +482,8 @@ def run_suite(suite: str, kind: str) -> Iterable[Outcome]:
             yield Outcome(line, "clear")
         elif line.startswith(("FAILED tests", "ERROR tests")):  # and no line of a log
             yield Outcome(line, kind, line)
+    if done.returncode not in (0, 1):  # nothing has run: pytest is missing, or the file is
+        yield Outcome(suite, "tracebacks", done.stdout + done.stderr)
 
 
 # What takes long comes first, so that no core is left with it at the end.
