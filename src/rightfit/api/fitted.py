@@ -86,9 +86,10 @@ class Preprocessor:
         return floats
 
     def _write_mixed_categories(self, records: Sequence[object]) -> Sequence[object]:
-        """Write categories as texts where truth values and numbers share a column.
+        """Write categories as texts where a table would not hold them as requests do.
 
-        A column of a table has one type, in which true would become 1: requests tell them apart.
+        A column of a table has one type, in which true would become 1 among numbers, and its
+        integers have 128 bits.
         """
         for tensor in list_inputs(self.encoder.to_json()):
             for name in tensor.columns if tensor.name == TEXTS else ():
@@ -98,7 +99,8 @@ class Preprocessor:
                     for value in values
                     if isinstance(value, bool | np.bool_ | Real)
                 }
-                if len(are_truth) == 2:
+                are_huge = (type(value) is int and value.bit_length() > 127 for value in values)
+                if len(are_truth) == 2 or any(are_huge):
                     is_boolean = name in tensor.booleans
                     records = [
                         {**record, name: write_text(record[name], is_boolean=is_boolean)}
