@@ -26,7 +26,7 @@ from rightfit.data.description import DatasetSpec
 from rightfit.data.prepared import encode_new_rows
 from rightfit.data.request_path.encoder import Encoder
 from rightfit.data.request_path.raw_inputs import TEXTS, list_inputs
-from rightfit.data.request_path.usage import write_text
+from rightfit.data.request_path.usage import require_same_columns, write_text
 from rightfit.data.tables import read_frame, read_records
 from rightfit.exporting.export_folder import check_folder, export_model
 from rightfit.exporting.model_call import Model
@@ -72,6 +72,7 @@ class Preprocessor:
             rows = [rows]
         try:
             if isinstance(rows, Sequence) and not isinstance(rows, str | bytes):
+                require_same_columns([row for row in rows if isinstance(row, Mapping)])
                 rows = read_records(self._write_mixed_categories(rows), entry="rows")
             table = read_frame(rows, entry="rows")
             encoded = encode_new_rows(self.spec, self.encoder, table).to_numpy()

@@ -389,10 +389,10 @@ def _read_json(body: bytes, limits: Limits, kinds: Mapping[str, str]) -> Columns
     if not rows:
         raise RefusedError(422, NO_ROW)
     try:
-        return {name: [row[name] for row in rows] for name in kinds if name in rows[0]}
-    except KeyError as err:
-        number = next(i for i, row in enumerate(rows) if row.keys() != rows[0].keys())
-        raise RefusedError(422, f"Row {number} has other columns than the first; {NULL}") from err
+        usage.require_same_columns(rows)
+    except ValueError as err:
+        raise RefusedError(422, str(err)) from err
+    return {name: [row[name] for row in rows] for name in kinds if name in rows[0]}
 
 
 def _refuse_constant(name: str) -> float:

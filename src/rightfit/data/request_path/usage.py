@@ -479,11 +479,21 @@ def to_columns(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
     >>> to_columns([{"a": 1, "b": "x"}, {"a": None, "b": "y"}])
     {'a': [1, None], 'b': ['x', 'y']}
     """
-    if short := [i for i, row in enumerate(rows) if row.keys() != rows[0].keys()]:
-        raise ValueError(
-            f"Row {short[0]} has other columns than the first; a missing value is written null."
-        )
+    require_same_columns(rows)
     return {name: [row[name] for row in rows] for name in (rows[0] if rows else ())}
+
+
+def require_same_columns(rows: Sequence[Mapping[str, Any]]) -> None:
+    """Refuse rows that have other columns than the first.
+
+    Raises:
+        ValueError: Naming the first such row.
+    """
+    for number, row in enumerate(rows):
+        if row.keys() != rows[0].keys():
+            raise ValueError(
+                f"Row {number} has other columns than the first; a missing value is written null."
+            )
 
 
 def _make_image(values: Values, shape: Sequence[int] | None) -> npt.NDArray[Any]:
