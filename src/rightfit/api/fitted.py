@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from rightfit._core.arguments import read_path, require_type
+from rightfit._core.arguments import require_type, writing_to
 from rightfit._core.errors import RightfitError
 from rightfit._core.processes.leftovers import temporary_folder
 from rightfit._core.progress import report_progress
@@ -211,20 +211,20 @@ class FittedModel:
         Raises:
             RightfitError: If the folder is not empty, or the model has no ONNX export.
         """
-        target = read_path("folder", folder)
         for key, value in (("force", force), ("with_server", with_server)):
             require_type(key, value, bool)
-        try:
-            check_folder(target, force=force)
-            with showing_progress():
-                report_progress("exporting", self.candidate)
-                self._bundle = offer_onnx(self._bundle, self._feeding.tried_rows)
-                self._answer = None  # an export may leave the model uncalibrated
-                encoder = self._feeding.encoder.to_json()
-                model = Model(self._bundle, encoder, self._feeding.data_card)
-                return export_model(self._make_answer(), model, target, with_server=with_server)
-        except (FileExistsError, ValueError) as err:
-            raise RightfitError(str(err)) from err
+        with writing_to("folder", folder) as target:
+            try:
+                check_folder(target, force=force)
+                with showing_progress():
+                    report_progress("exporting", self.candidate)
+                    self._bundle = offer_onnx(self._bundle, self._feeding.tried_rows)
+                    self._answer = None  # an export may leave the model uncalibrated
+                    encoder = self._feeding.encoder.to_json()
+                    model = Model(self._bundle, encoder, self._feeding.data_card)
+                    return export_model(self._make_answer(), model, target, with_server=with_server)
+            except (FileExistsError, ValueError) as err:
+                raise RightfitError(str(err)) from err
 
     def _make_answer(self) -> Answer:
         """Return the decision for this model, with what was measured of it."""
