@@ -12,6 +12,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from rightfit._core.errors import RightfitError
 from rightfit.api.search import SearchResult, search
 from rightfit.data.request_path.encoder import TargetMean
 
@@ -67,6 +68,16 @@ def test_an_exported_program_reads_identifiers_and_dates_as_python_does(
     by_times = pl.DataFrame({"shop": [row["shop"] for row in rows], "day": times})
     assert answers == pytest.approx(sales.best().predict(rows), abs=1e-5)
     assert sales.best().predict(by_times).tolist() == sales.best().predict(rows).tolist()
+
+
+@pytest.mark.parametrize("other", [{"shop": "shop 7"}, {"shop": "a", "day": None, "tip": 1}])
+def test_rows_of_other_columns_than_the_first_are_refused_as_a_program_does(
+    sales: SearchResult, other: dict[str, object]
+) -> None:
+    rows = [{"shop": "shop 7", "day": "3.12.2024"}, other]
+
+    with pytest.raises(RightfitError, match="Row 1 has other columns than the first"):
+        sales.best().predict(rows)
 
 
 @pytest.mark.parametrize("quality", ["accuracy", "roc_auc"])

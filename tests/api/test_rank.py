@@ -153,6 +153,12 @@ def test_file_that_holds_no_applications_is_refused(
         rf.rank(profiles, path)
 
 
+@pytest.mark.parametrize("name", ["", 5, "half a letter \ud800"])
+def test_a_name_that_no_file_can_hold_is_refused(profiles: rf.Profiles, name: Any) -> None:
+    with pytest.raises(rf.RightfitError, match="names must be texts"):
+        rf.rank(profiles, {name: {"objectives": {}}})
+
+
 def test_a_pipe_in_place_of_applications_is_refused(profiles: rf.Profiles, tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "applications.yml")
 

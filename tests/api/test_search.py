@@ -624,6 +624,8 @@ def test_what_quality_alone_has_chosen_is_exported_too(refit: bool, tmp_path: Pa
     assert n_rows[refit] in (tmp_path / "README.md").read_text()
     with pytest.raises(RightfitError, match="is not an empty folder"):
         model.export(tmp_path)
+    with pytest.raises(RightfitError, match="cannot be written"):
+        model.export(tmp_path / "README.md" / "below a file")
 
 
 SCRIPT = """

@@ -388,7 +388,7 @@ def list_command_lines(place: Path) -> list[Attempt]:
         )
         for number, command in enumerate(list_commands(data, place))
     ]
-    return [*commands, one("two runs at once", lambda: try_two_runs(data))]
+    return [*commands, one("two runs at once", lambda: try_two_runs(place / "two"))]
 
 
 def link_tables(data: Path) -> None:
@@ -399,7 +399,8 @@ def link_tables(data: Path) -> None:
 
 
 def try_two_runs(data: Path) -> tuple[str, str]:
-    """Start two runs on one data root; both must end well, each with a ranking of its own."""
+    """Start two runs on a new data root; both must end well, each with a ranking of its own."""
+    link_tables(data)
     given = f"grid.datasets=landsat,grid.models=linear,data_root={data}"
     commands = [
         Command(f"seed {seed}", kedro("perf", f"{given},training.seed={seed}"), must_fail=False)
@@ -481,6 +482,8 @@ def run_suite(suite: str, kind: str) -> Iterable[Outcome]:
             yield Outcome(line, "clear")
         elif line.startswith(("FAILED tests", "ERROR tests")):  # and no line of a log
             yield Outcome(line, kind, line)
+    if done.returncode not in (0, 1):  # nothing has run: pytest is missing, or the file is
+        yield Outcome(suite, "tracebacks", done.stdout + done.stderr)
 
 
 # What takes long comes first, so that no core is left with it at the end.

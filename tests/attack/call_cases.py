@@ -188,6 +188,8 @@ def allows(function: Callable[..., Any], argument: str, value: Any) -> bool:
     """Tell whether an argument's annotation allows a value; true is a number, as in Python."""
     if argument == "scenario" and value is None:
         return True  # of the model's field; the class infers it
+    if argument in ("folder", "path") and value == "":
+        return False  # pathlib takes it for the working directory
     try:
         adapter = TypeAdapter(
             get_type_hints(function)[argument], config=ConfigDict(arbitrary_types_allowed=True)

@@ -24,6 +24,8 @@ CASES: Mapping[str, Mapping[str, Any]] = {
         "ranking.ties.rule_by_application.nobody": [{"by": "utility", "prefer": "higher"}]
     },
     "weights that overflow": {f"{QUALITY}.weight": 1e308},
+    "best a hair above worst": {f"{QUALITY}.worst": 0.0, f"{QUALITY}.best": 5e-324},
+    "limit of a hair": {"applications.web_api.constraints.peak_memory_mib": {"max": 1e-320}},
     "weights of zero": {
         "applications.accuracy_first.objectives.quality.weight": 0,
     },

@@ -8,10 +8,18 @@ from pathlib import Path
 
 import psutil
 import pytest
+from attack import run_suite
 from outcomes import KINDS, Outcome, Tally
 from watching import try_all
 
 pytestmark = [pytest.mark.whole, pytest.mark.long]
+
+
+def test_suite_in_which_nothing_runs_is_a_fault() -> None:
+    [outcome] = run_suite("tests/attack/no_such_file.py", "hangs")
+
+    assert outcome.kind == "tracebacks"
+    assert "no_such_file" in outcome.detail
 
 
 def test_case_that_hangs_or_crashes_ends_itself_alone(

@@ -4,7 +4,7 @@ import math
 import subprocess
 import sys
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -220,7 +220,15 @@ def test_numbers_of_rare_width_become_described_ones() -> None:
     assert read_frame(wide.lazy(), entry="orders")["count"].dtype == pl.Float64
 
 
-@pytest.mark.parametrize("records", [[{0: 1.0}], [[1, 2, "u"]]], ids=["number as name", "lists"])
+@pytest.mark.parametrize(
+    "records",
+    [
+        *([{0: 1.0}], [[1, 2, "u"]]),
+        *([{"x": number}] for number in (10**400, Decimal("1e400"), Decimal("Infinity"))),
+        *([{"x": 0.5}, {"x": moment}] for moment in (date(2026, 1, 1), timedelta(1), time(1))),
+    ],
+    ids=str,
+)
 def test_rows_that_make_no_table_are_refused(records: list[object]) -> None:
     with pytest.raises(RawTableError, match="rows must be a table or a list of mappings"):
         read_records(records, entry="rows")

@@ -262,7 +262,10 @@ def test_an_image_of_another_size_is_refused(folder: Path) -> None:
         answer({"image": [[1, 2, 3]]})
 
 
-@pytest.mark.parametrize("rows", ["", "{", "[1]", "{}", '[{"size": 1}]', '[{"size": {}}]'])
+@pytest.mark.parametrize(
+    "rows",
+    ["", "{", "[1]", "{}", '[{"size": 1}]', '[{"size": {}}]', '[{"size": 1, "size": 2}]'],
+)
 def test_usage_refuses_bad_rows_in_one_line(rows: str, exported: Path) -> None:
     done = subprocess.run(
         [sys.executable, "usage.py"],
@@ -276,3 +279,4 @@ def test_usage_refuses_bad_rows_in_one_line(rows: str, exported: Path) -> None:
 
     assert done.returncode == 1
     assert len(done.stderr.splitlines()) == 1
+    assert ("twice" in done.stderr) == (rows.count("size") > 1)

@@ -189,6 +189,8 @@ def test_there_is_no_other_surface(path: str, server: Server) -> None:
         pytest.param(b'[{"size": 1' + b"0" * 5_000 + b"}]", JSON, 400, "no JSON", id="long"),
         (b"\xff\xfe", JSON, 400, "no JSON"),
         (b"null", JSON, 422, "a list with one object per row"),
+        (b'[{"size": 1, "size": 2}]', JSON, 422, "twice"),
+        (b'[{"size": 1}, {"size": 1, "other": 2}]', JSON, 422, "other columns than the first"),
     ],
 )
 def test_a_bad_request_is_refused_with_its_reason(

@@ -30,6 +30,8 @@ def read_path(argument: str, value: object) -> Path:
         RightfitError: If it is none, or no file can have such a name.
     """
     require_type(argument, value, str | Path)
+    if value == "":  # which pathlib takes for the working directory
+        raise RightfitError(f"{argument} must name a file or folder, but is empty.")
     try:
         path = Path(value)  # type: ignore[arg-type]
         path.stat()

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Annotated, Any, ClassVar, Literal, TypeVar, get_args, get_origin
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -25,6 +26,7 @@ from rightfit._core.spelling import find_nearest
 MAX_SEED = 2**32 - 1  # the largest that numpy and scikit-learn take
 MAX_COUNT = 10**9  # of what is counted and takes no memory
 MAX_SIZE = 1e15  # of a number without a natural limit: its squares and sums stay finite
+LEAST_SIZE = 1e-100  # of such a number that is not 0: so do its quotients
 MAX_VALUE = 1e300  # in a raw table
 MAX_ROWS = 10**12
 MAX_S = 366 * 24 * 3_600  # a year
@@ -56,16 +58,22 @@ def split_names(names: Any) -> Any:
 
 def _read_thread_count(value: Any) -> Any:
     is_count = type(value) is int and 1 <= value <= MAX_THREADS
-    if not is_count and value != "all":
+    if not is_count and not (isinstance(value, str) and value == "all"):
         raise ValueError(
             f"must be 'all' or a whole number from 1 to {MAX_THREADS:,}, but got {value!r}"
         )
     return value
 
 
+def _refuse_tiny(value: float) -> float:
+    if 0 < abs(value) < LEAST_SIZE:
+        raise ValueError(f"must be 0, or {LEAST_SIZE} or more in size, but got {value}")
+    return value
+
+
 # Not together with bounds of a Field: pydantic keeps those of the alias alone.
 Seed = Annotated[int, Field(ge=0, le=MAX_SEED)]
-Number = Annotated[float, Field(ge=-MAX_SIZE, le=MAX_SIZE)]
+Number = Annotated[float, Field(ge=-MAX_SIZE, le=MAX_SIZE), AfterValidator(_refuse_tiny)]
 WholeNumber = Annotated[int, Field(ge=-(2**53), le=2**53)]
 BatchSize = Annotated[int, Field(ge=1, le=MAX_BATCH_SIZE)]
 DelayShare = Annotated[float, Field(gt=0, le=1_000)]  # over 1 where several threads wait

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from rightfit._core.arguments import read_path, require_type
+from rightfit._core.arguments import require_type, writing_to
 from rightfit._core.errors import RightfitError
 from rightfit._core.processes.leftovers import temporary_folder
 from rightfit._core.progress import report_progress
@@ -26,7 +26,7 @@ from rightfit.data.description import DatasetSpec
 from rightfit.data.prepared import encode_new_rows
 from rightfit.data.request_path.encoder import Encoder
 from rightfit.data.request_path.raw_inputs import TEXTS, list_inputs
-from rightfit.data.request_path.usage import write_text
+from rightfit.data.request_path.usage import require_same_columns, write_text
 from rightfit.data.tables import read_frame, read_records
 from rightfit.exporting.export_folder import check_folder, export_model
 from rightfit.exporting.model_call import Model
@@ -72,6 +72,7 @@ class Preprocessor:
             rows = [rows]
         try:
             if isinstance(rows, Sequence) and not isinstance(rows, str | bytes):
+                require_same_columns([row for row in rows if isinstance(row, Mapping)])
                 rows = read_records(self._write_mixed_categories(rows), entry="rows")
             table = read_frame(rows, entry="rows")
             encoded = encode_new_rows(self.spec, self.encoder, table).to_numpy()
@@ -86,9 +87,10 @@ class Preprocessor:
         return floats
 
     def _write_mixed_categories(self, records: Sequence[object]) -> Sequence[object]:
-        """Write categories as texts where truth values and numbers share a column.
+        """Write categories as texts where a table would not hold them as requests do.
 
-        A column of a table has one type, in which true would become 1: requests tell them apart.
+        A column of a table has one type, in which true would become 1 among numbers, and its
+        integers have 128 bits.
         """
         for tensor in list_inputs(self.encoder.to_json()):
             for name in tensor.columns if tensor.name == TEXTS else ():
@@ -98,7 +100,8 @@ class Preprocessor:
                     for value in values
                     if isinstance(value, bool | np.bool_ | Real)
                 }
-                if len(are_truth) == 2:
+                are_huge = (type(value) is int and value.bit_length() > 127 for value in values)
+                if len(are_truth) == 2 or any(are_huge):
                     is_boolean = name in tensor.booleans
                     records = [
                         {**record, name: write_text(record[name], is_boolean=is_boolean)}
@@ -208,19 +211,20 @@ class FittedModel:
         Raises:
             RightfitError: If the folder is not empty, or the model has no ONNX export.
         """
-        target = read_path("folder", folder)
         for key, value in (("force", force), ("with_server", with_server)):
             require_type(key, value, bool)
-        try:
-            check_folder(target, force=force)
-            with showing_progress():
-                report_progress("exporting", self.candidate)
-                self._bundle = offer_onnx(self._bundle, self._feeding.tried_rows)
-                encoder = self._feeding.encoder.to_json()
-                model = Model(self._bundle, encoder, self._feeding.data_card)
-                return export_model(self._make_answer(), model, target, with_server=with_server)
-        except (FileExistsError, ValueError) as err:
-            raise RightfitError(str(err)) from err
+        with writing_to("folder", folder) as target:
+            try:
+                check_folder(target, force=force)
+                with showing_progress():
+                    report_progress("exporting", self.candidate)
+                    self._bundle = offer_onnx(self._bundle, self._feeding.tried_rows)
+                    self._answer = None  # an export may leave the model uncalibrated
+                    encoder = self._feeding.encoder.to_json()
+                    model = Model(self._bundle, encoder, self._feeding.data_card)
+                    return export_model(self._make_answer(), model, target, with_server=with_server)
+            except (FileExistsError, ValueError) as err:
+                raise RightfitError(str(err)) from err
 
     def _make_answer(self) -> Answer:
         """Return the decision for this model, with what was measured of it."""

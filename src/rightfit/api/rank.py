@@ -172,7 +172,13 @@ def read_applications(applications: ApplicationsLike) -> Applications:
             f"({', '.join(_read_examples())}), or the path of a YAML file, but got "
             f"{applications!r:.80}."
         )
-    if non_texts := [name for name in blocks if not isinstance(name, str) or not name.strip()]:
+    if non_texts := [
+        name
+        for name in blocks
+        if not isinstance(name, str)
+        or not name.strip()
+        or name != name.encode(errors="replace").decode()  # half a letter
+    ]:
         raise RightfitError(
             f"{source}: names must be texts, but got {non_texts}. Put them in quotes."
         )

@@ -18,7 +18,7 @@ from typing import Literal
 import numpy as np
 import polars as pl
 
-from rightfit._core.arguments import read_path, require_type
+from rightfit._core.arguments import require_type, writing_to
 from rightfit._core.errors import RightfitError
 from rightfit._core.progress import Listener
 from rightfit.api.own_models import PreparedModels, prepare_models, read_params
@@ -104,6 +104,7 @@ def tune_serving(
     demands = read_applications(applications)
     require_type("name", name, str)
     require_type("keeps_rounds", keeps_rounds, bool)
+    require_type("runtimes", runtimes, Sequence)
     params = read_params(runtimes, n_threads, ("cpu",), preset)
     models = {name: model}
     if targets is not None and not keeps_rounds:
@@ -220,18 +221,19 @@ class TunedServing:
                 f"{application} is served best by {profile.serving.label}, which is no ONNX graph: "
                 "serve the model itself."
             )
-        try:
-            return export_graph(
-                self.graphs[application],
-                profile,
-                self.ranking.decision(application),
-                read_path("folder", folder),
-                application=application,
-                force=force,
-                with_server=with_server,
-            )
-        except (FileExistsError, ValueError) as err:
-            raise RightfitError(str(err)) from err
+        with writing_to("folder", folder) as target:
+            try:
+                return export_graph(
+                    self.graphs[application],
+                    profile,
+                    self.ranking.decision(application),
+                    target,
+                    application=application,
+                    force=force,
+                    with_server=with_server,
+                )
+            except (FileExistsError, ValueError) as err:
+                raise RightfitError(str(err)) from err
 
     def __repr__(self) -> str:
         lines = [

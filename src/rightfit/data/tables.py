@@ -14,6 +14,7 @@ import weakref
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
+from datetime import date, time, timedelta
 from decimal import Decimal
 from functools import cached_property
 from pathlib import Path
@@ -227,12 +228,20 @@ def read_records(records: Sequence[object], *, entry: str) -> pl.DataFrame:
         for record in records
     ]
     try:
-        return pl.DataFrame(rows, infer_schema_length=None)
-    except (TypeError, ValueError, pl.exceptions.PolarsError) as err:
+        table = pl.DataFrame(rows, infer_schema_length=None)
+        for name, dtype in table.schema.items():
+            # polars takes them for numbers among numbers
+            values = (row.get(name) for row in rows if isinstance(row, Mapping))
+            times = (value for value in values if isinstance(value, date | time | timedelta))
+            if dtype.is_numeric() and (first := next(times, None)) is not None:
+                raise TypeError(f"{name!r} holds numbers, and {first!r}")
+    # polars panics at decimals that are infinite, and numbers may be too large for it
+    except (Exception, pl.exceptions.PanicException) as err:
         raise RawTableError(
             f"{entry} must be a table or a list of mappings from column names to values, each "
-            f"column of one kind, but cannot be read: {str(err).splitlines()[0]}."
+            f"column of one kind, but cannot be read: {str(err).splitlines()[0]:.200}."
         ) from err
+    return table
 
 
 def is_missing(value: object) -> bool:

@@ -19,6 +19,7 @@ import numpy as np
 from rightfit.models.family import (
     Checkpoint,
     Configuration,
+    Rows,
     TrainingRun,
     require_settings,
     split_training,
@@ -59,6 +60,20 @@ class LinearFamily(SklearnFamily):
         model = _estimator(configuration, seed=0)
         model._validate_params()
         model._more_validate_params(for_partial_fit=True)
+
+    def predict(self, model: Any, rows: Rows) -> Rows:
+        """See :class:`rightfit.models.family.Family`.
+
+        Of two classes both probabilities are sigmoids: 1 minus the other in float32 is 0 or a
+        multiple of 6e-8, which a temperature makes large.
+        """
+        if len(getattr(model, "classes_", ())) != 2:
+            return super().predict(model, rows)
+        from scipy.special import expit
+
+        scores = model.decision_function(rows)
+        probabilities: Rows = expit(np.stack([-scores, scores], axis=1))
+        return probabilities.astype(np.float32, copy=False)
 
     def build_untrained(
         self, configuration: Configuration, schema: InputSchema, *, seed: int

@@ -370,15 +370,18 @@ def _read_json(body: bytes, limits: Limits, kinds: Mapping[str, str]) -> Columns
         )
     n_rows = 0
 
-    def count_row(row: Any) -> Any:  # also lets other threads have their turn
+    def read_row(pairs: list[tuple[str, Any]]) -> Any:  # also lets other threads have their turn
         nonlocal n_rows
         n_rows += 1
         if n_rows > limits.max_rows:
             raise RefusedError(413, f"A request may hold {limits.max_rows} rows")
+        row = dict(pairs)
+        if len(row) < len(pairs):
+            raise RefusedError(422, usage.TWICE)
         return row
 
     try:
-        rows = json.loads(body, parse_constant=_refuse_constant, object_hook=count_row)
+        rows = json.loads(body, parse_constant=_refuse_constant, object_pairs_hook=read_row)
     except (ValueError, RecursionError) as err:
         raise RefusedError(400, f"The body is no JSON: {err}") from err
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
@@ -386,10 +389,10 @@ def _read_json(body: bytes, limits: Limits, kinds: Mapping[str, str]) -> Columns
     if not rows:
         raise RefusedError(422, NO_ROW)
     try:
-        return {name: [row[name] for row in rows] for name in kinds if name in rows[0]}
-    except KeyError as err:
-        number = next(i for i, row in enumerate(rows) if row.keys() != rows[0].keys())
-        raise RefusedError(422, f"Row {number} has other columns than the first; {NULL}") from err
+        usage.require_same_columns(rows)
+    except ValueError as err:
+        raise RefusedError(422, str(err)) from err
+    return {name: [row[name] for row in rows] for name in kinds if name in rows[0]}
 
 
 def _refuse_constant(name: str) -> float:
@@ -422,7 +425,7 @@ def _read_arrow(body: bytes, limits: Limits, kinds: Mapping[str, str]) -> Column
         names = batch.schema.names
         positions = [position for position, name in enumerate(names) if name in kinds]
         if len({names[position] for position in positions}) < len(positions):
-            raise RefusedError(422, "A column is there twice")
+            raise RefusedError(422, usage.TWICE)
         used_columns = batch.select(positions)
         used_columns.validate(full=True)
         for name, column in zip(used_columns.schema.names, used_columns.columns, strict=True):

@@ -142,7 +142,10 @@ def ask(door: Door, rows: Rows) -> npt.NDArray[np.float64] | str | None:
 
 @settings(max_examples=N_EXAMPLES, deadline=None)
 @given(rows=ROWS)
+@example(rows=TABLE.to_dicts())  # thresholds of XGBoost are values of training rows
 @example(rows=[ROW | {'town "ä"': town} for town in (None, 0, True, 1)])
+@example(rows=[ROW | {'town "ä"': 10**400}])
+@example(rows=[ROW | {"size": 10**400}])
 @example(rows=[ROW | {"late?": late} for late in (None, 0, True, 1.0)])
 def test_any_rows_are_answered_alike_by_every_door(doors: Mapping[str, Door], rows: Rows) -> None:
     said = {name: ask(door, rows) for name, door in doors.items()}

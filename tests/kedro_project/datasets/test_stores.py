@@ -79,6 +79,21 @@ def test_damaged_document_is_set_aside_and_made_anew(
     assert "is damaged" in caplog.text
 
 
+def test_document_with_a_changed_digit_is_set_aside(tmp_path: Path) -> None:
+    store, path = JsonStore(tmp_path), tmp_path / "a.json"
+    store.put("a", {"x": [0.5, {"y": None}], "z": "é"})
+    path.write_text(path.read_text().replace("0.5", "0.7"))
+
+    assert store.get("a") is None
+    assert (tmp_path / "a.damaged").exists()
+
+
+def test_document_of_an_earlier_version_has_no_hash(tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_text('{"x": 1}')
+
+    assert JsonStore(tmp_path).get("a") == {"x": 1}
+
+
 def test_pipe_in_place_of_a_document_is_set_aside_and_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "a.json")
 

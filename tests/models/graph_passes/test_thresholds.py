@@ -42,19 +42,15 @@ def make_trees(mode: str, thresholds: Any, *, mean: Any = MEAN, scale: Any = SCA
 
 
 @pytest.mark.parametrize("mode", ["BRANCH_LEQ", "BRANCH_LT", "BRANCH_GT", "BRANCH_GTE"])
-def test_every_number_of_float32_goes_the_same_way_as_before(mode: str) -> None:
-    near = (MEAN + SCALE * rng.normal(size=(N_TREES // 2, 2))).astype(np.float32)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_numbers_at_thresholds_and_around_go_the_same_way_as_before(mode: str, dtype: Any) -> None:
+    near = (MEAN + SCALE * rng.normal(size=(N_TREES // 2, 2))).astype(dtype).astype(np.float64)
     near[0] = 0
-    # thresholds that are scaled values themselves, so that equality counts
-    thresholds = ((near.astype(np.float64) - MEAN) * (1 / SCALE)).astype(np.float32).ravel()
+    # thresholds that are scaled values themselves, so that equality counts, as in XGBoost
+    thresholds = ((near - MEAN) * (1 / SCALE)).astype(np.float32).ravel()
     model = make_trees(mode, thresholds)
-    around = [near]
-    for end in (-np.inf, np.inf):
-        moved = near
-        for _ in range(3):
-            moved = np.nextafter(moved, np.float32(end))
-            around.append(moved)
-    numbers = np.concatenate([*around, [[1e30, -1e30], [0, -0.0]]]).astype(np.float64)
+    steps = 4 * np.spacing(near.astype(np.float32)) * np.array([-1, 0, 1])[:, None, None]
+    numbers = np.concatenate([*(near + steps), [[1e30, -1e30], [0, -0.0]]])
     feed = {"numbers": numbers, "others": np.zeros((len(numbers), 1), np.float32)}
 
     unscaled = unscale_thresholds(model)

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from factories.bundles import store_model
-from sklearn.linear_model import LogisticRegression
+from sklearn.linear_model import LogisticRegression, SGDClassifier
 
 from rightfit.models.bundle import read_bundle
 from rightfit.models.bundle_exports import add_onnx
@@ -64,3 +64,16 @@ def test_untrained_model_of_many_classes_warns_of_nothing(solver: str) -> None:
     untrained = FAMILY.build_untrained({**EXACT, "solver": solver}, schema, seed=0)
 
     assert untrained.coef_.shape == (26, 2)
+
+
+@pytest.mark.parametrize("estimator", [LogisticRegression(), SGDClassifier(loss="log_loss")])
+def test_unlikely_class_has_a_probability_whichever_it_is(
+    estimator: LogisticRegression | SGDClassifier,
+) -> None:
+    model = estimator.fit(np.array([[-1], [1]], dtype=np.float32), [0, 1])
+    rows = np.array([[-20], [20]], dtype=np.float32) / np.float32(model.coef_.max())
+
+    probabilities = FAMILY.predict(model, rows)
+
+    assert probabilities[[0, 1], [1, 0]] == pytest.approx(np.exp(-20), rel=0.5)  # 1 - 1 is 0
+    assert probabilities.sum(axis=1) == pytest.approx(1)

@@ -1,7 +1,11 @@
-"""A folder of JSON documents by key: results kept one by one while they are being made."""
+"""A folder of JSON documents by key: results kept one by one while they are being made.
+
+Each holds the hash of its content, so that one with a changed digit is made anew as well.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 import os
@@ -18,6 +22,8 @@ from rightfit._core.processes.regular_files import require_regular
 Document = dict[str, Any]
 
 logger = logging.getLogger(__name__)
+
+HASH = "content_sha256"  # key of the hash; documents of earlier versions have none
 
 _KEY = re.compile(r"[A-Za-z0-9._-]+")
 
@@ -48,11 +54,15 @@ class JsonStore:
         if not isinstance(document, dict):
             _set_aside(path, TypeError(f"it holds a {type(document).__name__}"))
             return None
+        if document.pop(HASH, None) not in (None, _hash(document)):
+            _set_aside(path, ValueError("its hash is another"))
+            return None
         return document
 
     def put(self, key: str, document: Document) -> None:
         """Write a document, replacing the one of the same key."""
         path = self.path_of(key)
+        text = json.dumps({**document, HASH: _hash(document)})  # json.dump is far slower
         self.folder.mkdir(parents=True, exist_ok=True)
         if path.is_dir():
             _set_aside(path, IsADirectoryError("it is a folder"))
@@ -60,7 +70,7 @@ class JsonStore:
         try:
             with os.fdopen(handle, "w", encoding="utf-8") as file:
                 hold(file)
-                file.write(json.dumps(document, allow_nan=False))  # json.dump is far slower
+                file.write(text)
                 file.flush()
                 Path(partial).replace(path)  # readers and interrupted writers never see half of it
         except BaseException:
@@ -99,6 +109,11 @@ class JsonStore:
         if not _KEY.fullmatch(key):
             raise ValueError(f"key must match {_KEY.pattern}, but got {key=}.")
         return self.folder / f"{key}.json"
+
+
+def _hash(document: Document) -> str:
+    """Return the SHA-256 of a document, which is the same once it was written and read."""
+    return hashlib.sha256(json.dumps(document, allow_nan=False).encode()).hexdigest()
 
 
 def _refuse_constant(name: str) -> None:

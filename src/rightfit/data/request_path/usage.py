@@ -83,6 +83,7 @@ NOT_HELD = {TEXT: (dict, list, bytes), IMAGE: (dict, float, bool)}
 MAX_FLOAT = sys.float_info.max
 TRUTH = {"1": "true", "0": "false"}  # how numbers stand for categories that are true or false
 MAX_SHOWN = 40  # characters of a value
+TWICE = "A column is there twice"
 
 # Numbers written as texts: what stands for a gap, and by decimal mark a number and what to drop.
 GAPS = ("", "-", "?", "NA", "N/A", "n/a", "NaN", "nan", "NULL", "null", "None")
@@ -478,11 +479,21 @@ def to_columns(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
     >>> to_columns([{"a": 1, "b": "x"}, {"a": None, "b": "y"}])
     {'a': [1, None], 'b': ['x', 'y']}
     """
-    if short := [i for i, row in enumerate(rows) if row.keys() != rows[0].keys()]:
-        raise ValueError(
-            f"Row {short[0]} has other columns than the first; a missing value is written null."
-        )
+    require_same_columns(rows)
     return {name: [row[name] for row in rows] for name in (rows[0] if rows else ())}
+
+
+def require_same_columns(rows: Sequence[Mapping[str, Any]]) -> None:
+    """Refuse rows that have other columns than the first.
+
+    Raises:
+        ValueError: Naming the first such row.
+    """
+    for number, row in enumerate(rows):
+        if row.keys() != rows[0].keys():
+            raise ValueError(
+                f"Row {number} has other columns than the first; a missing value is written null."
+            )
 
 
 def _make_image(values: Values, shape: Sequence[int] | None) -> npt.NDArray[Any]:
@@ -612,7 +623,7 @@ def main() -> None:
     try:
         model = read_export()
         answer = open_model(model=model)
-        rows = json.load(sys.stdin)
+        rows = json.load(sys.stdin, object_pairs_hook=_read_row)
         if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
             raise ValueError("Standard input must be a list with one object per row.")
         answers = name_answers(
@@ -622,6 +633,13 @@ def main() -> None:
         sys.exit(f"{type(err).__name__}: {first_line(err)}")
     json.dump(answers, sys.stdout, indent=2)
     sys.stdout.write("\n")
+
+
+def _read_row(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    row = dict(pairs)
+    if len(row) < len(pairs):
+        raise ValueError(TWICE)
+    return row
 
 
 def _parse_call(content: Any) -> ExportedModel:

@@ -1,8 +1,9 @@
 """Passes on ensembles of trees: no scaling before them, and no votes of 0.
 
 Scaling keeps the order of values, so for each threshold there is a largest value that is scaled to
-no more than it. That one is searched among the numbers of float32: on every value that float32
-holds, the trees take the same way as before.
+no more than it. That one is searched among the numbers of float64 and rounded as the values are. On
+every value that float32 holds the trees take the same way as before, unless scaling itself joins it
+with its neighbour, and so they do on values that equal a threshold, as XGBoost's training rows do.
 
 A leaf of a forest holds a share of votes for every class, and most shares are 0: adding them
 changes nothing, and takes time.
@@ -35,7 +36,7 @@ ENSEMBLES = ("TreeEnsembleClassifier", "TreeEnsembleRegressor")
 WITHIN = (b"BRANCH_LEQ", b"BRANCH_GT")  # a threshold belongs to the values below it
 BELOW = (b"BRANCH_LT", b"BRANCH_GTE")  # or to those above
 LEAF = b"LEAF"
-N_HALVINGS = 33  # of the range of all float32, which are ordered as 32-bit integers are
+N_HALVINGS = 64  # of the range of all float64, which are ordered as 64-bit integers are
 MAX_NODES = 200_000  # of an ensemble, beside whose own cost scaling is nothing
 LARGEST = float(np.finfo(np.float32).max)
 PARTS = ("treeids", "nodeids", "ids", "weights")
@@ -86,25 +87,25 @@ def find_unscaled(thresholds: Array, scaling: Scaling, columns: Array, *, is_bel
         is_below: Whether values that equal a threshold lie above it.
     """
     low, high = (
-        np.full(len(thresholds), _order(np.float32(end)), np.int64) for end in (-LARGEST, LARGEST)
+        np.full(len(thresholds), _order(np.float64(end)), np.int64) for end in (-LARGEST, LARGEST)
     )
     for _ in range(N_HALVINGS):
-        middle = low + (high - low + 1) // 2
+        middle = low // 2 + high // 2 + (low % 2 + high % 2 + 1) // 2  # of integers near 2**62
         scaled = scaling.scale_exactly(_value(middle), columns)
         fits = scaled < thresholds if is_below else scaled <= thresholds
         low, high = np.where(fits, middle, low), np.where(fits, high, middle - 1)
-    return _value(low + 1 if is_below else low)
+    return _value(low + 1 if is_below else low).astype(np.float32)
 
 
-def _order(value: np.float32) -> int:
-    """Return the position of a float32 among all, in ascending order."""
-    bits = int(value.view(np.int32))
-    return bits if bits >= 0 else -(bits & 0x7FFFFFFF)
+def _order(value: np.float64) -> int:
+    """Return the position of a float64 among all, in ascending order."""
+    bits = int(np.abs(value).view(np.int64))
+    return -bits if value < 0 else bits
 
 
 def _value(orders: Array) -> Array:
-    """Return the float32 at a position; the inverse of :func:`_order`."""
-    bits = np.abs(orders).astype(np.int32).view(np.float32)
+    """Return the float64 at a position; the inverse of :func:`_order`."""
+    bits = np.abs(orders).view(np.float64)
     return np.where(orders < 0, -bits, bits)
 
 

@@ -170,6 +170,19 @@ def test_inferred_description_is_kept_for_later_runs(prepare: Prepare, tmp_path:
     assert f"removing {kept} infers it anew" in str(told.value)
 
 
+def test_inferred_description_of_another_form_is_made_anew(
+    prepare: Prepare, tmp_path: Path
+) -> None:
+    prepare(ORDERS, {"orders_2026": make_orders()})
+    [kept] = (tmp_path / "inferred").glob("*.json")
+    good = kept.read_text()
+    kept.write_text('{"result": "orders.trials", "files": []}')  # another file of the same study
+
+    prepare(ORDERS, {"orders_2026": make_orders()})
+
+    assert kept.read_text() == good
+
+
 def test_first_run_has_no_earlier_description_to_remove(prepare: Prepare) -> None:
     infinite = make_orders().with_columns(mass=pl.Series([math.inf, 1.0] * (N // 2)))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 
 import polars as pl
+from pydantic import ValidationError
 
 from rightfit._core.formatting import end_sentence
 from rightfit._core.processes.json_store import JsonStore
@@ -72,7 +73,16 @@ def _complete(
 ) -> CompleteBlock:
     pinned = inferred.get(key) if dataset.find_gaps() else None
     if pinned is not None:
-        return CompleteBlock.model_validate(pinned).take_over(dataset)
+        try:
+            stored = CompleteBlock.model_validate(pinned)
+        except ValidationError:
+            logger.warning(
+                "%s: %s holds no description of a dataset; it is made anew",
+                dataset_name,
+                inferred.path_of(key),
+            )
+        else:
+            return stored.take_over(dataset)
     complete = complete_block(dataset, tables, dataset_name=dataset_name)
     if dataset.find_gaps():
         inferred.put(key, complete.model_dump(mode="json"))
