@@ -84,7 +84,7 @@ def train_peer(search: RecordedSearch, policy: Policy) -> None:
 
 
 def promote_fixed(search: RecordedSearch, rule: PausingRule, promoted: Sequence[int]) -> None:
-    """Train breadth first; after each checkpoint every application promotes a fixed number of trials.
+    """Train breadth first; after each checkpoint every application promotes a fixed number.
 
     The simplest rule of this kind, and so the one to beat. A trial that one application promotes
     goes on for all of them.
