@@ -80,8 +80,8 @@ def train_on_all_rows(
     """Train the candidates that an application could choose on rows beyond their sample.
 
     Where quality alone decides, candidates are left out whose expected quality on all rows lies
-    surely below another's. ``training.rows: auto`` reads as many rows as :func:`choose_n_rows` says.
-    Rows are stored on disk, four bytes a value, and removed at the end; a run that was
+    surely below another's. With ``training.rows: auto``, :func:`choose_n_rows` says how many rows
+    are read. Rows are stored on disk, four bytes a value, and removed at the end; a run that was
     killed reads those that it finds whole, and candidates that it had finished.
 
     Args:
