@@ -184,6 +184,7 @@ def test_a_table_that_changes_while_it_is_streamed_leaves_the_models_of_the_samp
     assert learnt_rows(result) == {"lightgbm-000": N_SAMPLED}
     [fault] = [remark for remark in result.remarks if "stay as the sample" in remark]
     assert len(fault.splitlines()) == 1
+    assert "has changed" in fault
 
 
 def test_rows_that_the_disk_does_not_hold_leave_the_models_of_the_sample(
