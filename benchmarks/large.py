@@ -1,20 +1,20 @@
 """Does a model chosen on a sample learn from all rows, within memory and as foretold?
 
 Run from the repository's root: ``make bench-large OPTIONS="--rows 2000000"``. Parquet files of 20
-columns as float64 are written to a temporary folder. For each family fresh processes search on a
-sample (``max_train_rows``), then continue that search with ``train_rows="all"``: the family's
-default, trained on every train row. The first family's training on all rows is killed once it has
-begun, and resumed. The last line is JSON:
+columns as float64 are written to a temporary folder. A fresh process searches on a sample
+(``max_train_rows``), then another continues that search with ``train_rows="all"``: each family's
+default, trained on every train row. It is killed once the encoded rows are stored, and resumed.
+Standard error shows each process' memory and CPU seconds. The last line is JSON:
 
 - ``rows``, ``sample_rows``: rows of the table, and of the sample of its train split;
-- ``peak_gib``: highest memory (PSS) of the process tree of any family, seen 5 times a second;
+- ``peak_gib``: highest memory (PSS) of a process tree, seen 5 times a second;
 - ``gain_within_forecast``: 1 if each family's R² on the test rows rose by what its learning curve
   foretold, within the interval; 0 otherwise;
-- ``cpu_s_per_1m_rows``: CPU seconds per million rows of the table, for all families together:
-  preparing, reading, encoding, training and judging;
-- ``killed_and_resumed``: 1 if that succeeded, and its stored rows were read again;
-- ``families``: the same figures for each, with R² of the sample and of all rows, the foretold gain
-  and its interval, wall seconds, and rows learnt from.
+- ``cpu_s_per_1m_rows``, ``wall_s_per_1m_rows``: of the resumed process, per million rows of the
+  table, for all families together: preparing, training, judging and measuring;
+- ``killed_and_resumed``: 1 if that succeeded;
+- ``families``: R² of the sample and of all rows, the foretold gain and cost with their intervals,
+  and rows learnt from.
 """
 
 from __future__ import annotations
@@ -66,24 +66,35 @@ def make_rows(n_rows: int, *, seed: int) -> pl.DataFrame:
     return pl.DataFrame({f"x{i}": x[i] for i in range(N_COLUMNS)} | {"y": y})
 
 
-def search(table: Path, folder: Path, *, family: str, stage: str, n_sampled: int) -> None:
+def search(table: Path, folder: Path, *, families: list[str], stage: str, n_sampled: int) -> None:
     """Search on the sample, or continue with all rows, and print what came of it."""
     import rightfit as rf
 
-    forecasts: list[Any] = []
+    forecasts: dict[str, Any] = {}
 
     class Listener(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
-            if "expected to add" in str(record.msg):
-                forecasts.extend(record.args or ())
+            if "expected to add" in str(record.msg) and isinstance(record.args, tuple):
+                name, _, gain, _, cpu_s = record.args
+                forecasts[str(name)] = {"foretold_gain": gain, "foretold_cpu_s": cpu_s}
 
     logger = logging.getLogger("rightfit.searching.parallel.all_rows")
     logger.addHandler(Listener())
+    logger.addHandler(logging.StreamHandler())
     logger.setLevel(logging.INFO)
     result = rf.search(
         pl.scan_parquet(table / "*.parquet"),
         "y",
-        families=[family],
+        # who weighs costs could choose any family, so that each is trained on all rows
+        applications={
+            "any": rf.Application(
+                objectives={
+                    "quality": rf.Objective(3, worst=0.0, best=1.0),
+                    "latency_p95_ms": rf.Objective(1, worst=50, best=0.01, scale="log"),
+                }
+            )
+        },
+        families=families,
         n_trials=1,
         budget_cpu_s=None,
         n_jobs=1,
@@ -92,16 +103,17 @@ def search(table: Path, folder: Path, *, family: str, stage: str, n_sampled: int
         dataset={"max_train_rows": n_sampled, "max_test_rows": n_sampled},
         folder=folder,
     )
-    [profile] = result.profiles
-    [bundle] = result._candidates.values()
-    figures: dict[str, Any] = {
-        "r2": profile["quality_raw"].value,
-        "learnt_rows": bundle.n_training_rows,
-    }
-    if forecasts:
-        _, _, gain, _, cpu_s = forecasts
-        figures |= {"gain": [gain.value, gain.low, gain.high]}
-        figures |= {"foretold_cpu_s": [cpu_s.value, cpu_s.low, cpu_s.high]}
+    figures = {}
+    for name, bundle in result._candidates.items():
+        [profile, *_] = result.profiles.select(candidate=name)
+        figures[name.rpartition("-")[0]] = {
+            "r2": profile["quality_raw"].value,
+            "learnt_rows": bundle.n_training_rows,
+            **{
+                label: [forecast.value, forecast.low, forecast.high]
+                for label, forecast in forecasts.get(name, {}).items()
+            },
+        }
     print(json.dumps(figures))
 
 
@@ -128,13 +140,15 @@ def run_stage(arguments: list[str], *, kill_at: Path | None = None) -> dict[str,
     if process.returncode and not is_killed:
         raise SystemExit(f"{arguments} ended with {process.returncode}")
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return {
+    run = {
         "peak_mib": peak_mib,
         "cpu_s": used.ru_utime + used.ru_stime - before.ru_utime - before.ru_stime,
         "wall_s": time.monotonic() - started_s,
         "is_killed": is_killed,
-        **(json.loads(lines[-1]) if lines and not is_killed else {}),
+        "families": json.loads(lines[-1]) if lines and not is_killed else {},
     }
+    print({name: figure for name, figure in run.items() if name != "families"}, file=sys.stderr)
+    return run
 
 
 def read_tree_mib(pid: int) -> float:
@@ -148,35 +162,17 @@ def read_tree_mib(pid: int) -> float:
     return total / BYTES_PER_MIB
 
 
-def measure_family(
-    family: str, table: Path, folder: Path, *, n_sampled: int, kills: bool
-) -> dict[str, Any]:
-    """Search on the sample, then continue with all rows."""
-    common = ["--table", str(table), "--folder", str(folder), "--sample-rows", str(n_sampled)]
-    of_sample, *ran = (
-        run_stage(
-            [*common, "--family", family, "--stage", stage], kill_at=folder if is_killed else None
-        )
-        for stage, is_killed in (
-            ("sample", False),
-            *([("all", True)] if kills else []),
-            ("all", False),
-        )
-    )
-    of_all = ran[-1]
-    gain, (expected, low, high) = of_all["r2"] - of_sample["r2"], of_all["gain"]
+def compare(sampled: dict[str, Any], of_all: dict[str, Any]) -> dict[str, Any]:
+    """Compare what a family's model gained by all rows with its forecast."""
+    gain, (expected, low, high) = of_all["r2"] - sampled["r2"], of_all["foretold_gain"]
     return {
-        "r2_sample": round(of_sample["r2"], 4),
+        "r2_sample": round(sampled["r2"], 4),
         "r2_all": round(of_all["r2"], 4),
         "gain": round(gain, 4),
         "foretold_gain": [round(figure, 4) for figure in (expected, low, high)],
         "foretold_cpu_s": [round(figure, 1) for figure in of_all["foretold_cpu_s"]],
         "gain_within_forecast": int(low <= gain <= high),
         "learnt_rows": of_all["learnt_rows"],
-        "peak_gib": round(max(run["peak_mib"] for run in (of_sample, *ran)) / 1024, 2),
-        "cpu_s": round(of_all["cpu_s"], 1),
-        "wall_s": round(of_all["wall_s"], 1),
-        "killed_and_resumed": int(any(run["is_killed"] for run in ran)),
     }
 
 
@@ -186,42 +182,43 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=20_000_000)
     parser.add_argument("--sample-rows", type=int, default=100_000, help="and as many test rows")
     parser.add_argument("--families", nargs="+", default=FAMILIES)
-    for name in ("--table", "--folder", "--family", "--stage"):  # of a fresh process
+    for name in ("--table", "--folder", "--stage"):  # of a fresh process
         parser.add_argument(name, help=argparse.SUPPRESS)
     asked = parser.parse_args()
     if asked.stage:
         search(
             Path(asked.table),
             Path(asked.folder),
-            family=asked.family,
+            families=asked.families,
             stage=asked.stage,
             n_sampled=asked.sample_rows,
         )
         return
     with tempfile.TemporaryDirectory(prefix="rightfit-large-") as name:
-        table = Path(name) / "table"
+        table, folder = Path(name) / "table", Path(name) / "search"
         table.mkdir()
         write_table(table, asked.rows)
-        families = {
-            family: measure_family(
-                family,
-                table,
-                Path(name) / family,
-                n_sampled=asked.sample_rows,
-                kills=number == 0,
-            )
-            for number, family in enumerate(asked.families)
-        }
-    cpu_s = sum(figures["cpu_s"] for figures in families.values())
+        common = ["--table", str(table), "--folder", str(folder)]
+        common += ["--sample-rows", str(asked.sample_rows), "--families", *asked.families]
+        sampled = run_stage([*common, "--stage", "sample"])
+        killed = run_stage([*common, "--stage", "all"], kill_at=folder)
+        of_all = run_stage([*common, "--stage", "all"])
+    families = {
+        family: compare(sampled["families"][family], figures)
+        for family, figures in of_all["families"].items()
+    }
     print(
         json.dumps(
             {
                 "rows": asked.rows,
                 "sample_rows": asked.sample_rows,
-                "peak_gib": max(figures["peak_gib"] for figures in families.values()),
+                "peak_gib": round(
+                    max(run["peak_mib"] for run in (sampled, killed, of_all)) / 1024, 2
+                ),
                 "gain_within_forecast": min(f["gain_within_forecast"] for f in families.values()),
-                "cpu_s_per_1m_rows": round(cpu_s / asked.rows * 1e6, 1),
-                "killed_and_resumed": next(iter(families.values()))["killed_and_resumed"],
+                "cpu_s_per_1m_rows": round(of_all["cpu_s"] / asked.rows * 1e6, 1),
+                "wall_s_per_1m_rows": round(of_all["wall_s"] / asked.rows * 1e6, 1),
+                "killed_and_resumed": int(killed["is_killed"]),
                 "families": families,
             }
         )

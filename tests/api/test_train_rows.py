@@ -97,6 +97,27 @@ def test_auto_takes_more_rows_where_they_help(table: Path) -> None:
     assert n_rows > N_SAMPLED
 
 
+def test_auto_asks_no_candidate_that_is_surely_worse(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from rightfit.searching.parallel import all_rows
+
+    rng = np.random.default_rng(2)
+    x = rng.uniform(-1, 1, size=N_ROWS)
+    pl.DataFrame({"x": x, "y": x**2}).write_parquet(tmp_path / "0.parquet")
+    asked = []
+
+    def choose(curves: list[Any], n_all: int) -> int:
+        asked.append(len(curves))
+        return n_all
+
+    monkeypatch.setattr(all_rows, "choose_n_rows", choose)
+    result = search(tmp_path, families=["linear", "lightgbm"], train_rows="auto", refit=False)
+
+    assert asked == [1]
+    assert learnt_rows(result) == {"linear-000": N_SAMPLED, "lightgbm-000": N_TRAIN}
+
+
 def test_a_search_that_ended_while_it_trained_on_all_rows_goes_on(
     table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -163,6 +184,7 @@ def test_a_table_that_changes_while_it_is_streamed_leaves_the_models_of_the_samp
     assert learnt_rows(result) == {"lightgbm-000": N_SAMPLED}
     [fault] = [remark for remark in result.remarks if "stay as the sample" in remark]
     assert len(fault.splitlines()) == 1
+    assert "has changed" in fault
 
 
 def test_rows_that_the_disk_does_not_hold_leave_the_models_of_the_sample(

@@ -15,7 +15,7 @@ import polars as pl
 import pytest
 import yaml
 from click.testing import Result
-from factories.reports import make_load_curve, make_load_curves
+from factories.reports import make_load_curve, make_load_curves, make_load_step
 from factories.studies import APPLICATIONS, LATER, RANKING, Study, make_measured, rank
 
 from rightfit._core.processes.codec import to_plain
@@ -26,7 +26,7 @@ from rightfit.kedro_project.stored_results import StoredResults
 from rightfit.ops.http_load.deployment_trial import TrialResult
 from rightfit.ranking.explanation.decisions import write_recommendations
 from rightfit.ranking.records.baseline import compare_baselines
-from rightfit.ranking.records.load_records import LatencyLimit
+from rightfit.ranking.records.load_records import LatencyLimit, LoadCurve
 
 pytestmark = pytest.mark.whole
 
@@ -223,26 +223,8 @@ def test_file_that_is_no_baseline_is_refused(
 
 def test_size_needs_a_measured_rate_or_a_load(ask: Ask, tmp_path: Path) -> None:
     command = ("size", "-a", "web_api", "-d", "landsat", "--rate", "2000")
-    step = {
-        "loop": "open",
-        "level": 500.0,
-        "latency_ms": {"0.5": None, "0.99": None},
-        "throughput_per_s": 500.0,
-        "n_requests": 1500,
-        "errors": {},
-        "keeps_up": True,
-        "server_cores": 0.5,
-        "peak_memory_mib": 120.0,
-        "late_p99_ms": 0.1,
-    }
-    curve = {
-        "closed": [step],
-        "opened": [step],
-        "capacity_per_s": 600.0,
-        "highest_rate_per_s": 500.0,
-        "limit_ms": 50.0,
-        "knee_per_s": 500.0,
-    }
+    step = make_load_step(500.0, (1.0, 2.0, 3.0))
+    curve = to_plain(LoadCurve((step,), (step,), 600.0, 500.0, 50.0, 500.0))
     (tmp_path / "load.json").write_text(json.dumps(curve))
     (tmp_path / "other.json").write_text("[]")
     (tmp_path / "rows.json").write_text(json.dumps(curve | {"n_rows": 2.5}))
@@ -259,6 +241,21 @@ def test_size_needs_a_measured_rate_or_a_load(ask: Ask, tmp_path: Path) -> None:
     assert other.exit_code == 1
     assert "is not what rightfit load-test --json prints" in other.output
     assert "These are no figures of a server" in rows.output
+
+
+def test_size_holds_every_kind_to_the_application_s_limit(ask: Ask, tmp_path: Path) -> None:
+    slow = (make_load_step(100.0, (40.0, 80.0, 95.0)),)  # a p50 of 10 ms is asked for
+    fast = make_load_curve()
+    loosely_loaded = replace(fast, opened=slow, highest_rate_per_s=100.0, limit_ms=500.0)
+    for kind, curve in {"fast": fast, "slow": loosely_loaded}.items():
+        (tmp_path / kind).write_text(json.dumps(to_plain(curve)))
+    loads = [f"--load={kind}={tmp_path / kind}" for kind in ("fast", "slow")]
+
+    sized = ask("size", "-a", "web_api", "-d", "landsat", "--rate", "100", *loads, "--json")
+
+    table = json.loads(sized.output)
+    assert [(s["machine"], s["limit"]) for s in table["servers"]] == [("fast", "a p50 of 10 ms")]
+    assert list(table["left_out"]) == ["slow"]
 
 
 def test_size_says_how_many_of_which_machine_at_several_rates(ask: Ask, tmp_path: Path) -> None:
@@ -315,7 +312,7 @@ def test_a_deployment_is_tried_with_requests_as_they_were_loaded(
     other = ask(*command, *files)
 
     assert result.exit_code == 0, result.output
-    limit = LatencyLimit(0.95, 5.0)
+    limit = LatencyLimit(0.5, 10.0)  # the application's, not that of the load
     expected = {"rate_per_s": rate_per_s, "limit": limit, "seconds": 60}
     assert tried == [(('[{"a": 1}, {"a": 2}]',), expected)]
     assert "holds forest-000, exported for landsat, and not linear-000, the winner" in other.output

@@ -76,6 +76,14 @@ def test_copy_of_a_number_to_predict_is_not_used(values: list[float], kind: str)
     assert found.name == kind
 
 
+@pytest.mark.parametrize(("last", "kind"), [(4_000, "unused"), (0, "numeric")])
+def test_copy_of_a_value_is_one_in_all_rows(last: int, kind: str) -> None:
+    outcome = pl.Series([*range(2_000), 2_000], dtype=pl.Float64)
+    column = pl.Series("twice", [2 * value for value in range(2_000)] + [last])
+
+    assert judge_column(column, outcome, "regression").name == kind
+
+
 @pytest.mark.parametrize(
     ("name", "worst"), [("precision", 0.0), ("neg_negative_likelihood_ratio", -1.0)]
 )

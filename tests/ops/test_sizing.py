@@ -15,7 +15,7 @@ from rightfit._core.processes.codec import to_plain
 from rightfit.exporting.model_call import Model
 from rightfit.measuring.profile import MeasuredHow
 from rightfit.measuring.worker.results import LimitTrial
-from rightfit.ops.sizing import ServedFigures, count_instances, size_deployment
+from rightfit.ops.sizing import LOAD_AGAIN, ServedFigures, count_instances, size_deployment
 from rightfit.ranking.applications.applications import MachineKind
 from rightfit.ranking.records.load_records import LoadCurve
 
@@ -101,7 +101,8 @@ def test_a_disturbed_load_is_named(disturbed: bool, model: Model) -> None:
 
     _, text = size(model, "server", served=served)
 
-    assert ("the load it rests on was disturbed" in text) is disturbed
+    assert ("its server was loaded disturbed" in text) is disturbed
+    assert ("its server was loaded undisturbed" in text) is not disturbed
 
 
 def make_curve(*steps: tuple[float, float]) -> LoadCurve:
@@ -118,10 +119,10 @@ def test_instances_have_an_interval_by_rates_that_surely_hold_or_fail() -> None:
     table = count_instances(
         {"board": curve, "server": curve}, [1_000], headroom_pct=20, prices=prices
     )
-    capacity, _, _, first, _ = table.write_lines()
+    capacity, _, _, first, _, _ = table.write_lines()
 
     # 9.0 × 1.2 and 10.5 × 0.9 lie across the limit of 10 ms, so 250 holds and 600 fails for sure
-    assert "400 (250 to 600) requests/s of one server" in capacity
+    assert "400 (250 to 600) requests/s of one server on " in capacity
     # 1,200 / 400, / 600 and / 250; times 7.3 a month
     assert re.split(" {2,}", first)[1:] == [
         "board",
@@ -139,7 +140,7 @@ def test_instances_have_an_interval_by_rates_that_surely_hold_or_fail() -> None:
 
 
 @pytest.mark.parametrize(
-    ("disturbed", "state"), [(True, "disturbed: load it again"), (False, "measured undisturbed")]
+    ("disturbed", "state"), [(True, LOAD_AGAIN), (False, "measured undisturbed")]
 )
 def test_a_line_says_whether_the_load_was_disturbed(disturbed: bool, state: str) -> None:
     curve = make_curve((100, 3.0))
@@ -156,7 +157,19 @@ def test_number_without_a_rate_that_fails_is_open_at_its_end() -> None:
     table = count_instances({"board": make_curve((100, 3.0))}, [1_000], headroom_pct=0, prices={})
     lines = table.write_lines()
 
-    assert lines[-1].split() == ["1,000", "board", "10", "(?", "to", "10)"]
+    assert lines[-2].split() == ["1,000", "board", "10", "(?", "to", "10)"]
+
+
+def test_kinds_without_a_figure_are_named_with_the_reason() -> None:
+    curve = make_curve((100, 3.0))
+    curves = {"board": curve, "slow": replace(curve, highest_rate_per_s=None)}
+    prices = {"bord": MachineKind(price_per_hour=0.01)}
+    table = count_instances(curves, [1_000], headroom_pct=0, prices=prices)
+
+    assert set(table.left_out) == {"bord", "slow"}
+    assert [server.machine for server in table.servers] == ["board"]
+    with pytest.raises(ValueError, match="slow: no rate of the load keeps a p99 of 10 ms"):
+        count_instances({"slow": curves["slow"]}, [1_000], headroom_pct=0, prices={})
 
 
 def test_requests_are_sized_by_a_load_alone(model: Model) -> None:

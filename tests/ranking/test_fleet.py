@@ -84,7 +84,9 @@ def test_kind_without_measurements_is_said_to_have_none() -> None:
     fleet = fleet_of(APPLICATION, laptop={})
 
     assert fleet is not None
-    assert "laptop: not measured" in [str(member) for member in fleet.kinds]
+    [laptop] = [str(member) for member in fleet.kinds if not member.is_measured]
+    assert laptop.startswith("laptop: not measured")
+    assert "remote import --name laptop" in laptop
     assert "all 2 kinds" in fleet.sentence
 
 

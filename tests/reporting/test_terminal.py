@@ -101,6 +101,16 @@ def test_terminal_names_each_metric_once_with_its_datasets(results: Results) -> 
     assert "accuracy of landsat and fashion_mnist; ROC AUC of flights" in text
 
 
+def test_terminal_names_the_metric_of_an_application(results: Results) -> None:
+    judged = copy.deepcopy(results.recommendations)
+    decision = judged["web_api"].datasets["landsat"]
+    quality = decision.winner.quality.model_copy(update={"metric": "macro F1"})
+    winner = decision.winner.model_copy(update={"quality": quality})
+    judged["web_api"].datasets["landsat"] = decision.model_copy(update={"winner": winner})
+
+    assert "; macro F1 for web_api" in show(judged, 500)
+
+
 def test_terminal_shows_the_one_quality_of_a_winner_whatever_is_held_out(
     results: Results,
 ) -> None:

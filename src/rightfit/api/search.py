@@ -334,7 +334,8 @@ def search(
             was measured and ranked, which has learnt from train and validation rows.
         train_rows: Where ``dataset`` limits ``max_train_rows``, the rows that candidates learn from
             before they are measured: those of the ``sample``, ``all`` of the train split, or
-            ``auto``: as many as a learning curve expects a gain from. They are read from a
+            ``auto``: all, or fewer where by their learning curves the others add, even at best,
+            less than the error of the quality on the validation rows. They are read from a
             temporary file, four bytes a value, in the search's folder; their training comes on top
             of the budget. A model that has learnt from more than the sample is not refitted.
         n_jobs: Processes that train at the same time; 1: this process alone trains. ``None`` or

@@ -137,7 +137,7 @@ def _judge(
             f"applications.{name}: {'; '.join(faults)}. Correct the application's quality or per."
         )
     for fault in faults:
-        logger.warning("%s: %s; the dataset's metric and one winner stay there", name, fault)
+        logger.warning("%s: %s; there the dataset's metric chooses for all rows", name, fault)
 
 
 def _find_metric(

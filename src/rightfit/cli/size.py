@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -32,6 +32,7 @@ from rightfit.cli.stored_answers import load_recommendations, read_answers, read
 from rightfit.data.request_path.usage import PROFILE, read_export
 from rightfit.kedro_project.stored_results import ProjectLocation, where
 from rightfit.measuring.serving import THIS_MACHINE
+from rightfit.ops.http_load.curve import SHARES, judge_curve
 from rightfit.ops.http_load.deployment_trial import TrialResult, read_deployment, try_deployment
 from rightfit.ops.http_load.loading import read_bodies
 from rightfit.ops.http_load.served import split_cores
@@ -44,7 +45,8 @@ from rightfit.ops.sizing import (
     size_deployment,
 )
 from rightfit.ranking.applications.applications import MachineKind
-from rightfit.ranking.records.load_records import LatencyLimit, LoadCurve
+from rightfit.ranking.explanation.decisions import Decision
+from rightfit.ranking.records.load_records import LIMITED, LatencyLimit, LoadCurve
 
 SECTION = "Use"
 MAX_TRIALS = 4
@@ -135,13 +137,17 @@ def size(
         loaded = read_loads(results).find(application, dataset, answer.decision.winner)
         stored = loaded.curve if loaded is not None else None
         curves = dict(map(read_kind, load_files))
+        if stored is not None and (is_table or not curves):  # the run's own test of its server
+            curves = {THIS_MACHINE: stored} | curves
+        if curves:
+            limit = next(find_latency_limits(answer.decision), next(iter(curves.values())).limit)
+            curves = {kind: judge_curve(curve, limit) for kind, curve in curves.items()}
         if is_table:
-            if stored is not None:
-                curves = {THIS_MACHINE: stored} | curves
             if not curves:
                 raise ValueError(
-                    "No load of a server of the winner is known. Export and load it on each kind "
-                    "of machine: rightfit load-test --json … > board.json, then rightfit size "
+                    f"The winner of {application} on {dataset} was not loaded. Export it: rightfit "
+                    f"export -a {application} -d {dataset} out. Load it on each kind of machine: "
+                    "rightfit load-test out --rows rows.json --json > board.json. Give that: "
                     "--load board=board.json"
                 )
             table = count_instances(
@@ -159,8 +165,6 @@ def size(
             echo_lines(table.write_lines())
             return
         served = next(map(read_served_figures, curves.values()), None)
-        if served is None and stored is not None and stored.highest_rate_per_s is not None:
-            served = read_served_figures(stored)  # of the run's own test of the winner's server
 
         def write(raised: Raised) -> str:
             return size_deployment(
@@ -189,7 +193,6 @@ def size(
                     f"{application} --dataset {dataset} NEW_FOLDER"
                 )
             bodies = read_bodies(rows, inputs, n_rows=served.n_rows)
-            limit = LatencyLimit(served.limit_share, served.limit_ms)
             requests_per_s = rate_per_s / (served.n_rows if scenario == OFFLINE else 1)
 
             def attempt(text: str) -> TrialResult:
@@ -201,11 +204,19 @@ def size(
     click.echo("\n".join([*remarks, text]), nl=False)
 
 
+def find_latency_limits(decision: Decision) -> Iterator[LatencyLimit]:
+    """Find the limits of the latency that an application's winner meets, the strictest first."""
+    bounds = {outcome.metric: outcome.bound for outcome in decision.limits}
+    for metric, share in LIMITED.items():
+        if (bound := bounds.get(metric)) is not None:
+            yield LatencyLimit(share, bound)
+
+
 def read_kind(option: str) -> tuple[str, LoadCurve]:
     """Read a kind of machine, by default this one, and what loading a server there has found.
 
     Raises:
-        ValueError: If there is no file, it is something else, or no rate met the limit.
+        ValueError: If there is no file, or it is something else.
     """
     kind, has_kind, name = option.partition("=")
     if not has_kind or Path(option).is_file():
@@ -217,7 +228,7 @@ def read_load(path: Path) -> LoadCurve:
     """Read what loading a server has found.
 
     Raises:
-        ValueError: If the file is something else, or no rate met the limit.
+        ValueError: If the file is something else.
     """
     if not path.exists():
         raise ValueError(f"There is no file {path}.")
@@ -226,10 +237,13 @@ def read_load(path: Path) -> LoadCurve:
         curve = from_plain(LoadCurve, json.loads(path.read_text(encoding="utf-8")))
     except (AttributeError, KeyError, TypeError, ValueError, RecursionError) as err:
         raise ValueError(f"{path} is not what rightfit load-test --json prints: {err}") from err
-    try:
-        read_served_figures(curve)
-    except (AttributeError, TypeError, ValueError) as err:
-        raise ValueError(f"{path}: {err}") from err
+    if any({*SHARES, curve.limit_share} != {*step.latency_ms} for step in curve.opened):
+        raise ValueError(f"{path} lacks a percentile of {SHARES}; load the server again.")
+    if curve.highest_rate_per_s is not None:
+        try:
+            read_served_figures(curve)
+        except (AttributeError, TypeError, ValueError) as err:
+            raise ValueError(f"{path}: {err}") from err
     return curve
 
 
@@ -274,7 +288,6 @@ def read_served_figures(curve: LoadCurve) -> ServedFigures:
         not all(
             0 < figure < math.inf for name, figure in asdict(figures).items() if name != "disturbed"
         )
-        or figures.limit_share not in steps[0].latency_ms
         or type(figures.n_rows) is not int
     ):
         raise ValueError(f"These are no figures of a server: {figures}.")

@@ -70,6 +70,7 @@ N_FEW_IDENTIFIERS = 100  # an "…_id" with so few values may well be a category
 MAX_IMBALANCE = 1.5  # largest class against an even share; beyond it accuracy says little
 N_GUESS_DIGITS = 2  # of what guessing reaches
 MIN_ROWS_TO_SEPARATE = 30  # in fewer rows a number may separate or order the outcomes by chance
+N_RANKED_FIRST = 1_000  # rows that show most columns to be no copy: ranking all takes long
 
 IMAGE_FILE = r"(?i)\.(png|jpe?g)$"
 _IDENTIFIER = re.compile(r"(.*_)?(id|uuid|guid|index|key)", re.IGNORECASE)
@@ -578,10 +579,8 @@ def _find_leak(column: pl.Series, outcome: pl.Series, task: Task, n_distinct: in
     if n_classes is None:
         if not is_telling:
             return None
-        # the target in another unit, or with the sign turned?
-        value_rank, of_outcome = (pairs[name].rank("dense") for name in ("value", "outcome"))
-        turned = pairs["value"].rank("dense", descending=True)
-        is_copy = (value_rank == of_outcome).all() or (turned == of_outcome).all()
+        # the target in another unit, or with the sign turned? What orders all rows orders some
+        is_copy = _orders_alike(pairs.head(N_RANKED_FIRST)) and _orders_alike(pairs)
         return "orders the rows exactly as the target does" if is_copy else None
     if n_distinct == n_classes and pairs.unique().height == n_distinct:
         return "repeats the target, one value per class"
@@ -593,6 +592,13 @@ def _find_leak(column: pl.Series, outcome: pl.Series, task: Task, n_distinct: in
     if ranges.height > 1 and (ranges["low"][1:] > ranges["high"][:-1]).all():
         return "separates the classes without error, as the target itself would"
     return None
+
+
+def _orders_alike(pairs: pl.DataFrame) -> bool:
+    """Tell whether values order rows exactly as their outcomes do, or exactly the other way."""
+    value, outcome = (pairs[name].rank("dense") for name in ("value", "outcome"))
+    turned = pairs["value"].rank("dense", descending=True)
+    return bool((value == outcome).all() or (turned == outcome).all())
 
 
 def _find_text_kind(column: pl.Series, n_distinct: int) -> Kind:

@@ -86,7 +86,7 @@ class ScannedTable:
     @cached_property
     def height(self) -> int:
         """Number of rows."""
-        return int(_collect(self._scan.select(pl.len())).item())
+        return int(self._collect(self._scan.select(pl.len())).item())
 
     def __getitem__(self, name: str) -> pl.Series:
         """Return a column."""
@@ -94,11 +94,11 @@ class ScannedTable:
 
     def select(self, names: Sequence[str]) -> pl.DataFrame:
         """Return some columns."""
-        return _collect(self._scan.select(names))
+        return self._collect(self._scan.select(names))
 
     def slice(self, start: int, n_rows: int) -> pl.DataFrame:
         """Return some rows in a row."""
-        return _collect(self._scan.slice(start, n_rows))
+        return self._collect(self._scan.slice(start, n_rows))
 
     def take(self, names: Sequence[str], rows: pl.Series) -> pl.DataFrame:
         """Return some rows of some columns, in the table's order.
@@ -109,24 +109,24 @@ class ScannedTable:
         """
         numbered = self._scan.select(names).with_row_index(ROW)
         row_numbers = rows.to_frame().lazy()
-        table = _collect(numbered.join(row_numbers, on=ROW, how="semi"))
+        table = self._collect(numbered.join(row_numbers, on=ROW, how="semi"))
         return table.sort(ROW).drop(ROW)
 
+    def _collect(self, scan: pl.LazyFrame) -> pl.DataFrame:
+        """Read what is asked of the table.
 
-def _collect(scan: pl.LazyFrame) -> pl.DataFrame:
-    """Read what is asked of a table on disk.
-
-    Raises:
-        RawTableError: If a file is gone, damaged, or lacks a column that the first one has.
-    """
-    try:
-        return scan.collect(engine=_STREAMED)
-    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as err:
-        reason = str(err).strip().splitlines()[0]
-        raise RawTableError(
-            f"The table's files cannot be read: {reason}. Every file needs the same columns, and "
-            "none may change while a run reads them."
-        ) from err
+        Raises:
+            RawTableError: If a file has changed, is gone, damaged, or lacks a column of the first.
+        """
+        try:
+            return scan.collect(engine=_STREAMED)
+        except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as err:
+            self.require_unchanged()
+            reason = str(err).strip().splitlines()[0]
+            raise RawTableError(
+                f"The table's files cannot be read: {reason}. Every file needs the same columns, "
+                "and none may change while a run reads them."
+            ) from err
 
 
 Table = pl.DataFrame | ScannedTable

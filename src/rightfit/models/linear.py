@@ -137,16 +137,19 @@ class LinearFamily(SklearnFamily):
         """See :class:`rightfit.models.family.Family`.
 
         Values are fitted exactly in one pass. A logistic regression that is fitted exactly takes
-        Newton steps from the sample's minimum; with many classes and columns it does not.
+        Newton steps from the sample's minimum; with many classes and columns it does not. Products
+        of blocks take one thread: where others use the cores, two wait for each other.
         """
-        schema = run.data.schema
+        schema, pools = run.data.schema, find_thread_pools()
         if schema.task == "regression":
-            return iter([_fit_moments(run, stored)])
+            with pools.limit(limits=1):
+                return iter([_fit_moments(run, stored)])
         if not _is_exact(run.configuration):
             return iter([pass_stored(_estimator(run.configuration, seed=run.seed), run, stored)])
         if schema.n_outputs * (schema.n_features + 1) > _MAX_NEWTON_WEIGHTS:
             return None
-        return iter([_fit_newton(run, stored)])
+        with pools.limit(limits=1):
+            return iter([_fit_newton(run, stored)])
 
     def load_weights(self, path: Path, configuration: Configuration, schema: InputSchema) -> Any:
         """See :class:`rightfit.models.family.Family`."""

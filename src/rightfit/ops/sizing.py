@@ -18,6 +18,7 @@ from rightfit.ranking.fleet import HOURS_PER_MONTH
 from rightfit.ranking.records.load_records import LoadCurve
 
 OFFLINE = "offline"
+LOAD_AGAIN = "disturbed: load it again on a quiet machine (rightfit load-test --json, size --load)"
 
 Band = tuple[float, float | None, float | None]  # a value, its lower and its upper end
 
@@ -32,7 +33,7 @@ class ServedFigures:
     peak_memory_mib: float
     limit_share: float = 0.99
     n_rows: int = 1  # of each request
-    disturbed: bool = False  # the load generator was late
+    disturbed: bool = False  # the load generator was late, or others used the cores
 
 
 @dataclass(frozen=True)
@@ -109,7 +110,11 @@ def size_deployment(
         if served is None
         else _size_server(profile, served, headroom_pct, unit=unit)
     )
-    is_late = served is not None and served.disturbed
+    measured = (
+        f"the model was measured {answer.disturbance}"
+        if served is None
+        else f"its server was loaded {LOAD_AGAIN if served.disturbed else 'undisturbed'}"
+    )
     n_replicas = max(1, math.ceil(rate_per_s * (1 + headroom_pct / 100) / sizes.capacity.value))
     replicas = _Sourced(
         n_replicas,
@@ -129,8 +134,7 @@ def size_deployment(
         threads.append(f"            - {sizes.max_requests}")
     lines = [
         f"# {answer.application} on {answer.dataset}: {winner.label}",
-        f"# for {format_number(rate_per_s)} {unit} a second; measured {answer.disturbance}",
-        *(["# the load it rests on was disturbed: load the server again"] if is_late else []),
+        f"# for {format_number(rate_per_s)} {unit} a second; {measured}",
         f"# {describe_origin(answer.origin)}",
         "# A patch: kubectl patch deployment NAME --patch-file THIS, after setting the names.",
         "apiVersion: apps/v1",
@@ -166,12 +170,14 @@ class ServerRate:
             surely does not; ``None``: no such rate was tried.
         limit: Of the latency, in words.
         disturbed: Whether the load generator was late, or other processes used the cores.
+        server_cores: Cores that the server uses at that rate.
     """
 
     machine: str
     rate_per_s: Band
     limit: str
     disturbed: bool
+    server_cores: float
 
 
 @dataclass(frozen=True)
@@ -195,22 +201,31 @@ class Instances:
 
 @dataclass(frozen=True)
 class InstanceTable:
-    """Machines by kind and rate, in ``requests`` or ``rows`` a second (``unit``)."""
+    """Machines by kind and rate.
+
+    Args:
+        unit: Of the rates a second, ``requests`` or ``rows``.
+        servers: A server on each kind.
+        instances: By rate and kind.
+        left_out: Why there is no figure of a kind, by its name.
+    """
 
     unit: str
     servers: tuple[ServerRate, ...]
     instances: tuple[Instances, ...]
+    left_out: Mapping[str, str]
 
     def write_lines(self) -> list[str]:
-        """Write a line per kind, then a table with a line per rate and kind."""
+        """Write a line per kind, then a table with a line per rate and kind, and how to read it."""
         lines = []
         for server in self.servers:
-            state = "disturbed: load it again" if server.disturbed else "measured undisturbed"
+            state = LOAD_AGAIN if server.disturbed else "measured undisturbed"
             band = _write_band(server.rate_per_s)
             lines.append(
-                f"{server.machine}: {band} {self.unit}/s of one server within {server.limit}, "
-                f"{state}"
+                f"{server.machine}: {band} {self.unit}/s of one server on "
+                f"{server.server_cores:.2g} cores within {server.limit}, {state}"
             )
+        lines += [f"{kind}: left out: {reason}" for kind, reason in self.left_out.items()]
         rows = [(f"{self.unit}/s", "machine", "instances", "a month", "")]
         rows += [
             (
@@ -223,10 +238,19 @@ class InstanceTable:
             for group in self.instances
         ]
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-        return lines + [
-            "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-            for row in rows
-        ]
+        return (
+            lines
+            + [
+                "  ".join(
+                    cell.ljust(width) for cell, width in zip(row, widths, strict=True)
+                ).rstrip()
+                for row in rows
+            ]
+            + [
+                "One server on each instance. In brackets: what follows from the highest rate that "
+                "surely meets the limit, and from the lowest that surely does not; ?: none tried."
+            ]
+        )
 
 
 def count_instances(
@@ -247,12 +271,25 @@ def count_instances(
         per_row: Whether rates count rows instead of requests.
 
     Raises:
-        ValueError: If no rate of a curve meets its limit.
+        ValueError: If no rate of any curve meets its limit.
     """
-    servers = tuple(
-        ServerRate(kind, _bound_capacity(kind, curve, per_row), str(curve.limit), curve.disturbed)
-        for kind, curve in curves.items()
-    )
+    left_out = {
+        kind: f"no server was loaded there: rightfit load-test --json … > {kind}.json, then "
+        f"rightfit size --load {kind}={kind}.json"
+        for kind in prices
+        if kind not in curves
+    }
+    servers = []
+    for kind, curve in curves.items():
+        rate_per_s = curve.highest_rate_per_s
+        if rate_per_s is None:
+            left_out[kind] = f"no rate of the load keeps {curve.limit}"
+            continue
+        capacity = _bound_capacity(curve, rate_per_s, per_row)
+        cores = max(step.server_cores for step in curve.opened if step.level <= rate_per_s)
+        servers.append(ServerRate(kind, capacity, str(curve.limit), curve.disturbed, cores))
+    if not servers:
+        raise ValueError("; ".join(f"{kind}: {reason}" for kind, reason in left_out.items()) + ".")
     instances = []
     for rate_per_s in rates_per_s:
         needed_per_s = rate_per_s * (1 + headroom_pct / 100)
@@ -260,9 +297,9 @@ def count_instances(
         for server in servers:
             value, low, high = (end and math.ceil(needed_per_s / end) for end in server.rate_per_s)
             numbers[server.machine] = value, low, high = value or 0, high, low
-            kind = prices.get(server.machine)
-            if kind is not None and kind.price_per_hour is not None:
-                month = kind.price_per_hour * HOURS_PER_MONTH
+            rented = prices.get(server.machine)
+            if rented is not None and rented.price_per_hour is not None:
+                month = rented.price_per_hour * HOURS_PER_MONTH
                 months[server.machine] = value * month, low and low * month, high and high * month
         cheapest = min(months, key=lambda kind: months[kind][0], default=None)
         instances += [
@@ -271,18 +308,18 @@ def count_instances(
             )
             for kind, number in numbers.items()
         ]
-    return InstanceTable("rows" if per_row else "requests", servers, tuple(instances))
+    unit = "rows" if per_row else "requests"
+    return InstanceTable(unit, tuple(servers), tuple(instances), left_out)
 
 
-def _bound_capacity(kind: str, curve: LoadCurve, per_row: bool) -> Band:
+def _bound_capacity(curve: LoadCurve, rate_per_s: float, per_row: bool) -> Band:
     """Bound the highest rate that meets the limit by those that do, or do not, beyond their errors.
 
     Returns:
         See :class:`ServerRate`.
     """
-    rate_per_s, low, high = curve.highest_rate_per_s, None, None
-    if rate_per_s is None:
-        raise ValueError(f"{kind}: no rate of the load keeps {curve.limit}.")
+    low: float | None = None
+    high: float | None = None
     for step in curve.opened:
         latency = step.latency_ms.get(curve.limit_share)
         ends = (None, None) if latency is None else (latency.low, latency.high)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from rightfit._core.formatting import count, format_number
+from rightfit._core.formatting import format_number
 from rightfit._core.spelling import name_some
 from rightfit.measuring.naming import format_metric, listing
 from rightfit.measuring.profile import PREDICTIONS
@@ -237,19 +237,16 @@ def _word(
     total: Mapping[str, float],
     gain: float,
 ) -> str:
-    values = count(len(segments), "value")
+    all_values = f"{key.candidate} serves all values of {column} ({len(segments)} judged)"
     if not different:
-        return (
-            f"{key.candidate} serves all {values} of {column}: on none is another candidate "
-            "expected to be better"
-        )
+        return f"{all_values}: on none is another candidate expected to be better"
     names = {segment.assessment.table.read_key(segment.best).candidate for segment in different}
     memory = f", {format_metric(MEMORY, total[MEMORY])} together" if MEMORY in total else ""
     if not winners:
         return (
-            f"{key.candidate} serves all {values} of {column}: {listing(sorted(names))} would be "
-            f"better on {name_some([segment.value for segment in different])}, but not worth the "
-            f"memory of {len(names) + 1} models{memory}"
+            f"{all_values}: {listing(sorted(names))} would be better on "
+            f"{name_some([segment.value for segment in different])}, but not worth the memory of "
+            f"{len(names) + 1} models{memory}"
         )
     by_candidate: dict[str, list[str]] = {}
     for winner in winners:

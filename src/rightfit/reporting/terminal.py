@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
+
 from rich.box import SIMPLE_HEAD
 from rich.markup import escape
 from rich.table import Table
@@ -19,6 +22,7 @@ from rightfit.ranking.explanation.decisions import (
     CLEAR,
     LIKELY,
     TERMS,
+    Decision,
     FactKind,
     Recommendations,
     find_facts,
@@ -48,21 +52,8 @@ def tabulate_winners(recommendations: Recommendations) -> Table:
         so and the caption names the nearest miss. It says what deadlines mean.
     """
     decisions = list_decisions(recommendations)
-    metrics = {
-        dataset: decision.winner.quality.metric
-        for _, dataset, decision in decisions
-        if decision.winner and decision.winner.quality
-    }
-    by_metric = {
-        name: [dataset for dataset, metric in metrics.items() if metric == name]
-        for name in dict.fromkeys(metrics.values())
-    }
-    titles = "; ".join(
-        name if len(by_metric) == 1 else f"{name} of {listing(datasets)}"
-        for name, datasets in by_metric.items()
-    )
     caption = [
-        f"Quality: {titles or 'not known'}, on all test rows, with its 95 % interval.",
+        f"Quality: {_name_metrics(decisions)}, on all test rows, with its 95 % interval.",
         LEGEND,
         *(
             f"{finding.code} {finding.subject}: {finding.sentence}"
@@ -120,6 +111,32 @@ def tabulate_winners(recommendations: Recommendations) -> Table:
                 _show(winner.hardware_tier or NOT_MEASURED),
             )
     return table
+
+
+def _name_metrics(decisions: Sequence[tuple[str, str, Decision]]) -> str:
+    """Name each dataset's metric, and those of applications that judge by one of their own."""
+    metrics = [
+        (application, dataset, decision.winner.quality.metric)
+        for application, dataset, decision in decisions
+        if decision.winner and decision.winner.quality
+    ]
+    of_dataset = {
+        dataset: Counter(metric for _, other, metric in metrics if other == dataset)
+        for _, dataset, _ in metrics
+    }
+    usual = {dataset: counts.most_common(1)[0][0] for dataset, counts in of_dataset.items()}
+    names = [
+        name
+        if len(set(usual.values())) == 1
+        else f"{name} of {listing([dataset for dataset in usual if usual[dataset] == name])}"
+        for name in dict.fromkeys(usual.values())
+    ]
+    names += dict.fromkeys(
+        f"{metric} for {application}"
+        for application, dataset, metric in metrics
+        if metric != usual[dataset]
+    )
+    return "; ".join(names) or "not known"
 
 
 def _show(text: str) -> str:

@@ -162,10 +162,11 @@ def forecast_cpu_s(curve: RowCurve, work_s: float) -> Forecast:
 
 
 def choose_n_rows(curves: list[RowCurve], n_all: int) -> int:
-    """Choose the fewest rows beyond which no candidate is expected to gain what can be told.
+    """Choose the fewest rows beyond which no candidate gains what can be told, even at best.
 
     From the sample on, rows are doubled while the upper end of the gain that all rows would add for
-    any candidate exceeds the standard error of its quality.
+    any candidate exceeds the standard error of its quality. That end is wide: curves that still
+    rise mostly lead to all rows.
 
     Args:
         curves: Of the candidates.

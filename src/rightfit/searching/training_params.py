@@ -59,7 +59,7 @@ class TrainingParams(StrictModel):
     n_candidates: int = Field(gt=0, le=MAX_TRIALS)  # per cell, at most
     final: FinalTraining  # whether candidates are trained again, with which rows
     # train rows that the candidates learn from before they are measured: those of the sample
-    # (max_train_rows), all of the split, or as many as the learning curve expects a gain from
+    # (max_train_rows), all of the split, or auto: see choose_n_rows
     rows: Literal["sample", "all", "auto"] = "sample"
     rows_memory_mib: float = Field(default=2048, gt=0, le=MAX_SIZE)  # a training on them may take
     n_threads: ThreadCount

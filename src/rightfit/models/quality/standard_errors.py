@@ -28,15 +28,9 @@ Array = npt.NDArray[Any]
 Floats = npt.NDArray[np.float64]
 
 # Metrics with a formula of their own.
-REGRESSION = (
-    "neg_mean_absolute_error",
-    "neg_mean_pinball_loss",
-    "neg_mean_squared_error",
-    "neg_root_mean_squared_error",
-    "r2",
-)
 RATIOS = ("f1", "jaccard", "precision", "recall")  # of two classes, and their averages over classes
 AVERAGES = ("_macro", "_micro", "_weighted")
+LIKELIHOOD_RATIOS = ("positive_likelihood_ratio", "neg_negative_likelihood_ratio")
 SHARES = ("accuracy", "balanced_accuracy", "roc_auc")
 N_DRAWS, N_DRAWN_ROWS = 24, 1_000  # for an error within a sixth, in some milliseconds a look
 MAX_DEVIATIONS = 1_000  # rows beyond are added up in so many groups, the same for all candidates
@@ -157,14 +151,16 @@ def find_contributions(metric: QualityMetric, labels: Array, answers: Array) -> 
     """
     if metric.name == "roc_auc":
         return _find_placements(labels == 1, answers[:, 1])
-    if metric.name in ("roc_auc_ovr", "average_precision"):
-        find = _find_placements if metric.name == "roc_auc_ovr" else _find_precision_effects
+    if metric.name == "roc_auc_ovr_weighted" and answers.shape[1] > 2:
+        return _find_weighted_placements(labels, answers)
+    if metric.name in ("roc_auc_ovr", "roc_auc_ovr_weighted", "average_precision"):
+        find = _find_precision_effects if metric.name == "average_precision" else _find_placements
         columns = range(answers.shape[1]) if answers.shape[1] > 2 else [1]
         by_class = [find(labels == column, answers[:, column]) for column in columns]
         of_classes: Floats = np.mean(by_class, axis=0)
         return of_classes
-    if metric.name == "roc_auc_ovo":
-        return _find_pair_placements(labels, answers)
+    if metric.name in ("roc_auc_ovo", "roc_auc_ovo_weighted"):
+        return _find_pair_placements(labels, answers, by_size=metric.name.endswith("_weighted"))
     if metric.name not in ("accuracy", "balanced_accuracy"):
         by_row = row_effects(metric, labels, answers)
         return None if by_row is None else by_row / len(labels)
@@ -196,41 +192,105 @@ def row_effects(metric: QualityMetric, labels: Array, answers: Array) -> Floats 
         Shape (n_rows,), with mean 0; ``None`` where no closed form is known.
     """
     name = metric.name
-    if name == "neg_log_loss":
-        chosen = np.take_along_axis(answers, labels[:, None], axis=1)[:, 0].astype(np.float64)
-        return _centred(np.log(np.clip(chosen, np.finfo(np.float32).eps, 1)))
     kind, _, average = name.partition("_")
     if kind in RATIOS and f"_{average}" in ("_", *AVERAGES):
         return _ratio_effects(metric, labels, answers)
+    if name in LIKELIHOOD_RATIOS:
+        return _likelihood_effects(name, labels == 1, metric.decide(answers).argmax(axis=1) == 1)
     if name == "matthews_corrcoef":
         return _correlation_effects(labels, metric.decide(answers).argmax(axis=1))
+    losses = _find_losses(metric, labels, answers)
+    if losses is None:
+        return None
+    loss, of_constant = losses
+    mean = float(loss.mean())
+    if of_constant is not None:  # 1 - mean loss / mean loss of the best constant
+        scale = float(of_constant.mean())
+        if not scale:  # rows of one value, as of a target that is rarely another
+            return np.zeros(len(labels))
+        return _centred((of_constant * mean / scale - loss) / scale)
+    if name.startswith("neg_root_") and mean:
+        return _centred(-loss) / (2 * math.sqrt(mean))
+    return _centred(-loss)
+
+
+def _find_losses(
+    metric: QualityMetric, labels: Array, answers: Array
+) -> tuple[Floats, Floats | None] | None:
+    """Return the losses of rows whose mean a metric is made of.
+
+    Returns:
+        The losses, shape (n_rows,), and those of the best constant where the metric compares with
+        them: as it minimises their mean, its own error adds nothing to first order. ``None`` where
+        the metric is made of no mean.
+    """
+    name = metric.name
     if name == COST:
-        return _centred(-metric.find_costs(labels, answers))
+        return metric.find_costs(labels, answers), None
     if name == "top_k_accuracy":  # of the scorer, within the first two
         chosen = np.take_along_axis(answers, labels[:, None], axis=1)
-        return _centred(((answers > chosen).sum(axis=1) < 2).astype(np.float64))
-    if name == "neg_brier_score":
-        return _centred(-squared_differences(labels, answers))
-    if name not in REGRESSION:
-        return None
-    error = labels - answers[:, 0].astype(np.float64)
-    if name == "neg_mean_absolute_error":
-        return _centred(-np.abs(error))
-    if name == "neg_mean_pinball_loss":
-        alpha = float(metric.options.get("alpha", 0.5))
-        return _centred(-np.where(error > 0, alpha * error, (alpha - 1) * error))
-    squared = error**2
-    mean = float(squared.mean())
-    if name == "neg_mean_squared_error" or not mean:
-        return _centred(-squared)
-    if name == "neg_root_mean_squared_error":
-        return _centred(-squared) / (2 * math.sqrt(mean))
-    spread = (labels - labels.mean()) ** 2  # r2 = 1 - mean(squared) / mean(spread)
-    variance = float(spread.mean())
-    if not variance:  # rows of one value, as of a target that is rarely another
-        return np.zeros(len(labels))
-    effects: Floats = (spread * mean / variance - squared) / variance
-    return effects
+        return ((answers > chosen).sum(axis=1) >= 2).astype(np.float64), None
+    if name in ("neg_log_loss", "neg_brier_score", "d2_log_loss_score", "d2_brier_score"):
+        shares = np.bincount(labels, minlength=answers.shape[1]) / len(labels)
+        find = squared_differences if "brier" in name else _find_entropies
+        of_shares = find(labels, np.tile(shares, (len(labels), 1)))
+        return find(labels, answers), of_shares if name.startswith("d2_") else None
+    with np.errstate(all="ignore"):  # values out of a metric's range are refused by its score
+        return _find_numbers_losses(metric, labels, answers[:, 0].astype(np.float64))
+
+
+def _find_numbers_losses(
+    metric: QualityMetric, values: Array, predicted: Floats
+) -> tuple[Floats, Floats | None] | None:
+    error = values - predicted
+    match metric.name:
+        case "r2":
+            return error**2, (values - values.mean()) ** 2
+        case "explained_variance":
+            return (error - error.mean()) ** 2, (values - values.mean()) ** 2
+        case "d2_absolute_error_score":
+            return np.abs(error), np.abs(values - np.median(values))
+        case "neg_mean_absolute_error":
+            return np.abs(error), None
+        case "neg_mean_absolute_percentage_error":
+            return np.abs(error) / np.maximum(np.abs(values), np.finfo(np.float64).eps), None
+        case "neg_mean_pinball_loss":
+            alpha = float(metric.options.get("alpha", 0.5))
+            return np.where(error > 0, alpha * error, (alpha - 1) * error), None
+        case "neg_mean_squared_error" | "neg_root_mean_squared_error":
+            return error**2, None
+        case "neg_mean_squared_log_error" | "neg_root_mean_squared_log_error":
+            return (np.log1p(values) - np.log1p(predicted)) ** 2, None
+        case "neg_mean_poisson_deviance":
+            logs = np.where(values > 0, np.log(values / predicted), 0.0)
+            return 2 * (values * logs - error), None
+        case "neg_mean_gamma_deviance":
+            return 2 * (error / predicted - np.log(values / predicted)), None
+    return None
+
+
+def _find_entropies(labels: Array, answers: Array) -> Floats:
+    chosen = np.take_along_axis(answers, labels[:, None], axis=1)[:, 0].astype(np.float64)
+    return -np.log(np.clip(chosen, np.finfo(np.float32).eps, 1))
+
+
+def _likelihood_effects(
+    name: str, positive: npt.NDArray[np.bool_], answered: npt.NDArray[np.bool_]
+) -> Floats:
+    """Return the influence of each row on a likelihood ratio of two classes.
+
+    That is a ratio of two shares: of the positive rows, and of the negative ones, that are answered
+    by the positive class, or by the other one. Relative influences of ratios add up.
+    """
+    sign = 1.0 if name == "positive_likelihood_ratio" else -1.0
+    chosen = answered if sign > 0 else ~answered
+    terms = (positive & chosen, positive, ~positive & chosen, ~positive)
+    means = [float(term.mean()) for term in terms]
+    if not all(means):  # it is 0, or not defined
+        return np.zeros(len(positive))
+    hits, of_positive, alarms, of_negative = (t / m for t, m in zip(terms, means, strict=True))
+    ratio = means[0] / means[1] / (means[2] / means[3])
+    return _centred(sign * ratio * (hits - of_positive - alarms + of_negative))
 
 
 def _ratio_effects(metric: QualityMetric, labels: Array, answers: Array) -> Floats:
@@ -337,17 +397,40 @@ def _find_placements(positive: npt.NDArray[np.bool_], scores: Array) -> Floats:
     return effects
 
 
-def _find_pair_placements(labels: Array, answers: Array) -> Floats:
+def _find_auc(positive: npt.NDArray[np.bool_], scores: Array) -> float:
+    n_positive, n_negative = int(positive.sum()), int((~positive).sum())
+    above = average_ranks(scores)[positive].sum() - n_positive * (n_positive + 1) / 2
+    return float(above / n_positive / n_negative)
+
+
+def _find_weighted_placements(labels: Array, answers: Array) -> Floats:
+    """Average the placements over classes by their shares, which rows change too."""
+    effects: Floats = np.zeros(len(labels))
+    for label in np.unique(labels):
+        of_class = labels == label
+        effects += of_class.mean() * _find_placements(of_class, answers[:, label])
+        effects[of_class] += _find_auc(of_class, answers[:, label]) / len(labels)
+    return _centred(effects)
+
+
+def _find_pair_placements(labels: Array, answers: Array, *, by_size: bool) -> Floats:
     """Average the placements over all pairs of classes (Hand and Till, Machine Learning 45, 2001).
 
-    Each class of a pair is told from the other by its own probability.
+    Each class of a pair is told from the other by its own probability. Pairs count equally, or by
+    their shares of the rows (``by_size``), which rows change too.
     """
     pairs = list(permutations(np.unique(labels), 2))
     effects: Floats = np.zeros(len(labels))
+    total = 0.0
     for label, other in pairs:
         of_pair = (labels == label) | (labels == other)
-        effects[of_pair] += _find_placements(labels[of_pair] == label, answers[of_pair, label])
-    return effects / len(pairs)
+        positive, scores = labels[of_pair] == label, answers[of_pair, label]
+        weight = float(of_pair.mean()) if by_size else 1.0
+        total += weight
+        effects[of_pair] += weight * _find_placements(positive, scores)
+        if by_size:
+            effects[of_pair] += _find_auc(positive, scores) / len(labels)
+    return _centred(effects / total)
 
 
 def _find_precision_effects(positive: npt.NDArray[np.bool_], scores: Array) -> Floats:

@@ -432,6 +432,9 @@ class FleetMember(FrozenModel):
         return f"{self.candidate} ({serving.label})"
 
     def __str__(self) -> str:
+        if not self.is_measured:
+            how = f"rightfit remote pack, then rightfit remote import --name {self.kind}"
+            return f"{self.kind}: not measured ({how})"
         if self.candidate is None:
             return f"{self.kind}: {self.label}"
         month = self.price_per_month

@@ -110,7 +110,7 @@ class LoadCurve:
 
     @property
     def disturbed(self) -> bool:
-        """Whether the load generator was late where the server kept up."""
+        """Whether a step was disturbed where the server kept up."""
         return any(step.disturbed for step in self.opened if step.keeps_up)
 
     def __str__(self) -> str:
@@ -121,7 +121,11 @@ class LoadCurve:
             else f"One server sustains {format_rate(rate)} within {self.limit}"
         )
         knee = "" if self.knee_per_s is None else f"; the knee is at {format_rate(self.knee_per_s)}"
-        late = " The load generator was late: disturbed." if self.disturbed else ""
+        late = (
+            " Disturbed: the load generator was late, or other processes used the cores."
+            if self.disturbed
+            else ""
+        )
         return f"{within}{knee}; its capacity is {format_rate(self.capacity_per_s)}.{late}"
 
 

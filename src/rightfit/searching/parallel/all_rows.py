@@ -80,8 +80,8 @@ def train_on_all_rows(
     """Train the candidates that an application could choose on rows beyond their sample.
 
     Where quality alone decides, candidates are left out whose expected quality on all rows lies
-    surely below another's. ``training.rows: auto`` reads as many rows as the learning curves expect
-    a gain from. Rows are stored on disk, four bytes a value, and removed at the end; a run that was
+    surely below another's. With ``training.rows: auto``, :func:`choose_n_rows` says how many rows
+    are read. Rows are stored on disk, four bytes a value, and removed at the end; a run that was
     killed reads those that it finds whole, and candidates that it had finished.
 
     Args:
@@ -108,19 +108,27 @@ def train_on_all_rows(
         for search in searches
         for name, bundle in outcomes[search.cell.model].candidates.items()
     ]
+    targets = settings.targets
+    if targets is not None and not targets.applications.asks_costs:
+        candidates = _leave_out_surely_worse(candidates, n_rows)
     curves = [candidate.curve for candidate in candidates if candidate.curve is not None]
     if settings.rows == "auto":
         if not curves:
             return {}
-        n_rows = choose_n_rows(curves, n_rows)
+        n_held, n_rows = n_rows, choose_n_rows(curves, n_rows)
+        logger.info(
+            "%s: auto chooses %s of %s rows: the last of them %s",
+            cell.dataset,
+            f"{n_rows:,}",
+            f"{n_held:,}",
+            "may add more than the error of the quality"
+            if n_rows == n_held
+            else "add less than the error of the quality, even at best",
+        )
     if n_rows <= len(sample.labels):
-        logger.info("%s: more rows than the sample are expected to bring nothing", cell.dataset)
         return {}
     for candidate in candidates:
         _log_forecast(candidate, len(sample.labels), n_rows)
-    targets = settings.targets
-    if targets is not None and not targets.applications.asks_costs:
-        candidates = _leave_out_surely_worse(candidates, n_rows)
     logger.info(
         "%s: %s of %s rows, %.2g GiB on disk, teach %s, each within %g MiB of memory",
         cell.dataset,
