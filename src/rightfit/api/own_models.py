@@ -300,8 +300,8 @@ def read_params(
         RightfitError: If one of them is none of its kind.
     """
     wanted = (NATIVE,) if runtimes is None else runtimes
-    require_type("runtimes", wanted, Sequence)
-    require_type("n_threads", n_threads, Sequence)
+    require_type("runtimes", wanted, list | tuple)
+    require_type("n_threads", n_threads, list | tuple)
     settings = {"runtimes": wanted, "n_threads": n_threads, "devices": devices, "preset": preset}
     try:
         params = EvaluationParams.model_validate(read_default("evaluation") | settings)

@@ -104,7 +104,7 @@ def tune_serving(
     demands = read_applications(applications)
     require_type("name", name, str)
     require_type("keeps_rounds", keeps_rounds, bool)
-    require_type("runtimes", runtimes, Sequence)
+    require_type("runtimes", runtimes, list | tuple)
     params = read_params(runtimes, n_threads, ("cpu",), preset)
     models = {name: model}
     if targets is not None and not keeps_rounds:

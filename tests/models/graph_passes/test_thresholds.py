@@ -41,16 +41,11 @@ def make_trees(mode: str, thresholds: Any, *, mean: Any = MEAN, scale: Any = SCA
     return make_graph(own, {"others": ("float32", 1), "numbers": ("float64", 2)}, ["values"])
 
 
-@pytest.mark.parametrize("mode", ["BRANCH_LEQ", "BRANCH_LT", "BRANCH_GT", "BRANCH_GTE"])
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_numbers_at_thresholds_and_around_go_the_same_way_as_before(mode: str, dtype: Any) -> None:
-    near = (MEAN + SCALE * rng.normal(size=(N_TREES // 2, 2))).astype(dtype).astype(np.float64)
-    near[0] = 0
-    # thresholds that are scaled values themselves, so that equality counts, as in XGBoost
+def compare_ways(mode: str, near: Any, around: Any) -> None:
+    """Hold unscaled trees to scaled ones on numbers at thresholds and around them."""
     thresholds = ((near - MEAN) * (1 / SCALE)).astype(np.float32).ravel()
     model = make_trees(mode, thresholds)
-    steps = 4 * np.spacing(near.astype(np.float32)) * np.array([-1, 0, 1])[:, None, None]
-    numbers = np.concatenate([*(near + steps), [[1e30, -1e30], [0, -0.0]]])
+    numbers = np.concatenate([*around, [[1e30, -1e30], [0, -0.0]]])
     feed = {"numbers": numbers, "others": np.zeros((len(numbers), 1), np.float32)}
 
     unscaled = unscale_thresholds(model)
@@ -58,6 +53,34 @@ def test_numbers_at_thresholds_and_around_go_the_same_way_as_before(mode: str, d
     assert list_operators(unscaled) == ["Cast", "Concat", "TreeEnsembleRegressor"]
     np.testing.assert_array_equal(run_graph(unscaled, **feed), run_graph(model, **feed))
     assert unscale_thresholds(unscaled) is unscaled
+
+
+def draw_near(dtype: Any) -> Any:
+    near = (MEAN + SCALE * rng.normal(size=(N_TREES // 2, 2))).astype(dtype).astype(np.float64)
+    near[0] = 0
+    return near
+
+
+@pytest.mark.parametrize("mode", ["BRANCH_LEQ", "BRANCH_GT"])
+def test_every_number_of_float32_goes_the_same_way_as_before(mode: str) -> None:
+    near = draw_near(np.float32)
+    around = [near]
+    for end in (-np.inf, np.inf):
+        moved = near.astype(np.float32)
+        for _ in range(3):
+            moved = np.nextafter(moved, np.float32(end))
+            around.append(moved.astype(np.float64))
+
+    compare_ways(mode, near, around)
+
+
+@pytest.mark.parametrize("mode", ["BRANCH_LT", "BRANCH_GTE"])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_numbers_that_are_thresholds_of_xgboost_go_the_same_way(mode: str, dtype: Any) -> None:
+    near = draw_near(dtype)
+    steps = 4 * np.spacing(near.astype(np.float32)) * np.array([-1, 0, 1])[:, None, None]
+
+    compare_ways(mode, near, near + steps)
 
 
 def test_trees_behind_a_scaler_go_the_same_way() -> None:

@@ -1,9 +1,10 @@
 """Passes on ensembles of trees: no scaling before them, and no votes of 0.
 
 Scaling keeps the order of values, so for each threshold there is a largest value that is scaled to
-no more than it. That one is searched among the numbers of float64 and rounded as the values are. On
-every value that float32 holds the trees take the same way as before, unless scaling itself joins it
-with its neighbour, and so they do on values that equal a threshold, as XGBoost's training rows do.
+no more than it. That one is searched among the numbers of float64. Between two numbers of float32
+the lower one parts them as it does: on every value that float32 holds, the trees take the same way
+as before. Where a threshold belongs to the values above it, it is a training row's value, as with
+XGBoost: it is rounded as that row is, so that the row takes the same way.
 
 A leaf of a forest holds a share of votes for every class, and most shares are 0: adding them
 changes nothing, and takes time.
@@ -94,7 +95,10 @@ def find_unscaled(thresholds: Array, scaling: Scaling, columns: Array, *, is_bel
         scaled = scaling.scale_exactly(_value(middle), columns)
         fits = scaled < thresholds if is_below else scaled <= thresholds
         low, high = np.where(fits, middle, low), np.where(fits, high, middle - 1)
-    return _value(low + 1 if is_below else low).astype(np.float32)
+    exact = _value(low + 1 if is_below else low)
+    rounded = exact.astype(np.float32)
+    is_over = (rounded > exact) & (not is_below)
+    return np.where(is_over, np.nextafter(rounded, np.float32(-np.inf)), rounded)
 
 
 def _order(value: np.float64) -> int:
