@@ -169,3 +169,16 @@ def test_what_killed_processes_left_half_written_is_swept(
 
     assert [path.name for path in (tmp_path / "study").iterdir()] == ["00003"]
     assert sorted(path.name for path in whole.iterdir()) == ["held.partial", "model.onnx"]
+
+
+def test_bundle_that_another_run_writes_is_not_swept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(file_locks, "MIN_AGE_S", 0.0)
+    store = StudyStore(tmp_path, None)
+
+    with store.new_bundle("study", 1) as folder:
+        StudyStore(tmp_path, None).sweep_partial_bundles("study")
+        (folder / "weights.skops").touch()
+
+    assert (store.bundle_folder("study", 1) / "weights.skops").exists()

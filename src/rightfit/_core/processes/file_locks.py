@@ -9,6 +9,7 @@ import contextlib
 import fcntl
 import os
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
@@ -76,7 +77,7 @@ def release(file: IO[Any] | int) -> None:
     fcntl.flock(file, fcntl.LOCK_UN)
 
 
-def hold(file: IO[Any]) -> None:
+def hold(file: IO[Any] | int) -> None:
     """Lock a file that is being written, so that nobody takes it for a leftover.
 
     Where the file system has no locks, it stays without.
@@ -85,8 +86,19 @@ def hold(file: IO[Any]) -> None:
         acquire(file)
 
 
-def is_file_left(path: Path) -> bool:
-    """Tell whether nobody holds the lock of a file that its writer locks."""
+@contextlib.contextmanager
+def holding_folder(folder: Path) -> Iterator[None]:
+    """Lock a folder that is being filled, as :func:`hold` locks a file."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        hold(descriptor)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def is_left(path: Path) -> bool:
+    """Tell whether nobody holds the lock of a file or folder that its writer locks."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
     except OSError:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from rightfit._core.processes.codec import Record, from_plain, to_plain
-from rightfit._core.processes.file_locks import hold, is_file_left
+from rightfit._core.processes.file_locks import hold, is_left
 from rightfit._core.processes.regular_files import require_regular
 
 Document = dict[str, Any]
@@ -97,7 +97,7 @@ class JsonStore:
     def sweep(self) -> None:
         """Remove what writers that were killed have left."""
         for path in self.folder.glob(".*.partial"):
-            if is_file_left(path):
+            if is_left(path):
                 path.unlink(missing_ok=True)
 
     def keys(self) -> list[str]:

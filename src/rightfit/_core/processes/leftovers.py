@@ -14,7 +14,7 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from rightfit._core.processes.file_locks import hold, is_file_left
+from rightfit._core.processes.file_locks import hold, is_left
 
 logger = logging.getLogger(__name__)
 
@@ -62,6 +62,6 @@ def sweep_folders(folders: Iterable[Path]) -> None:
     for folder in folders:
         with contextlib.suppress(OSError):  # another run sweeps too
             is_own = not folder.is_symlink() and folder.lstat().st_uid == os.getuid()
-            if is_own and folder.is_dir() and is_file_left(folder / MARK):
+            if is_own and folder.is_dir() and is_left(folder / MARK):
                 shutil.rmtree(folder)
                 logger.info("Removed %s, which a killed process had left.", folder)

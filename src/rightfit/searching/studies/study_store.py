@@ -18,7 +18,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from rightfit._core.errors import RightfitError
 from rightfit._core.processes.codec import hash_json
-from rightfit._core.processes.file_locks import acquire, is_file_left
+from rightfit._core.processes.file_locks import acquire, holding_folder, is_left
 from rightfit.models.registry import split_reference
 from rightfit.models.sources import read_family_sources
 
@@ -111,9 +111,15 @@ class StudyStore:
         """
         final = self.bundle_folder(study_name, number, variant)
         final.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(
-            prefix=f"{final.name}.", suffix=".partial", dir=final.parent, ignore_cleanup_errors=True
-        ) as name:
+        with (
+            tempfile.TemporaryDirectory(
+                prefix=f"{final.name}.",
+                suffix=".partial",
+                dir=final.parent,
+                ignore_cleanup_errors=True,
+            ) as name,
+            holding_folder(Path(name)),
+        ):
             partial = Path(name) / final.name
             partial.mkdir()
             yield partial
@@ -143,14 +149,18 @@ class StudyStore:
         shutil.rmtree(self.bundle_folder(study_name, number), ignore_errors=True)
 
     def sweep_partial_bundles(self, study_name: str) -> None:
-        """Delete the bundles that killed processes left half written; no worker may write one."""
+        """Delete the bundles that killed processes left half written.
+
+        Another run may write one meanwhile: it trains its candidates when its search is over.
+        """
         for partial in (self.folder / study_name).glob("*.partial"):
-            shutil.rmtree(partial, ignore_errors=True)
+            if is_left(partial):
+                shutil.rmtree(partial, ignore_errors=True)
 
     def sweep_partial_files(self, study_name: str) -> None:
         """Delete the files of bundles that killed exports left half written."""
         for partial in (self.folder / study_name).glob("*/*.partial"):
-            if is_file_left(partial):
+            if is_left(partial):
                 partial.unlink(missing_ok=True)
 
     @contextlib.contextmanager
