@@ -28,6 +28,7 @@ from harness.searching import (
 from optuna.trial import TrialState
 
 from rightfit._core.errors import RightfitError
+from rightfit._core.processes import file_locks
 from rightfit.models.bundle import read_bundle
 from rightfit.models.family import TrainingData
 from rightfit.models.quality.metric import QualityMetric
@@ -80,8 +81,13 @@ def any_store(request: pytest.FixtureRequest, tmp_path: Path) -> StudyStore:
 
 @pytest.mark.parametrize("rules", [{}, TPE], ids=["random", "tpe with median stops"])
 def test_search_killed_at_random_moments_ends_as_if_it_had_not_been(
-    blobs: TrainingData, store: StudyStore, tmp_path: Path, rules: dict[str, Any]
+    blobs: TrainingData,
+    store: StudyStore,
+    tmp_path: Path,
+    rules: dict[str, Any],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(file_locks, "MIN_AGE_S", 0.0)  # what was just killed is swept at once
     n_kills, n_trials = 6, 16
     seed = np.random.SeedSequence().entropy
     print(f"{seed=}")  # noqa: T201 - pytest shows it when the test fails
