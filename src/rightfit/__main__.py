@@ -12,11 +12,11 @@ from rightfit.cli.verb_group import verbs
 
 
 def main(*args: Any, **kwargs: Any) -> Any:
-    """Run a verb, or a pipeline of the installed package."""
+    """Run a verb, or a pipeline of the installed package; without a word, show the help."""
     arguments = list(args[0] if args else kwargs.pop("args", None) or sys.argv[1:])
-    if arguments not in (["--help"], ["--version"]) and (
-        not arguments or arguments[0].startswith("-")
-    ):
+    if not arguments:
+        arguments = ["--help"]  # nobody starts a run of minutes by a word
+    if arguments not in (["--help"], ["--version"]) and arguments[0].startswith("-"):
         arguments = ["run", *arguments]
     kwargs["standalone_mode"] = not hasattr(sys, "ps1")
     return verbs(arguments, *args[1:], **kwargs)

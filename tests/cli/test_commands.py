@@ -245,6 +245,17 @@ def test_version_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out == f"rightfit {rightfit.__version__}\n"
 
 
+def test_no_word_shows_the_help_and_starts_no_run(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["rightfit"])
+
+    with pytest.raises(SystemExit, match="0"):
+        main()
+
+    assert "Usage: " in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("word", "said"),
     [("whihc", "Did you mean which?"), ("landsat", "No such command 'landsat'")],
