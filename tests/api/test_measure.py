@@ -19,6 +19,7 @@ import psutil
 import pytest
 from factories.onnx_files import write_ranks
 from factories.own_models import NUMBERS, ROWS, TARGETS, fit_linear, fit_pipeline, guess_by_age
+from harness.python_programs import run_python
 from sklearn.linear_model import LogisticRegression
 
 from rightfit._core.errors import RightfitError
@@ -231,9 +232,7 @@ print(compare({"slow": Slow()}, own_models.ROWS, preset=%r)[0].candidate, flush=
 def test_class_of_a_script_travels(tmp_path: Path) -> None:
     (tmp_path / "script.py").write_text(SCRIPT % "quick")
 
-    done = subprocess.run(
-        [sys.executable, tmp_path / "script.py"], capture_output=True, text=True, check=False
-    )
+    done = run_python(tmp_path / "script.py")
 
     assert done.returncode == 0, done.stderr
     assert done.stdout == "slow\n"

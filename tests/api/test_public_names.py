@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import inspect
-import subprocess
-import sys
 from typing import Any
 
 import pytest
+from harness.python_programs import run_python
 
 import rightfit as rf
 
@@ -77,6 +76,6 @@ def test_unknown_name_is_no_attribute() -> None:
 def test_import_loads_no_large_library() -> None:
     code = f"import sys, rightfit; print([m for m in {HEAVY} if m in sys.modules])"
 
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    done = run_python("-c", code)
 
     assert done.stdout.strip() == "[]"

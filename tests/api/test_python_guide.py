@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from harness.python_programs import run_python
 
 PYTHON = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 RUNS = ("tutorial/models", "howto/notebook_model", "howto/too_slow", "howto/search_python")
@@ -21,9 +20,7 @@ def read_blocks(project: Path, page: str) -> str:
 
 
 def run(program: str, folder: Path) -> str:
-    done = subprocess.run(
-        [sys.executable, "-c", program], cwd=folder, capture_output=True, text=True, check=False
-    )
+    done = run_python("-c", program, folder=folder)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -64,12 +61,6 @@ def test_types_of_the_examples_are_right(page: str, project_path: Path, tmp_path
     text = read_blocks(project_path, page)
     program.write_text(text if "import rightfit" in text else f"import rightfit as rf\n{text}")
 
-    done = subprocess.run(
-        [sys.executable, "-m", "mypy", str(program)],
-        cwd=project_path,  # with the settings and the cache of `make types`
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = run_python("-m", "mypy", program, folder=project_path)
 
     assert done.returncode == 0, done.stdout

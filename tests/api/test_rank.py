@@ -3,8 +3,6 @@ from __future__ import annotations
 import itertools
 import os
 import re
-import subprocess
-import sys
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +11,7 @@ import polars as pl
 import pytest
 import yaml
 from factories.reports import APPLICATIONS, make_profiles
+from harness.python_programs import run_python
 
 import rightfit as rf
 from rightfit.models.quality.metric import QualityMetric
@@ -300,13 +299,7 @@ def test_a_ranking_is_stored_in_utf_8_whatever_the_locale(
     )
     plain = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
 
-    done = subprocess.run(
-        [sys.executable, "-c", program, folder],
-        env=os.environ | plain,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = run_python("-c", program, folder, **plain)
 
     assert done.stdout.strip() == r"'f\xfcr Zo\xeb'", done.stderr
 

@@ -21,6 +21,7 @@ import polars as pl
 import psutil
 import pytest
 from fakes.stopping_rules import BehindBest, NeedsArgument, NoRule
+from harness.python_programs import run_python
 
 from rightfit._core.errors import RightfitError
 from rightfit.api import search as searching
@@ -412,9 +413,7 @@ try:
 except rf.RightfitError as err:
     print(err)
 """
-    done = subprocess.run(
-        [sys.executable, "-B", "-c", program, tmp_path], capture_output=True, text=True, check=False
-    )
+    done = run_python("-B", "-c", program, tmp_path)
 
     assert done.stdout.startswith("The search cannot read or write its files"), done.stderr
     assert str(tmp_path) in done.stdout
@@ -688,9 +687,7 @@ def test_searching_imports_neither_kedro_nor_any_learning_library() -> None:
     modules = ("kedro", "pandas", "sklearn", "torch")
     code = f"import sys, rightfit.api.search; print([m for m in {modules} if m in sys.modules])"
 
-    printed = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True
-    )
+    printed = run_python("-c", code)
 
     assert printed.stdout.strip() == "[]"
 
@@ -703,9 +700,7 @@ table = pl.DataFrame({"size": sizes, "price": [size + i % 3 for i, size in enume
 found = rf.search(table, "price", task="regression", families=["linear", "forest"], n_trials=1)
 print(found.best() is not None, [m for m in ("sklearn", "torch") if m in sys.modules])
 """
-    printed = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True
-    )
+    printed = run_python("-c", code)
 
     assert printed.stdout.strip() == "True []"
 

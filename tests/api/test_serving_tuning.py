@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ import numpy as np
 import polars as pl
 import pytest
 from factories.own_models import ROWS, TARGETS, fit_pipeline, guess_by_age
+from harness.python_programs import run_python
 from sklearn.datasets import load_digits
 from sklearn.ensemble import RandomForestClassifier
 
@@ -96,14 +96,7 @@ def test_export_predicts_as_the_chosen_model(tuned: TunedServing, tmp_path: Path
 
 
 def run_usage(folder: Path, rows: list[dict[str, Any]]) -> Any:
-    done = subprocess.run(
-        [sys.executable, "usage.py"],
-        cwd=folder,
-        input=json.dumps(rows),
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    done = run_python("usage.py", folder=folder, text=json.dumps(rows))
     return json.loads(done.stdout)
 
 

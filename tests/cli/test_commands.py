@@ -1,10 +1,8 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,6 +12,7 @@ import polars as pl
 import pytest
 from click.testing import CliRunner, Result
 from factories.studies import LATER, VERSION, Study, make_measured, rank
+from harness.python_programs import run_python
 
 import rightfit
 import rightfit.cli
@@ -303,14 +302,7 @@ def start(*arguments: str, project: Path) -> subprocess.CompletedProcess[str]:
         "sys.stderr.write(' '.join(sys.modules))\n"
     )
     kedros_own = Path(kedro.framework.project.__file__).with_name("rich_logging.yml")
-    return subprocess.run(
-        [sys.executable, "-c", code, *arguments],
-        cwd=project,
-        env=os.environ | {"KEDRO_LOGGING_CONFIG": str(kedros_own)},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    return run_python("-c", code, *arguments, folder=project, KEDRO_LOGGING_CONFIG=str(kedros_own))
 
 
 def _newest(study: Study, name: str) -> Path:

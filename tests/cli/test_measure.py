@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +10,7 @@ import polars as pl
 import pytest
 from click.testing import CliRunner, Result
 from factories.onnx_files import write_endless, write_onnx, write_softmax
+from harness.python_programs import run_python
 from onnx import TensorProto, helper
 
 from rightfit.cli.verb_group import verbs
@@ -41,9 +40,7 @@ def measure(*arguments: str) -> Result:
 
 def test_profile_has_intervals_and_writes_nothing(folder: Path) -> None:
     command = ["measure", "../model.onnx", "--rows", "../rows.parquet", "--json"]
-    result = subprocess.run(
-        [sys.executable, "-m", "rightfit", *command], capture_output=True, text=True, check=False
-    )
+    result = run_python("-m", "rightfit", *command)
 
     assert result.returncode == 0, result.stderr
     found = json.loads(result.stdout)

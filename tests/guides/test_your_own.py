@@ -18,6 +18,7 @@ import pytest
 import yaml
 from click.testing import CliRunner
 from harness.guides import copy_project, read_guide
+from harness.python_programs import run_python
 from PIL import Image
 
 from rightfit.cli.verb_group import verbs
@@ -186,13 +187,13 @@ def try_project(project: Path, *arguments: str) -> subprocess.CompletedProcess[s
 
 
 def test_family_of_the_guide_keeps_its_promises(grown_project: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "tests/test_extra_trees.py"],
-        cwd=grown_project,
-        env={**os.environ, "PYTHONPATH": str(grown_project / "src")},
-        capture_output=True,
-        text=True,
-        check=False,
+    done = run_python(
+        "-m",
+        "pytest",
+        "-q",
+        "tests/test_extra_trees.py",
+        folder=grown_project,
+        PYTHONPATH=str(grown_project / "src"),
     )
 
     assert done.returncode == 0, done.stdout + done.stderr
@@ -366,13 +367,6 @@ def export(
 
 def ask(folder: Path, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Return what an exported program answers."""
-    found = subprocess.run(
-        [sys.executable, "usage.py"],
-        cwd=folder,
-        input=json.dumps(rows),
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    found = run_python("usage.py", folder=folder, text=json.dumps(rows))
     answers: list[dict[str, Any]] = json.loads(found.stdout)
     return answers

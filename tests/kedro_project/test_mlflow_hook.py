@@ -16,6 +16,7 @@ from typing import Any
 import polars as pl
 import pytest
 from factories.reports import build_results, make_trials
+from harness.python_programs import run_python
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.pipeline import Node, Pipeline
 
@@ -198,11 +199,7 @@ def test_real_mlflow_keeps_a_run(project_path: Path, tmp_path: Path) -> None:
         | {"PYTHONPATH": os.pathsep.join([str(project_path / "tests" / "support"), *sys.path])},
         check=True,
     )
-    found = json.loads(
-        subprocess.run(
-            [sys.executable, "-c", READ_RUN, store], capture_output=True, text=True, check=True
-        ).stdout
-    )
+    found = json.loads(run_python("-c", READ_RUN, store).stdout)
 
     assert found["status"] == "FINISHED"
     assert found["metrics"]["accuracy_first/landsat/utility"] > 0

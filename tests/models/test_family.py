@@ -1,10 +1,8 @@
 from __future__ import annotations
 
-import subprocess
-import sys
-
 import numpy as np
 import pytest
+from harness.python_programs import run_python
 
 from rightfit.models.by_path.sklearn_estimators import EstimatorFamily
 from rightfit.models.family import LabelledRows, TrainingData, split_training
@@ -53,7 +51,7 @@ def test_models_of_scikit_learn_need_the_same_imports_since_skops_imports_all_of
         "import sklearn.ensemble; print(set(sys.modules) - held)"
     )
 
-    added = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    added = run_python("-c", code)
     families = [get_family(f"rightfit.models.{name}") for name in ("linear", "forest")]
     families.append(EstimatorFamily("sklearn.svm.SVC"))
 

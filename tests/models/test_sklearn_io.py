@@ -1,9 +1,7 @@
 from __future__ import annotations
 
-import subprocess
-import sys
-
 import pytest
+from harness.python_programs import run_python
 
 pytestmark = pytest.mark.whole
 
@@ -18,8 +16,6 @@ def test_families_of_scikit_learn_leave_torch_alone() -> None:
         "print('torch' in sys.modules, importlib.util.find_spec(name) is not None)"
     )
 
-    printed = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True
-    )
+    printed = run_python("-c", code)
 
     assert printed.stdout == "False True\n"

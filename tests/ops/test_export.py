@@ -3,8 +3,6 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +12,7 @@ import pytest
 from factories.data_cards import make_data_card
 from factories.exports import CLASSES, choose
 from factories.studies import make_raw
+from harness.python_programs import run_python
 
 import rightfit as rf
 from rightfit.data.encoding import apply_encoder
@@ -39,14 +38,7 @@ NOT_NEEDED = {"rightfit", "kedro", "polars", "pandas", "sklearn", "skops", "torc
 
 
 def run(folder: Path, *command: str, text: str) -> Any:
-    result = subprocess.run(
-        [sys.executable, *command],
-        cwd=folder,
-        input=text,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    result = run_python(*command, folder=folder, text=text)
     assert result.returncode == 0, result.stderr
     return json.loads(result.stdout)
 

@@ -7,8 +7,6 @@ import json
 import os
 import re
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,6 +16,7 @@ import onnx
 import pytest
 from factories.onnx_files import write_onnx, write_softmax
 from factories.studies import make_raw
+from harness.python_programs import run_python
 from onnx import TensorProto, helper
 
 from rightfit.data.request_path import usage
@@ -227,15 +226,7 @@ def test_every_door_refuses_in_one_line(
 ) -> None:
     change(folder)
 
-    done = subprocess.run(
-        [sys.executable, *command],
-        cwd=folder,
-        input="[]",
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
+    done = run_python(*command, folder=folder, text="[]")
 
     assert done.returncode == 1
     assert len(done.stderr.splitlines()) == 1
@@ -267,15 +258,7 @@ def test_an_image_of_another_size_is_refused(folder: Path) -> None:
     ["", "{", "[1]", "{}", '[{"size": 1}]', '[{"size": {}}]', '[{"size": 1, "size": 2}]'],
 )
 def test_usage_refuses_bad_rows_in_one_line(rows: str, exported: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "usage.py"],
-        cwd=exported,
-        input=rows,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
+    done = run_python("usage.py", folder=exported, text=rows)
 
     assert done.returncode == 1
     assert len(done.stderr.splitlines()) == 1

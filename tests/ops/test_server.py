@@ -5,8 +5,6 @@ import json
 import shutil
 import signal
 import socket
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from datetime import date
@@ -17,6 +15,7 @@ import numpy as np
 import pyarrow
 import pytest
 from factories.studies import make_raw
+from harness.python_programs import run_python
 from harness.served_export import ARROW, JSON, Server, start
 
 from rightfit.data.encoding import apply_encoder
@@ -46,14 +45,7 @@ def test_taken_port_is_one_message_and_nothing_claims_to_listen(
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        found = subprocess.run(
-            [sys.executable, *command, "--port", str(port)],
-            cwd=exported,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=60,
-        )
+        found = run_python(*command, "--port", str(port), folder=exported)
 
     assert found.returncode == 1
     (line,) = found.stderr.splitlines()
@@ -74,14 +66,7 @@ def test_the_end_of_an_answer_does_not_wait_for_a_client_to_confirm_its_beginnin
 def test_a_host_that_stands_for_every_address_is_refused(
     host: str, command: tuple[str, ...], exported: Path
 ) -> None:
-    found = subprocess.run(
-        [sys.executable, *command, "--port", "0", "--host", host],
-        cwd=exported,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
+    found = run_python(*command, "--port", "0", "--host", host, folder=exported)
 
     assert found.returncode == 1
     assert "stands for every address" in found.stderr

@@ -18,6 +18,7 @@ from rightfit._core.formatting import count, end_sentence
 from rightfit._core.processes.json_store import JsonStore
 from rightfit._core.processes.leftovers import sweep_temporary_folders, temporary_folder
 from rightfit._core.strict_model import list_faults
+from rightfit.api.candidate_measuring import list_servings
 from rightfit.api.profiles import Profiles
 from rightfit.data.request_path import MODEL
 from rightfit.data.request_path.raw_rows import load_rows
@@ -31,7 +32,6 @@ from rightfit.measuring.rounds.first_rows import WorkerFirstRows
 from rightfit.measuring.rounds.jobs import (
     CandidateSet,
     RowsFile,
-    plan_servings,
     write_model_rows,
 )
 from rightfit.measuring.rounds.measurement import MeasurementContext
@@ -119,13 +119,7 @@ class PreparedModels:
 
     def plan_servings(self) -> list[Serving]:
         """Return the wanted serving configurations that the machine can run."""
-        return plan_servings(
-            self.params.runtimes,
-            self.params.n_threads,
-            self.params.devices,
-            n_cores=self.environment.n_cores,
-            present=self.environment.devices,
-        )
+        return list_servings(self.params, self.environment)
 
     def measure(
         self,

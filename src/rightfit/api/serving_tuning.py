@@ -107,8 +107,13 @@ def tune_serving(
     require_type("runtimes", runtimes, list | tuple)
     params = read_params(runtimes, n_threads, ("cpu",), preset)
     models = {name: model}
-    if targets is not None and not keeps_rounds:
-        models |= shorten_model(model, name)
+    n_rounds = None if targets is None or keeps_rounds else count_rounds(model)
+    if n_rounds is not None:  # an ensemble's first half, quarter, eighth and sixteenth too
+        models |= {
+            f"{name}, {length} of {n_rounds} rounds": keep_rounds(model, length)
+            for halving in range(1, N_PREFIXES + 1)
+            if (length := n_rounds // 2**halving) >= MIN_ROUNDS
+        }
     with (
         showing_progress(verbose, on_progress),
         prepare_models(
@@ -126,7 +131,16 @@ def tune_serving(
         faults = {f"{candidate}, {runtime}": text for candidate, runtime, text in failed.rows()}
         ranking = rank(replace(measured, left_out={**measured.left_out, **faults}), demands)
         tried = trials.select("candidate", *SERVING, *TRIED, N_PROCESSES)
-        return TunedServing(name, tried, ranking, _read_graphs(prepared, ranking))
+        graphs = {}  # of the winners that the library's own runtimes serve as one
+        for application in ranking.applications:
+            winner = ranking.winner(application)
+            if winner is not None and winner.serving.runtime in (ONNX, ONNX_INT8):
+                graphs[application] = read_graph(
+                    prepared.bundles[winner.candidate],
+                    winner.serving.runtime,
+                    threshold=judging.metric.threshold,
+                )
+        return TunedServing(name, tried, ranking, graphs)
 
 
 @dataclass(frozen=True, repr=False)
@@ -250,27 +264,6 @@ class TunedServing:
         return to_html(self.summary())
 
 
-def shorten_model(model: object, name: str) -> dict[str, object]:
-    """Return an ensemble's first half, quarter, eighth and sixteenth, by name.
-
-    Args:
-        model: A fitted model.
-        name: Its name.
-
-    Returns:
-        Those of at least ``MIN_ROUNDS`` rounds; none of a model that is no ensemble of trees.
-    """
-    n_rounds = count_rounds(model)
-    if n_rounds is None:
-        return {}
-    lengths = [n_rounds // 2**halving for halving in range(1, N_PREFIXES + 1)]
-    return {
-        f"{name}, {length} of {n_rounds} rounds": keep_rounds(model, length)
-        for length in lengths
-        if length >= MIN_ROUNDS
-    }
-
-
 def try_servings(
     prepared: PreparedModels, name: str, applications: Sequence[Application]
 ) -> pl.DataFrame:
@@ -382,17 +375,3 @@ def _choose_measured(
         candidate, serving = pairs[position]
         wanted.setdefault(candidate, []).append(serving)
     return wanted
-
-
-def _read_graphs(prepared: PreparedModels, ranking: Ranking) -> dict[str, OwnGraph]:
-    """Return the graphs of the winners that the library's own runtimes serve as one."""
-    graphs = {}
-    for application in ranking.applications:
-        winner = ranking.winner(application)
-        if winner is not None and winner.serving.runtime in (ONNX, ONNX_INT8):
-            graphs[application] = read_graph(
-                prepared.bundles[winner.candidate],
-                winner.serving.runtime,
-                threshold=prepared.judging.metric.threshold,
-            )
-    return graphs

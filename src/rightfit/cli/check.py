@@ -92,7 +92,16 @@ def check(
             with tempfile.TemporaryFile(dir=markdown.parent):
                 pass
     if baseline is None:
-        _check_measured(location, markdown, margin_pct=margin_pct, as_json=as_json)
+        with faults_as_message(), showing_progress():
+            parameters = location.read_parameters()
+            watch = watch_winners(location.open_results(), parameters, margin_pct=margin_pct)
+        if as_json:
+            echo_json(to_plain(watch))
+        else:
+            _echo_comparisons(watch.winners, {"regressed": "CHANGED", "same": "unchanged"})
+            echo_lines(f"not measured  {text}" for text in watch.left_out)
+            echo_lines([f"{len(watch.changed)} of {len(watch.winners)} changed"])
+        _end_with(watch.winners, markdown, title="Models measured again")
         return
     with faults_as_message():
         before = None if write else read_baseline(baseline)
@@ -135,22 +144,6 @@ def _end_with(compared: Sequence[Comparison], markdown: Path | None, *, title: s
             markdown.write_text(write_verdict(compared, title=title), encoding="utf-8")
     if code := EXIT_CODES[conclude(compared)]:
         raise click.exceptions.Exit(code)
-
-
-def _check_measured(
-    location: ProjectLocation, markdown: Path | None, *, margin_pct: float, as_json: bool
-) -> None:
-    """Measure the winners again, print what has changed, and fail if anything has."""
-    with faults_as_message(), showing_progress():
-        parameters = location.read_parameters()
-        watch = watch_winners(location.open_results(), parameters, margin_pct=margin_pct)
-    if as_json:
-        echo_json(to_plain(watch))
-    else:
-        _echo_comparisons(watch.winners, {"regressed": "CHANGED", "same": "unchanged"})
-        echo_lines(f"not measured  {text}" for text in watch.left_out)
-        echo_lines([f"{len(watch.changed)} of {len(watch.winners)} changed"])
-    _end_with(watch.winners, markdown, title="Models measured again")
 
 
 def read_present(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import click
 import polars as pl
 
@@ -11,7 +9,7 @@ from rightfit._core.errors import RightfitError
 from rightfit._core.spelling import name_some, suggest
 from rightfit.cli.options import AS_JSON, echo_json, echo_lines, faults_as_message
 from rightfit.cli.stored_answers import require_ranked
-from rightfit.kedro_project.stored_results import ProjectLocation, StoredResults, where
+from rightfit.kedro_project.stored_results import ProjectLocation, where
 
 SECTION = "Look"
 
@@ -35,7 +33,24 @@ def explain(
     CANDIDATE is a candidate of the ranking, or a trial that its search stopped: forest-003.
     """
     with faults_as_message():
-        reasons = find_reasons(location.open_results(), candidate, application, dataset)
+        results = location.open_results()
+        version = results.find_version("rejections")
+        table: pl.DataFrame = results.load("rejections", version)
+        with results.reading("rejections", version):
+            rankings = pl.col("rank").count().over("application", "dataset")
+            table = table.with_columns(n_ranked=rankings)  # the rivals of a candidate and it
+            for kind, name in (("application", application), ("dataset", dataset)):
+                options = table[kind].drop_nulls().unique().sort().to_list()
+                if name is not None:  # what no application stopped counts for all of them
+                    require_ranked(kind, name, options)
+                    table = table.filter((pl.col(kind) == name) | pl.col(kind).is_null())
+            reasons = table.filter(candidate=candidate).to_dicts()
+        if not reasons:
+            names = table["candidate"].unique().sort().to_list()
+            raise RightfitError(
+                f"There is no candidate {candidate!r}{suggest(candidate, names)}; candidates: "
+                f"{name_some(names)}."
+            )
     if as_json:
         echo_json(reasons)
         return
@@ -43,37 +58,3 @@ def explain(
         ranked = "" if reason["rank"] is None else f", {reason['rank']} of {reason['n_ranked']}"
         subject = reason["application"] or "every application"
         echo_lines([f"{subject} on {reason['dataset']}{ranked}: {reason['reason']}"])
-
-
-def find_reasons(
-    results: StoredResults, candidate: str, application: str | None, dataset: str | None
-) -> list[dict[str, Any]]:
-    """Return the rows of ``rejections`` on a candidate, each with ``n_ranked``, its rivals and it.
-
-    Args:
-        results: The stored results.
-        candidate: Its name.
-        application: Whose ranking; ``None``: of all.
-        dataset: Its dataset; ``None``: all where there is a candidate of that name.
-
-    Raises:
-        RightfitError: If nothing was ranked, or it has no such candidate, application or dataset.
-    """
-    version = results.find_version("rejections")
-    table: pl.DataFrame = results.load("rejections", version)
-    with results.reading("rejections", version):
-        rankings = pl.col("rank").count().over("application", "dataset")
-        table = table.with_columns(n_ranked=rankings)
-        for kind, name in (("application", application), ("dataset", dataset)):
-            options = table[kind].drop_nulls().unique().sort().to_list()
-            if name is not None:  # what no application stopped counts for all of them
-                require_ranked(kind, name, options)
-                table = table.filter((pl.col(kind) == name) | pl.col(kind).is_null())
-        rows: list[dict[str, Any]] = table.filter(candidate=candidate).to_dicts()
-    if not rows:
-        names = table["candidate"].unique().sort().to_list()
-        raise RightfitError(
-            f"There is no candidate {candidate!r}{suggest(candidate, names)}; candidates: "
-            f"{name_some(names)}."
-        )
-    return rows

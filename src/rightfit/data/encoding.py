@@ -214,7 +214,14 @@ def encode_part(encoder: Encoder, rows: pl.DataFrame, part: str) -> pl.DataFrame
     chosen = rows.filter(pl.col("part") == part)
     encoded = apply_encoder(encoder, chosen).with_columns(chosen["label"])
     if part == "train":
-        encoded = encoded.with_columns(_encode_out_of_fold(encoder, chosen))
+        columns, targets = [], list_targets(chosen["label"])
+        for step in encoder.steps:
+            if isinstance(step, TargetMean):  # no mean holds its row's own target
+                texts = write_texts(chosen[step.column]).fill_null("")
+                means = fit_category_means(texts, step.categories, targets[step.target])
+                [name] = step.names()
+                columns.append(pl.Series(name, means.out_of_fold, dtype=pl.Float32))
+        encoded = encoded.with_columns(columns)
     return encoded
 
 
@@ -337,19 +344,6 @@ def _write_target_mean(
 ) -> TargetMean:
     rounded = tuple(round(float(mean), N_DIGITS) + 0.0 for mean in means.of_categories)  # no -0.0
     return TargetMean(column=column, target=target, categories=categories, means=rounded)
-
-
-def _encode_out_of_fold(encoder: Encoder, train: pl.DataFrame) -> list[pl.Series]:
-    """Return the train rows' columns of target means, none of which holds its row's own target."""
-    columns = []
-    targets = list_targets(train["label"])
-    for step in encoder.steps:
-        if isinstance(step, TargetMean):
-            texts = write_texts(train[step.column]).fill_null("")
-            means = fit_category_means(texts, step.categories, targets[step.target])
-            [name] = step.names()
-            columns.append(pl.Series(name, means.out_of_fold, dtype=pl.Float32))
-    return columns
 
 
 def _fit_date(column: pl.Series, *, month_first: bool) -> Date:

@@ -91,7 +91,16 @@ class ReusedResults(StepReuse):
             )
         except OSError as err:
             raise ConfigurationError(explain_error(err) or str(err)) from err
-        self._refuse_damaged_inputs()
+        lines = []  # of damaged results that this run does not make anew
+        for name, damage in self.damaged_inputs.items():
+            makers = [key for key, made in pipelines.items() if name in made.all_outputs()]
+            maker = "perf" if "perf" in makers or not makers else sorted(makers)[0]
+            lines.append(
+                f"{name} in {damage.path.parent} is damaged: {damage.reason}. Make it anew: kedro "
+                f"run --pipelines {maker} --params {VERIFY_RESULTS}=true"
+            )
+        if lines:
+            raise ConfigurationError("\n".join(lines))
         if damaged := self.take_over():
             logger.warning(
                 "Damaged results are set aside as *.damaged, and made anew: %s",
@@ -159,19 +168,6 @@ class ReusedResults(StepReuse):
                 if file.is_file()
             ]
         return hash_content([block, hashes])
-
-    def _refuse_damaged_inputs(self) -> None:
-        """Refuse to work with damaged results that this run does not make anew."""
-        lines = []
-        for name, damage in self.damaged_inputs.items():
-            makers = [key for key, made in pipelines.items() if name in made.all_outputs()]
-            maker = "perf" if "perf" in makers or not makers else sorted(makers)[0]
-            lines.append(
-                f"{name} in {damage.path.parent} is damaged: {damage.reason}. Make it anew: kedro "
-                f"run --pipelines {maker} --params {VERIFY_RESULTS}=true"
-            )
-        if lines:
-            raise ConfigurationError("\n".join(lines))
 
     def _report(self) -> None:
         rest = sorted(self.steps.keys() - self.unchanged)

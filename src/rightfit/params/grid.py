@@ -76,11 +76,8 @@ class Grid:
     def list_models(self, dataset: str) -> tuple[str, ...]:
         """Return the models of a dataset."""
         imported = (model for model, datasets in self.imported.items() if dataset in datasets)
-        return (*self.list_searched(dataset), *imported, *self.list_cascades(dataset))
-
-    def list_cascades(self, dataset: str) -> tuple[str, ...]:
-        """Return the cascades of a dataset: none where nothing is searched that they consist of."""
-        return self.cascades if self.list_searched(dataset) else ()
+        searched = self.list_searched(dataset)  # which cascades consist of
+        return (*searched, *imported, *(self.cascades if searched else ()))
 
     def list_searched(self, dataset: str) -> tuple[str, ...]:
         """Return the models of a dataset that a search is made for."""

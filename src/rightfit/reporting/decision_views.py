@@ -172,7 +172,7 @@ def view_decisions(
                 decision=decision,
                 figures=tuple(_list_figures(*context)),
                 kinds=tuple(
-                    KindView(member, tuple(_list_winner_figures(*context[:3], member)))
+                    KindView(member, tuple(_list_figures(*context[:3], member)))
                     for member in (decision.fleet.kinds if decision.fleet else ())
                     if member.kind != THIS_MACHINE
                 ),
@@ -201,25 +201,17 @@ def view_decisions(
 
 
 def _list_figures(
-    results: Results, application: str, dataset: str, decision: Decision
+    results: Results, application: str, dataset: str, chosen: Decision | FleetMember
 ) -> Iterator[CellFigure]:
-    if decision.winner is None:
-        miss = decision.nearest_miss
+    winner = chosen.winner if isinstance(chosen, Decision) else chosen
+    if winner is None or winner.candidate is None:
+        miss = chosen.nearest_miss if isinstance(chosen, Decision) else None
         for broken in miss.violations if miss else ():
             yield CellFigure(
                 value=format_metric(broken.metric, broken.value).replace(" ", UNBROKEN),
                 name=metric_name(broken.metric),
                 limits=((False, broken.short),),
             )
-        return
-    yield from _list_winner_figures(results, application, dataset, decision)
-
-
-def _list_winner_figures(
-    results: Results, application: str, dataset: str, chosen: Decision | FleetMember
-) -> Iterator[CellFigure]:
-    winner = chosen.winner if isinstance(chosen, Decision) else chosen
-    if winner is None or winner.candidate is None:
         return
     metrics, quality = winner.metrics, winner.quality
     limits = {

@@ -94,6 +94,7 @@ def render_report(results: Results, tiers: Sequence[Tier]) -> str:
         f"{name} {card.data_version}" for name, card in results.data_cards.items()
     )
     data = f"; data {data_versions}" if data_versions else ""
+    within = format_number(results.rules.equal_within)
     return environment.get_template("report.html.j2").render(
         headline=write_headline(results),
         origin=[
@@ -115,7 +116,11 @@ def render_report(results: Results, tiers: Sequence[Tier]) -> str:
             )
         ),
         marks=results.marks,
-        legend=_write_legend(results),
+        legend="Quality: on all test rows, with its 95 % interval. Clear, likely, open: the chance "
+        f"that no other candidate is better by {within} of utility or more is at least "
+        f"{format_share(CLEAR)}, at least {format_share(LIKELY)}, or less. Practically equal: "
+        f"how many others are within {within} of the winner's utility. The machine is the smallest "
+        "tier (evaluation.tiers) that suffices. Settings in bold were searched.",
         sections=[
             *build_fleet(results),
             build_findings(findings),
@@ -225,15 +230,3 @@ def _arrange(applications: list[ApplicationView], datasets: list[str]) -> dict[s
         return {"heads": dataset_heads, "rows": list(zip(application_heads, cells, strict=True))}
     turned = [list(column) for column in zip(*cells, strict=True)]
     return {"heads": application_heads, "rows": list(zip(dataset_heads, turned, strict=True))}
-
-
-def _write_legend(results: Results) -> str:
-    """Explain the words of the first screen."""
-    within = format_number(results.rules.equal_within)
-    return (
-        "Quality: on all test rows, with its 95 % interval. Clear, likely, open: the chance that "
-        f"no other candidate is better by {within} of utility or more is at least "
-        f"{format_share(CLEAR)}, at least {format_share(LIKELY)}, or less. Practically equal: "
-        f"how many others are within {within} of the winner's utility. The machine is the smallest "
-        "tier (evaluation.tiers) that suffices. Settings in bold were searched."
-    )

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from harness.python_programs import run_python
 
 # A main thread that does not heed Ctrl-C, as in a library's code, and a child that does not either.
 DEAF = """
@@ -71,7 +72,7 @@ def test_command_ends_soon_after_a_signal_and_at_once_after_two(
 
 
 def test_nothing_of_it_stays_after_the_block() -> None:
-    ended = subprocess.run([sys.executable, "-c", HEEDFUL], capture_output=True, text=True)
+    ended = run_python("-c", HEEDFUL)
 
     assert ended.stdout.startswith("-1 <built-in function default_int_handler> ")
     assert ended.stdout.endswith(" 0\n")  # the default

@@ -1,9 +1,9 @@
 from __future__ import annotations
 
-import subprocess
 import sys
 
 import pytest
+from harness.python_programs import run_python
 
 PROGRAM = """
 import os, signal
@@ -32,11 +32,6 @@ os.wait()
     [(True, "This process was forked from one that had used polars"), (False, "read")],
 )
 def test_a_process_forked_after_polars_has_computed_says_so(has_computed: bool, said: str) -> None:
-    done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", PROGRAM % has_computed],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = run_python("-W", "ignore", "-c", PROGRAM % has_computed)
 
     assert said in done.stdout, done.stderr

@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from harness.python_programs import run_python
 
 from rightfit._core.processes.file_locks import acquire
 from rightfit._core.progress import WAITING, Progress, listening
@@ -179,9 +180,7 @@ def test_lock_is_the_same_whatever_a_user_calls_the_temporary_folder(
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     command = "from rightfit.measuring.rounds.lock import LOCK_PATH; print(LOCK_PATH)"
 
-    elsewhere = subprocess.run(
-        [sys.executable, "-c", command], capture_output=True, text=True, check=True
-    )
+    elsewhere = run_python("-c", command)
 
     assert elsewhere.stdout.strip() == str(LOCK_PATH)
 

@@ -249,8 +249,6 @@ def test_error_by_formula_is_that_of_a_bootstrap(name: str, options: dict[str, A
     [
         "neg_log_loss",
         "neg_brier_score",
-        "neg_negative_likelihood_ratio",
-        "positive_likelihood_ratio",
         "roc_auc_ovr_weighted",
     ],
 )

@@ -5,7 +5,6 @@ import itertools
 import logging
 import os
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -16,6 +15,7 @@ from typing import Any
 import optuna
 import pytest
 from factories.planned_searches import DEFAULT, PARAMS, plan
+from harness.python_programs import run_python
 from harness.searching import outcomes_by_index
 from optuna.trial import TrialState
 
@@ -221,9 +221,7 @@ data = TrainingData(np.eye(40, 2, dtype=np.float32), np.arange(40) % 2, schema)
 with listening(die):
     search_in_parallel(plan(data, Path({str(tmp_path)!r}), 2))
 """
-    done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=False
-    )
+    done = run_python("-c", program)
     pids = [int(pid) for pid in done.stdout.split()]
 
     assert pids, done.stderr

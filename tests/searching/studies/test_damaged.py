@@ -9,6 +9,7 @@ from pathlib import Path
 
 import optuna
 import pytest
+from harness.python_programs import run_python
 from optuna.storages import BaseStorage, JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
@@ -130,9 +131,7 @@ def test_full_disk_is_an_error_and_what_was_written_is_kept(tmp_path: Path) -> N
         "resource.setrlimit(resource.RLIMIT_FSIZE, (2_000, 2_000))\n"
         "trial.set_user_attr('text', 'x' * 20_000)\n"
     )
-    ended = subprocess.run(
-        [sys.executable, "-B", "-c", program, tmp_path], capture_output=True, text=True, check=False
-    )
+    ended = run_python("-B", "-c", program, tmp_path)
 
     (trial,) = StudyStore(tmp_path, None).open().get_all_trials(0)
     assert ended.stderr.splitlines()[-1].startswith("OSError: [Errno 28] No space left")

@@ -379,37 +379,6 @@ def _write_texts(column: Values, *, is_boolean: bool = False) -> Values:
     return [write_text(value) for value in column]
 
 
-def _compile_inputs(session: Any, inputs: Sequence[TensorInput]) -> tuple[TensorInput, ...]:
-    """Return inputs as a compiled graph reads them: their types, and what fills gaps.
-
-    Raises:
-        ValueError: If the graph's metadata does not fit its inputs.
-    """
-    types = {tensor.name: TENSOR_TYPES.get(tensor.type) for tensor in session.get_inputs()}
-    fillings = read_filling(session)
-    compiled = []
-    for tensor in inputs:
-        filling = fillings.get(tensor.name)
-        if filling is not None and len(filling.fill) != len(tensor.columns):
-            raise ValueError(
-                f"The graph fills {len(filling.fill)} columns of {tensor.name}. {AGAIN}"
-            )
-        dtype = types.get(tensor.name) or tensor.dtype
-        compiled.append(
-            CompiledInput(
-                tensor.name,
-                dtype,
-                tensor.columns,
-                tensor.image_shape,
-                tensor.limits,
-                tensor.booleans,
-                tensor.decimals,
-                filling,
-            )
-        )
-    return tuple(compiled)
-
-
 def open_graph(
     graph: Path | bytes, inputs: Sequence[TensorInput], *, n_threads: int, device: str
 ) -> Answer:
@@ -425,7 +394,8 @@ def open_graph(
         A function from raw columns to the model's answers, shape (n_rows, n_outputs).
 
     Raises:
-        ValueError: If onnxruntime cannot open it or use the device, or its inputs are others.
+        ValueError: If onnxruntime cannot open it or use the device, its inputs are others, or its
+            metadata does not fit them.
     """
     from onnxruntime.capi.onnxruntime_pybind11_state import InvalidArgument
 
@@ -438,10 +408,21 @@ def open_graph(
         path = graph if isinstance(graph, Path) else "The graph"
         raise ValueError(f"{path} has other inputs or outputs than its description says. {AGAIN}")
 
-    filled = _compile_inputs(session, inputs)
+    types = {tensor.name: TENSOR_TYPES.get(tensor.type) for tensor in session.get_inputs()}
+    fillings = read_filling(session)
+    compiled = []
+    for tensor in inputs:
+        filling = fillings.get(tensor.name)
+        if filling is not None and len(filling.fill) != len(tensor.columns):
+            raise ValueError(
+                f"The graph fills {len(filling.fill)} columns of {tensor.name}. {AGAIN}"
+            )
+        described = {key: getattr(tensor, key) for key in TensorInput.__dataclass_fields__}
+        described["dtype"] = types.get(tensor.name) or tensor.dtype
+        compiled.append(CompiledInput(**described, filling=filling))
 
     def answer(columns: Columns) -> Floats:
-        feed = make_feed(columns, filled)
+        feed = make_feed(columns, compiled)
         try:
             answers: Floats = run(outputs, feed)[0]
         except InvalidArgument as err:  # an image of another size

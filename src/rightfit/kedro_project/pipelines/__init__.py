@@ -16,6 +16,7 @@ import warnings
 from kedro.pipeline import Pipeline
 
 from rightfit.kedro_project.configuration import find_grid
+from rightfit.kedro_project.nodes import BOXES
 from rightfit.kedro_project.pipelines import (
     data_engineering,
     evaluation,
@@ -28,14 +29,7 @@ from rightfit.params.grid import Grid
 
 __all__ = ["create_pipelines", "find_grid"]
 
-_STAGES = {
-    "data_engineering": data_engineering,
-    "training": training,
-    "evaluation": evaluation,
-    "ranking": ranking,
-    "http_load": http_load,
-    "reporting": reporting,
-}
+_STAGES = (data_engineering, training, evaluation, ranking, http_load, reporting)
 
 
 def create_pipelines(grid: Grid | None) -> dict[str, Pipeline]:
@@ -52,6 +46,8 @@ def create_pipelines(grid: Grid | None) -> dict[str, Pipeline]:
     with warnings.catch_warnings():
         # Kedro warns of a node outside a namespace that reads from inside; collecting does that.
         warnings.filterwarnings("ignore", message="One or more dataset names contain '.'")
-        stages = {name: stage.create_pipeline(grid) for name, stage in _STAGES.items()}
+        stages = {
+            name: stage.create_pipeline(grid) for name, stage in zip(BOXES, _STAGES, strict=True)
+        }
         whole = Pipeline([node for stage in stages.values() for node in stage.nodes])
     return {**stages, "perf": whole}

@@ -192,13 +192,13 @@ def hash_content(content: object) -> str:
     >>> hash_content({"a": 1, "b": [2]}) == hash_content({"b": [2], "a": 1})
     True
     """
-    text = json.dumps(content, sort_keys=True, default=_to_plain)
+
+    def write_plain(value: object) -> object:
+        dump = getattr(value, "model_dump", None)
+        return str(value) if dump is None else dump(mode="json")
+
+    text = json.dumps(content, sort_keys=True, default=write_plain)
     return hashlib.sha256(text.encode()).hexdigest()[:N_DIGITS]
-
-
-def _to_plain(value: object) -> object:
-    dump = getattr(value, "model_dump", None)
-    return str(value) if dump is None else dump(mode="json")
 
 
 def _key(kind: str, name: str) -> str:

@@ -15,7 +15,6 @@ import numpy as np
 from rightfit.models.graph_passes.graph_view import (
     Array,
     GraphView,
-    Product,
     add_product,
     find_products,
     read_attributes,
@@ -74,11 +73,6 @@ class Scaling:
                     case operation:
                         values = OPERATIONS[operation](values, pick(row))
         return values
-
-    @property
-    def is_shift(self) -> bool:
-        """Whether nothing but a constant is taken off."""
-        return bool((self.scale == 1).all())
 
     @property
     def is_narrow(self) -> bool:
@@ -146,8 +140,24 @@ def fold_scaling(model: ModelProto) -> ModelProto:
     for product in find_products(view):
         for part, columns in list_joined_columns(view, product.rows, len(product.weights)):
             scaling = read_scaling(view, part)
-            if scaling is not None and (scaling.is_narrow or not scaling.is_shift):
-                return _fold(view, product, scaling, part, columns)
+            if scaling is None or not (scaling.is_narrow or (scaling.scale != 1).any()):
+                continue  # or nothing but a large constant is taken off
+            added = view.build("scaling")
+            width = columns.stop - columns.start
+            scale, shift = (np.broadcast_to(row, width) for row in (scaling.scale, scaling.shift))
+            zero = -shift / scale  # the value that is scaled to 0
+            source = scaling.source
+            if not scaling.is_narrow:
+                source = added.add("Sub", source, added.keep(zero[None].astype(np.float64)))
+                zero = np.zeros(width)
+            if scaling.is_cast:
+                source = added.cast(source, "float32")
+            weights = product.weights.copy()
+            weights[columns] = (weights[columns] * scale[:, None]).astype(np.float32)
+            bias = product.bias - zero @ weights[columns]
+            rows, replaced = replace_part(view, added, product.rows, part, source)
+            add_product(added, rows, weights, bias, output=product.output)
+            return view.rewrite([*scaling.nodes, *replaced, product.node], added)
     return model
 
 
@@ -177,24 +187,3 @@ def replace_part(
         return other, []
     names = [other if name == part else name for name in concat.input]
     return added.add("Concat", *names, axis=1), [concat]
-
-
-def _fold(
-    view: GraphView, product: Product, scaling: Scaling, part: str, columns: slice
-) -> ModelProto:
-    added = view.build("scaling")
-    width = columns.stop - columns.start
-    scale, shift = (np.broadcast_to(row, width) for row in (scaling.scale, scaling.shift))
-    zero = -shift / scale  # the value that is scaled to 0
-    source = scaling.source
-    if not scaling.is_narrow:
-        source = added.add("Sub", source, added.keep(zero[None].astype(np.float64)))
-        zero = np.zeros(width)
-    if scaling.is_cast:
-        source = added.cast(source, "float32")
-    weights = product.weights.copy()
-    weights[columns] = (weights[columns] * scale[:, None]).astype(np.float32)
-    bias = product.bias - zero @ weights[columns]
-    rows, replaced = replace_part(view, added, product.rows, part, source)
-    add_product(added, rows, weights, bias, output=product.output)
-    return view.rewrite([*scaling.nodes, *replaced, product.node], added)

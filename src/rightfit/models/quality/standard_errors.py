@@ -30,7 +30,6 @@ Floats = npt.NDArray[np.float64]
 # Metrics with a formula of their own.
 RATIOS = ("f1", "jaccard", "precision", "recall")  # of two classes, and their averages over classes
 AVERAGES = ("_macro", "_micro", "_weighted")
-LIKELIHOOD_RATIOS = ("positive_likelihood_ratio", "neg_negative_likelihood_ratio")
 SHARES = ("accuracy", "balanced_accuracy", "roc_auc")
 N_DRAWS, N_DRAWN_ROWS = 24, 1_000  # for an error within a sixth, in some milliseconds a look
 MAX_DEVIATIONS = 1_000  # rows beyond are added up in so many groups, the same for all candidates
@@ -195,8 +194,6 @@ def row_effects(metric: QualityMetric, labels: Array, answers: Array) -> Floats 
     kind, _, average = name.partition("_")
     if kind in RATIOS and f"_{average}" in ("_", *AVERAGES):
         return _ratio_effects(metric, labels, answers)
-    if name in LIKELIHOOD_RATIOS:
-        return _likelihood_effects(name, labels == 1, metric.decide(answers).argmax(axis=1) == 1)
     if name == "matthews_corrcoef":
         return _correlation_effects(labels, metric.decide(answers).argmax(axis=1))
     losses = _find_losses(metric, labels, answers)
@@ -272,25 +269,6 @@ def _find_numbers_losses(
 def _find_entropies(labels: Array, answers: Array) -> Floats:
     chosen = np.take_along_axis(answers, labels[:, None], axis=1)[:, 0].astype(np.float64)
     return -np.log(np.clip(chosen, np.finfo(np.float32).eps, 1))
-
-
-def _likelihood_effects(
-    name: str, positive: npt.NDArray[np.bool_], answered: npt.NDArray[np.bool_]
-) -> Floats:
-    """Return the influence of each row on a likelihood ratio of two classes.
-
-    That is a ratio of two shares: of the positive rows, and of the negative ones, that are answered
-    by the positive class, or by the other one. Relative influences of ratios add up.
-    """
-    sign = 1.0 if name == "positive_likelihood_ratio" else -1.0
-    chosen = answered if sign > 0 else ~answered
-    terms = (positive & chosen, positive, ~positive & chosen, ~positive)
-    means = [float(term.mean()) for term in terms]
-    if not all(means):  # it is 0, or not defined
-        return np.zeros(len(positive))
-    hits, of_positive, alarms, of_negative = (t / m for t, m in zip(terms, means, strict=True))
-    ratio = means[0] / means[1] / (means[2] / means[3])
-    return _centred(sign * ratio * (hits - of_positive - alarms + of_negative))
 
 
 def _ratio_effects(metric: QualityMetric, labels: Array, answers: Array) -> Floats:

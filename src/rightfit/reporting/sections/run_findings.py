@@ -49,7 +49,17 @@ def build_findings(findings: Sequence[Finding]) -> Section:
         id="findings",
         title="Findings",
         sentences=(f"{count(n_urgent, 'warning')}, {count(len(reported) - n_urgent, 'note')}.",),
-        tables=(tabulate_findings(reported), _tabulate_skipped(findings)),
+        tables=(
+            tabulate_findings(reported),
+            tabulate(
+                "Not applicable",
+                _group([finding for finding in findings if finding.severity == "not applicable"]),
+                text("Code", lambda group: group[0].code),
+                text("Rule", lambda group: RULES[group[0].code].title),
+                sentence("Subject", lambda group: "; ".join(finding.subject for finding in group)),
+                sentence("Why", lambda group: group[0].sentence),
+            ),
+        ),
     )
 
 
@@ -63,18 +73,6 @@ def tabulate_findings(findings: Sequence[Finding]) -> Table:
         sentence("Subject", lambda group: "; ".join(finding.subject for finding in group)),
         sentence("Finding", lambda group: group[0].sentence),
         sentence("What to do", lambda group: RULES[group[0].code].action.replace("`", "")),
-    )
-
-
-def _tabulate_skipped(findings: Sequence[Finding]) -> Table:
-    """List the rules that were not checked, and why."""
-    return tabulate(
-        "Not applicable",
-        _group([finding for finding in findings if finding.severity == "not applicable"]),
-        text("Code", lambda group: group[0].code),
-        text("Rule", lambda group: RULES[group[0].code].title),
-        sentence("Subject", lambda group: "; ".join(finding.subject for finding in group)),
-        sentence("Why", lambda group: group[0].sentence),
     )
 
 

@@ -10,7 +10,6 @@ import polars as pl
 from rightfit._core.formatting import NOT_MEASURED, count, format_number, format_share
 from rightfit._core.typed_tables import read_rows
 from rightfit.measuring.naming import describe_limit, format_metric, listing, metric_name
-from rightfit.ranking.applications.applications import RankingRules
 from rightfit.ranking.explanation.decisions import list_decisions
 from rightfit.ranking.explanation.rankings import FamilyComparison
 from rightfit.ranking.explanation.recommendation import NO_SMALL_CHANGE
@@ -27,11 +26,14 @@ def build_sensitivity(results: Results) -> Section:
     """List the smallest changes, the shares of weight space and the effect of changed limits."""
     win_shares = results.win_shares
     moved = results.limit_effects.filter(pl.col("change").is_in(DIRECTIONS))
+    rules = results.rules
+    tie_keys = listing([f"{key.prefer} {metric_name(key.by)}" for key in rules.ties.rule])
+    kept = "the last run's winner stands, otherwise " * rules.keep_winner
     return Section(
         id="sensitivity",
         title="What would change the winners",
         sentences=(
-            describe_reversals(moved, results.rules.limit_change_pct),
+            describe_reversals(moved, rules.limit_change_pct),
             describe_win_shares(
                 win_shares,
                 {
@@ -40,7 +42,10 @@ def build_sensitivity(results: Results) -> Section:
                     if decision.winner
                 },
             ),
-            describe_ties(results.rules),
+            f"Utilities that differ by less than {format_number(rules.equal_within)} are "
+            f"practically equal; among those closer than half of that, {kept}the first of these "
+            f"that differs decides: {tie_keys}. Where quality is the only objective, utility comes "
+            "first.",
         ),
         points=tuple(_list_reversals(results)),
         tables=(
@@ -91,17 +96,6 @@ def describe_reversals(moved: pl.DataFrame, change_pct: float) -> str:
     if limits.height == 1:
         subject, verb = "The one limit", "changes" if n_reversals else "does not change"
     return f"{subject} {verb} the winner when loosened or tightened by {change_pct:g} %."
-
-
-def describe_ties(rules: RankingRules) -> str:
-    """Say what decides among candidates that are practically equal."""
-    keys = listing([f"{key.prefer} {metric_name(key.by)}" for key in rules.ties.rule])
-    kept = "the last run's winner stands, otherwise " * rules.keep_winner
-    return (
-        f"Utilities that differ by less than {format_number(rules.equal_within)} are practically "
-        f"equal; among those closer than half of that, {kept}the first of these that differs "
-        f"decides: {keys}. Where quality is the only objective, utility comes first."
-    )
 
 
 def _list_reversals(results: Results) -> Iterator[str]:

@@ -23,24 +23,62 @@ from rightfit.reporting.sections.section import (
 
 def build_stops(results: Results) -> Section:
     """Say what the searches took and what stopping saved; list every stop with its reason."""
-    searches, tables = _report_searches(results)
+    audits, sentences = results.audits, [describe_stops(results.trials)]
+    tables: list[Table] = []
+    if audits.height:
+        searches = audits.unique(["dataset", "model"], maintain_order=True)
+        share = float(searches["training_s"].sum()) / max(float(searches["spent_s"].sum()), 1e-9)
+        sentences.append(f"Training took {format_share(share)} of it.")
+        stopped = results.trials.filter(pl.col("stopped_by").is_not_null())
+        n_stopped = Counter(stopped.select("stopped_by", "stop_checkpoint").iter_rows())
+        tables = [
+            tabulate(
+                "Searches; seconds of CPU",
+                searches.to_dicts(),
+                text("Cell", _name_cell),
+                figure("Trials", "n_trials"),
+                figure("Complete", "n_complete"),
+                figure("Stopped", "n_stopped"),
+                figure("Spent (s)", "spent_s"),
+                figure("Saved (s)", "saved_s"),
+                figure("Training (s)", "training_s"),
+                figure("Deciding (s)", "deciding_s"),
+            ),
+            tabulate(
+                "Best trial of each search for each application, or the nearest miss",
+                audits.to_dicts(),
+                text("Cell", _name_cell),
+                *keys("application"),
+                number(
+                    "Trial",
+                    lambda row: "none feasible" if row["winner"] is None else str(row["winner"]),
+                ),
+                figure("Expected utility", "utility"),
+                sentence("Nearest miss", lambda row: row["nearest_miss"] or ""),
+            ),
+            tabulate(
+                "Stopped trials by the last application that could use them, and by checkpoint",
+                sorted(n_stopped.items()),
+                text("Application", lambda item: item[0][0] or "none"),
+                number("Checkpoint", lambda item: str(item[0][1])),
+                number("Trials", lambda item: str(item[1])),
+            ),
+        ]
+    stops = tabulate(
+        "Stopped and failed trials",
+        results.trials.filter(pl.col("state") != "complete").to_dicts(),
+        text("Cell", _name_cell),
+        number("Trial", lambda row: str(row["number"])),
+        text("State", lambda row: row["state"]),
+        figure("Checkpoint", "stop_checkpoint"),
+        figure("CPU s", "compute_s"),
+        sentence("Reason", lambda row: row["stop_reason"] or ""),
+    )
     return Section(
         id="stops",
         title="What the search cost and early stopping saved",
-        sentences=(describe_stops(results.trials), *searches),
-        tables=(
-            *tables,
-            tabulate(
-                "Stopped and failed trials",
-                results.trials.filter(pl.col("state") != "complete").to_dicts(),
-                text("Cell", _name_cell),
-                number("Trial", lambda row: str(row["number"])),
-                text("State", lambda row: row["state"]),
-                figure("Checkpoint", "stop_checkpoint"),
-                figure("CPU s", "compute_s"),
-                sentence("Reason", lambda row: row["stop_reason"] or ""),
-            ),
-        ),
+        sentences=tuple(sentences),
+        tables=(*tables, stops),
     )
 
 
@@ -59,58 +97,6 @@ def describe_stops(trials: pl.DataFrame) -> str:
         f"{format_number(saved_s)} CPU seconds, {format_share(saved_s / (spent_s + saved_s))} of "
         "what all would have taken."
     )
-
-
-def _report_searches(results: Results) -> tuple[list[str], list[Table]]:
-    """Report what each search took and ended with, and which application stopped trials last.
-
-    Returns:
-        Sentences and tables; nothing where the searches were not audited.
-    """
-    audits = results.audits
-    if not audits.height:
-        return [], []
-    searches = audits.unique(["dataset", "model"], maintain_order=True)
-    share = float(searches["training_s"].sum()) / max(float(searches["spent_s"].sum()), 1e-9)
-    sentences = [
-        f"Training took {format_share(share)} of it.",
-    ]
-    stopped = results.trials.filter(pl.col("stopped_by").is_not_null())
-    n_stopped = Counter(stopped.select("stopped_by", "stop_checkpoint").iter_rows())
-    tables = [
-        tabulate(
-            "Searches; seconds of CPU",
-            searches.to_dicts(),
-            text("Cell", _name_cell),
-            figure("Trials", "n_trials"),
-            figure("Complete", "n_complete"),
-            figure("Stopped", "n_stopped"),
-            figure("Spent (s)", "spent_s"),
-            figure("Saved (s)", "saved_s"),
-            figure("Training (s)", "training_s"),
-            figure("Deciding (s)", "deciding_s"),
-        ),
-        tabulate(
-            "Best trial of each search for each application, or the nearest miss",
-            audits.to_dicts(),
-            text("Cell", _name_cell),
-            *keys("application"),
-            number(
-                "Trial",
-                lambda row: "none feasible" if row["winner"] is None else str(row["winner"]),
-            ),
-            figure("Expected utility", "utility"),
-            sentence("Nearest miss", lambda row: row["nearest_miss"] or ""),
-        ),
-        tabulate(
-            "Stopped trials by the last application that could use them, and by checkpoint",
-            sorted(n_stopped.items()),
-            text("Application", lambda item: item[0][0] or "none"),
-            number("Checkpoint", lambda item: str(item[0][1])),
-            number("Trials", lambda item: str(item[1])),
-        ),
-    ]
-    return sentences, tables
 
 
 def _name_cell(row: Mapping[str, str]) -> str:
