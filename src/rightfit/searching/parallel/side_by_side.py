@@ -60,7 +60,7 @@ class Executor(Protocol):
         """Give an idle worker a task."""
 
     def take_overhead_s(self) -> float:
-        """Return the CPU seconds since the last call of what prepares the workers."""
+        """Return the CPU seconds since the last call of all that is no part of a task."""
 
     def wait(self) -> list[Report]:
         """Wait until something has happened, if only for a moment; return what came of tasks."""
@@ -128,9 +128,10 @@ def carry_out(search: PlannedSearch, task: Task) -> TaskResult | None:
         while not (reports := executor.wait()):
             pass
         executor.end(name)
-    result = reports[0].result
-    if search.limit is not None and result is not None:
-        search.limit.charge(result.cpu_s)
+        result = reports[0].result
+        if search.limit is not None:
+            task_s = 0.0 if result is None else result.cpu_s
+            search.limit.charge(task_s + executor.take_overhead_s())
     return result
 
 
