@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from fakes.stopping_rules import BehindBest, NeedsArgument, NoRule
 from harness.python_programs import run_python
 
 from rightfit._core.errors import RightfitError
+from rightfit._core.processes.starting import ForkServer
 from rightfit.api import search as searching
 from rightfit.api.rank import rank
 from rightfit.api.search import search
@@ -32,6 +33,7 @@ from rightfit.models.family import Checkpoint, TrainingRun
 from rightfit.models.registry import get_family
 from rightfit.ranking.applications.applications import Application
 from rightfit.searching.cell import Cell
+from rightfit.searching.parallel import forked_workers
 
 pytestmark = pytest.mark.whole
 
@@ -736,3 +738,27 @@ def test_a_family_that_the_budget_cannot_hold_is_left_out(
 
     assert found.trials.filter(state="complete")["model"].to_list() == ["linear"]
     assert "forest has no model within the budget" in caplog.text
+
+
+def test_one_process_imports_what_all_families_are_forecast_with(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    start, started = forked_workers.start_fork_server, []
+
+    def note(families: Iterable[str], *args: Any, **settings: Any) -> ForkServer:
+        started.append([family.rpartition(".")[2] for family in families])
+        return start(families, *args, **settings)
+
+    monkeypatch.setattr(searching, "MANY_ROWS", 10)
+    monkeypatch.setattr(forked_workers, "start_fork_server", note)
+
+    search(
+        HOUSES.drop("is_dear"),
+        "price",
+        families=["linear", "boosting"],
+        n_trials=1,
+        budget_cpu_s=60.0,
+        n_jobs=2,
+    )
+
+    assert started == [["linear", "boosting"]]

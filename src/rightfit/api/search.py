@@ -73,7 +73,10 @@ from rightfit.ranking.applications.applications import Applications
 from rightfit.ranking.assessment.profile_table import ProfileKey
 from rightfit.searching.cell import study_name
 from rightfit.searching.parallel.all_rows import RowSource, train_on_all_rows
-from rightfit.searching.parallel.forked_workers import close_shared_fork_server
+from rightfit.searching.parallel.forked_workers import (
+    close_shared_fork_server,
+    shared_fork_server,
+)
 from rightfit.searching.parallel.planned_search import (
     PlannedSearch,
     SearchOutcome,
@@ -671,9 +674,14 @@ class _Search:
         rules, searches = self._rules, self._plan()
         report_progress("searching")
         if rules.limit is not None:
-            forecast = map(
-                self._forecast, searches
-            )  # those of which nothing is forecast come first
+            if rules.is_parallel:  # one process imports for the forecasts of all families
+                shared_fork_server(
+                    [search.cell.family for search in searches],
+                    searches[0].settings.n_threads,
+                    exports=searches[0].exports,
+                )
+            # Those of which nothing is forecast come first.
+            forecast = map(self._forecast, searches)
             due = sorted(forecast, key=lambda s: s.first_look["cpu_s"] if s.first_look else 0.0)
         else:
             due = [one for one in searches if not is_over(one.cell, one.settings, one.store)]

@@ -62,23 +62,27 @@ def run_search(
     cell.params.check_family(get_family(cell.family), n_checkpoints=settings.n_checkpoints)
     name = study_name(cell, settings)
     with store.locked(name, waiting=f"Another run searches {cell.name}; waiting for its end"):
-        search = SearchScheduler(cell, settings, store, rule=rule)
-        worker = TaskWorker(cell, settings, store, name)
-        n_told = -1
-        try:
-            while True:
-                if search.n_begun != n_told:
-                    n_told = search.n_begun
-                    report_trials(cell.name, n_told, settings.n_trials)
-                task = search.next_task()
-                search.pool.write()
-                if task is None:
-                    break
-                search.note(task, worker.carry_out(task))
-        except BaseException:
-            search.release()
-            raise
-    return require_complete(search.pool.study, cell)
+        scheduler = SearchScheduler(cell, settings, store, rule=rule)
+        carry_out_all(scheduler, TaskWorker(cell, settings, store, name))
+    return require_complete(scheduler.pool.study, cell)
+
+
+def carry_out_all(scheduler: SearchScheduler, worker: TaskWorker) -> None:
+    """Carry out a search's tasks, one after the other in this process, until it is over."""
+    n_told = -1
+    try:
+        while True:
+            if scheduler.n_begun != n_told:
+                n_told = scheduler.n_begun
+                report_trials(scheduler.cell.name, n_told, scheduler.settings.n_trials)
+            task = scheduler.next_task()
+            scheduler.pool.write()
+            if task is None:
+                return
+            scheduler.note(task, worker.carry_out(task))
+    except BaseException:
+        scheduler.release()
+        raise
 
 
 def require_complete(study: optuna.Study, cell: Cell) -> optuna.Study:

@@ -99,8 +99,9 @@ class TaskWorker:
         except Exception as err:  # a family may raise anything
             logger.debug("The failed trial's traceback:", exc_info=True)
             result["fault"] = f"failed: {describe_error(err)}"
-        cpu_s = (time.process_time_ns() - started_ns) / NS_PER_S
-        return TaskResult(started_s, time.time(), cpu_s, **result)
+        ended_ns = time.process_time_ns()
+        cpu_s, process_cpu_s = (ended_ns - started_ns) / NS_PER_S, ended_ns / NS_PER_S
+        return TaskResult(started_s, time.time(), cpu_s, process_cpu_s=process_cpu_s, **result)
 
     def _train(self, task: Task, result: dict[str, Any]) -> None:
         """Train a trial to its next checkpoint, anew where its training is not in memory."""

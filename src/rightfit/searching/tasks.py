@@ -78,6 +78,8 @@ class TaskResult:
         fault: Why the trial failed; empty if it did not.
         point: What was measured at the checkpoint, or forecast, see ``learning_curve.py``.
         model_size_mib: Size of the kept model's files; ``None`` if none was kept.
+        process_cpu_s: CPU seconds of the worker's process so far, imports and all else beside tasks
+            included.
     """
 
     started_s: float
@@ -86,6 +88,7 @@ class TaskResult:
     fault: str = ""
     point: dict[str, Any] | None = None
     model_size_mib: float | None = None
+    process_cpu_s: float = 0.0
 
 
 @dataclass(frozen=True)

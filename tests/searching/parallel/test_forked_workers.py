@@ -1,12 +1,16 @@
 from __future__ import annotations
 
+import socket
 import time
 from pathlib import Path
+from typing import cast
 
 import pytest
 
+from rightfit._core.processes.channel import Channel
 from rightfit._core.processes.starting import ForkServer
-from rightfit.searching.parallel.forked_workers import start_fork_server
+from rightfit.searching.parallel.forked_workers import ForkedWorkers, start_fork_server
+from rightfit.searching.tasks import KINDS, Task, TaskResult
 
 pytestmark = pytest.mark.whole
 
@@ -70,3 +74,34 @@ def test_libraries_of_an_unknown_family_are_left_to_its_process(notes: Path) -> 
         assert await_notes(notes, n=1) == ["first"]
     finally:
         server.close()
+
+
+class PlayedServer:
+    """Forks nothing: a test plays the processes."""
+
+    def __init__(self) -> None:
+        self.workers: list[Channel] = []
+
+    def take_cpu_s(self) -> float:
+        return 0.5
+
+    def fork(self, _: str) -> Channel:
+        ours, theirs = socket.socketpair()
+        self.workers.append(Channel(theirs, KINDS))
+        return Channel(ours, KINDS)
+
+
+def test_all_that_a_worker_takes_is_counted() -> None:
+    server = PlayedServer()
+    workers = ForkedWorkers(cast("ForkServer", server), n_at_once=1)
+    workers.begin("x", "", family="linear", n_workers=1)
+    counted_s = []
+    for cpu_s, process_cpu_s in ((2.0, 5.0), (1.0, 6.5)):  # of the task, of the process so far
+        workers.submit("x", workers.find_idle("x")[0], Task("train", 0, {}, 0))
+        server.workers[0].send(TaskResult(0.0, 1.0, cpu_s, process_cpu_s=process_cpu_s))
+        workers.wait()
+        counted_s.append(cpu_s + workers.take_overhead_s())
+    workers.close()
+    server.workers[0].close()
+
+    assert counted_s == [5.0 + 0.5, 1.5 + 0.5]

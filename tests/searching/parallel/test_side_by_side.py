@@ -258,6 +258,22 @@ def test_a_task_that_takes_longer_than_it_may_ends_with_its_process(
     assert "all that the budget had left" in result.fault
 
 
+def test_a_single_task_is_charged_with_what_prepared_its_worker(
+    blobs: TrainingData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ForkedWorkers, "take_overhead_s", lambda _: 7.0)
+    limit = CallLimit(100.0, cpu_clock_ns=lambda: 0)
+    search, *_ = plan(blobs, tmp_path, 1)
+
+    result = carry_out(
+        replace(search, limit=limit), Task("train", 0, {**PARAMS.fixed, **DEFAULT["default"]}, 0)
+    )
+
+    assert result is not None
+    assert result.process_cpu_s >= result.cpu_s > 0.0
+    assert limit.spent_cpu_s == result.cpu_s + 7.0
+
+
 @pytest.mark.parametrize("search_all", [search_in_parallel, search_in_turn])
 def test_final_trainings_are_within_the_limit_of_a_call(
     search_all: Any, blobs: TrainingData, tmp_path: Path

@@ -105,6 +105,7 @@ class _Process:
     name: str
     channel: Channel
     task: Task | None = None
+    counted_s: float = 0.0  # CPU seconds so far
 
 
 class ForkedWorkers:
@@ -124,10 +125,12 @@ class ForkedWorkers:
         self._waiting: dict[str, list[_Process]] = {}  # for a further part of their search
         self._jobs: dict[str, tuple[str, str]] = {}  # with the families, by search
         self._names = map(str, itertools.count())
+        self._overhead_s = 0.0
 
     def take_overhead_s(self) -> float:
-        """Return the CPU seconds since the last call of what imports and forks."""
-        return self._server.take_cpu_s()
+        """Return the CPU seconds since the last call of what forks, and of workers beside tasks."""
+        overhead_s, self._overhead_s = self._overhead_s + self._server.take_cpu_s(), 0.0
+        return overhead_s
 
     @property
     def has_room(self) -> bool:
@@ -181,6 +184,8 @@ class ForkedWorkers:
             for message in receive_replies(process.channel):
                 task, process.task = process.task, None
                 if isinstance(message, TaskResult) and task is not None:
+                    self._overhead_s += message.process_cpu_s - process.counted_s - message.cpu_s
+                    process.counted_s = message.process_cpu_s
                     reports.append(Report(process.search, process.name, task, message))
                 else:  # it has ended
                     reports += self._replace(process, task, message)

@@ -21,6 +21,7 @@ from rightfit.searching.cell import describe_job, share_rows, study_name
 from rightfit.searching.parallel.dask_workers import DaskWorkers
 from rightfit.searching.parallel.forked_workers import ForkedWorkers, forking
 from rightfit.searching.parallel.planned_search import PlannedSearch, share_budget
+from rightfit.searching.search import carry_out_all
 from rightfit.searching.search_scheduler import SearchScheduler
 from rightfit.searching.task_worker import TaskWorker
 from rightfit.searching.tasks import Report, Task, TaskResult
@@ -60,7 +61,7 @@ class Executor(Protocol):
         """Give an idle worker a task."""
 
     def take_overhead_s(self) -> float:
-        """Return the CPU seconds since the last call of what prepares the workers."""
+        """Return the CPU seconds since the last call of all that is no part of a task."""
 
     def wait(self) -> list[Report]:
         """Wait until something has happened, if only for a moment; return what came of tasks."""
@@ -104,15 +105,7 @@ def search_in_turn(searches: Sequence[PlannedSearch]) -> None:
             scheduler = search.open_scheduler()
             if name not in workers:  # one that trained the default may hold its paused training
                 workers[name] = TaskWorker(search.cell, search.settings, search.store, name)
-            try:
-                while (task := scheduler.next_task()) is not None:
-                    scheduler.note(task, workers[name].carry_out(task))
-                    scheduler.pool.write()
-                    report_trials(search.cell.name, scheduler.n_begun, search.settings.n_trials)
-                scheduler.pool.write()
-            except BaseException:
-                scheduler.release()
-                raise
+            carry_out_all(scheduler, workers[name])
         queue.end(search)
 
 
@@ -128,9 +121,10 @@ def carry_out(search: PlannedSearch, task: Task) -> TaskResult | None:
         while not (reports := executor.wait()):
             pass
         executor.end(name)
-    result = reports[0].result
-    if search.limit is not None and result is not None:
-        search.limit.charge(result.cpu_s)
+        result = reports[0].result
+        if search.limit is not None:
+            task_s = 0.0 if result is None else result.cpu_s
+            search.limit.charge(task_s + executor.take_overhead_s())
     return result
 
 

@@ -83,12 +83,16 @@ def _limited(channel: Channel, task: Task) -> Iterator[None]:
 
     def watch() -> None:
         while not is_over.wait(LOOK_S):
-            cpu_s = (time.process_time_ns() - started_ns) / NS_PER_S
+            now_ns = time.process_time_ns()
+            cpu_s, process_cpu_s = (now_ns - started_ns) / NS_PER_S, now_ns / NS_PER_S
             wall_s = time.time() - started_s
             if cpu_s > max_cpu_s or wall_s > max_wall_s:
                 fault = f"failed: ended after {cpu_s:.1f} CPU seconds, all that the budget had left"
+                result = TaskResult(
+                    started_s, time.time(), cpu_s, fault=fault, process_cpu_s=process_cpu_s
+                )
                 with contextlib.suppress(OSError):  # the run is gone
-                    channel.send(TaskResult(started_s, time.time(), cpu_s, fault=fault))
+                    channel.send(result)
                 os._exit(1)
 
     if min(max_cpu_s, max_wall_s) < math.inf:
