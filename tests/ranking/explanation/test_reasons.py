@@ -15,6 +15,7 @@ from factories.rankings import (
     rank,
 )
 
+from rightfit.ranking.explanation.rankings import tabulate_rankings
 from rightfit.ranking.explanation.reasons import (
     explain_candidates,
     tabulate_outcomes,
@@ -161,6 +162,30 @@ def test_limits_broken_only_by_disturbed_timings_leave_a_candidate_undecided() -
 
     # a-5 is beyond what other work may have slowed it by, a-6 lacks its quality
     assert outcome == ["undecided", "violates", "violates", "winner", "violates", "unmeasured"]
+
+
+def test_lower_percentile_above_a_limit_proves_that_one_not_measured_breaks_it() -> None:
+    unknown = {"latency_p95_ms": None, "null_reasons": {"latency_p95_ms": "needs 130 calls"}}
+    rows = (
+        make_profile("a-1", quality=0.9, latency_p50_ms=1, latency_p95_ms=2),
+        make_profile("a-2", quality=0.9, latency_p50_ms=52, **unknown),
+        make_profile("a-3", quality=0.9, latency_p50_ms=9, **unknown),
+        make_profile("a-4", quality=0.9, latency_p50_ms=52, disturbed=True, **unknown),
+        make_profile("a-5", quality=0.9, latency_p50_ms=12, disturbed=True, **unknown),
+    )
+    ranked = rank(*rows, application=make_application(constraints={"latency_p95_ms": {"max": 10}}))
+
+    outcomes = tabulate_outcomes(ranked).select("outcome", "excess")
+    reason = explain_candidates(ranked)["reason"][1]
+    violations = tabulate_rankings([ranked]).sort("candidate")["violations"].to_list()
+
+    # what other work slowed may be three times as fast
+    assert outcomes["outcome"].to_list() == [
+        *("winner", "violates", "unmeasured", "violates", "unmeasured")
+    ]
+    assert outcomes["excess"].to_list() == [None, 42, None, pytest.approx(52 / 3 - 10), None]
+    assert "at least 52 ms, 42 ms above the 10 ms allowed" in reason
+    assert [[broken["value"] for broken in row] for row in violations[:3]] == [[], [52], [None]]
 
 
 def test_disturbed_candidate_that_may_be_better_on_a_quiet_machine_is_undecided() -> None:

@@ -15,7 +15,7 @@ from functools import cached_property
 import numpy as np
 import polars as pl
 
-from rightfit.measuring.metrics import METRICS_BY_COLUMN, find_slowdown
+from rightfit.measuring.metrics import LATENCY_COLUMNS, METRICS_BY_COLUMN, find_slowdown
 from rightfit.ranking.applications.applications import (
     QUALITIES,
     UTILITY,
@@ -158,6 +158,28 @@ def find_limits(table: ProfileTable, application: Application) -> tuple[Limit, .
         if constraint.max_degradation is not None
     }
     return resolve_limits(application, best)
+
+
+def read_limited(table: ProfileTable, limit: Limit, rows: Ints) -> Floats:
+    """Read the values that a limit is judged by, NaN where nothing proves them.
+
+    A latency percentile that was not measured is no less than a lower one. Where the lower one
+    breaks the limit, however much other work slowed it, it is the value: the least it can be.
+
+    Args:
+        table: The profiles.
+        limit: The limit of these rows.
+        rows: Rows of profiles.
+    """
+    values = table.values(limit.metric)[rows]
+    percentiles = tuple(LATENCY_COLUMNS.values())
+    if limit.is_floor or limit.metric not in percentiles:
+        return values
+    disturbed = table.frame[DISTURBED].fill_null(value=False).to_numpy()[rows]
+    for lower in reversed(percentiles[: percentiles.index(limit.metric)]):
+        least = table.values(lower)[rows] / np.where(disturbed, find_slowdown(lower), 1.0)
+        values = np.where(np.isnan(values) & (least > limit.bound), least, values)
+    return values
 
 
 def describe_chosen(assessment: Assessment) -> pl.DataFrame:

@@ -181,7 +181,8 @@ class LimitOutcome(FrozenModel):
 
     Bound and value of a quality are in the dataset's own metric, where the profiles tell the scale.
     ``excess`` is the amount by which the value is beyond the bound, 0 within it, and ``relative``
-    the same as a share of the bound; all but the kind are ``None`` where nothing was measured.
+    the same as a share of the bound; all but the kind are ``None`` where nothing was measured. A
+    lower percentile of the latency that breaks the bound is the value of one not measured.
     ``low`` and ``high`` are the value's 95 % interval, ``None`` where it is not known, or where the
     bound follows from the best candidate's value.
     """

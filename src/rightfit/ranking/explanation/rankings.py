@@ -32,7 +32,7 @@ import polars.selectors as cs
 
 from rightfit.ranking.application_ranking import ApplicationRanking
 from rightfit.ranking.applications.constraints import measure_excess, relate_excess
-from rightfit.ranking.assessment.assessment import Assessment, describe_chosen
+from rightfit.ranking.assessment.assessment import Assessment, describe_chosen, read_limited
 from rightfit.ranking.assessment.profile_table import CANDIDATE_KEYS, SERVING_KEYS
 from rightfit.ranking.explanation.reasons import explain_candidates
 
@@ -120,7 +120,7 @@ def _list_violations(assessment: Assessment) -> pl.Series:
     is_broken = pl.col("excess").is_null() | (pl.col("excess") > 0)
     broken = []
     for limit in (limit.at(assessment.chosen) for limit in assessment.limits):
-        value = assessment.table.values(limit.metric)[assessment.chosen]
+        value = read_limited(assessment.table, limit, assessment.chosen)
         excess = measure_excess(value, limit)
         columns = pl.DataFrame(
             {

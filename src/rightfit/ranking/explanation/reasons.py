@@ -30,7 +30,12 @@ from rightfit.ranking.application_ranking import (
 from rightfit.ranking.applications.applications import UTILITY
 from rightfit.ranking.applications.constraints import measure_excess, relate_excess
 from rightfit.ranking.applications.utility import Bools, Floats, Ints, make_additive
-from rightfit.ranking.assessment.assessment import Assessment, describe_chosen, tie_preference
+from rightfit.ranking.assessment.assessment import (
+    Assessment,
+    describe_chosen,
+    read_limited,
+    tie_preference,
+)
 from rightfit.ranking.assessment.pareto import find_dominators
 
 Names = npt.NDArray[np.object_]
@@ -51,8 +56,12 @@ def tabulate_outcomes(ranked: ApplicationRanking) -> pl.DataFrame:
     rival, is_equal, is_dominated = _find_rivals(ranked)
     is_open = feasible & ranked.may_be_best
     missing: Names = np.full(len(rows), "", dtype=object)
-    for name in reversed(assessment.application.needed_metrics()):  # the first one is named
-        missing[np.isnan(table.values(name)[rows])] = name
+    values = {name: table.values(name)[rows] for name in assessment.application.needed_metrics()}
+    for limit in (limit.at(rows) for limit in assessment.limits):
+        limited = read_limited(table, limit, rows)
+        values[limit.metric] = np.where(np.isnan(limited), values[limit.metric], limited)
+    for name in reversed(values):  # the first one is named
+        missing[np.isnan(values[name])] = name
     broken, limit, excess = _find_broken(assessment)
     outcome = np.select(
         [
@@ -82,8 +91,8 @@ def tabulate_outcomes(ranked: ApplicationRanking) -> pl.DataFrame:
     metric = np.where(missing != "", missing, np.where(feasible, decisive, broken))
     other = np.maximum(rival, 0)
     value, rival_value = np.full(len(rows), np.nan), np.full(len(rows), np.nan)
-    for name in assessment.application.needed_metrics():
-        measured, is_meant = table.values(name)[rows], metric == name
+    for name, measured in values.items():
+        is_meant = metric == name
         value = np.where(is_meant, measured, value)
         rival_value = np.where(is_meant, measured[other], rival_value)
     # scaled qualities are written as raw ones, where the profiles tell the scale
@@ -143,7 +152,8 @@ def _write_reason(row: Mapping[str, Any]) -> str:
         bound = (
             f"below the {limit}{unit} required" if is_low else f"above the {limit}{unit} allowed"
         )
-        violation = f"breaks a limit: {label} is {value}{unit}, {excess}{unit} {bound}"
+        least = "at least " if row["null_reason"] else ""  # by a lower percentile
+        violation = f"breaks a limit: {label} is {least}{value}{unit}, {excess}{unit} {bound}"
     match row["outcome"]:
         case "winner" if rival is None:
             return f"the only feasible candidate, utility {utility}"
@@ -246,7 +256,7 @@ def _find_broken(assessment: Assessment) -> tuple[Names, Floats, Floats]:
     metric = np.full(n, "", dtype=object)
     bound, excess, worst = np.full(n, np.nan), np.zeros(n), np.zeros(n)
     for limit in (limit.at(rows) for limit in assessment.limits):
-        amount = measure_excess(assessment.table.values(limit.metric)[rows], limit)
+        amount = measure_excess(read_limited(assessment.table, limit, rows), limit)
         related = relate_excess(amount, limit)
         more = related > worst
         metric[more] = limit.metric

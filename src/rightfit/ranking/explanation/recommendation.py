@@ -34,7 +34,7 @@ from rightfit.ranking.applications.applications import (
 )
 from rightfit.ranking.applications.constraints import measure_excess, relate_excess
 from rightfit.ranking.applications.utility import Ints
-from rightfit.ranking.assessment.assessment import Assessment
+from rightfit.ranking.assessment.assessment import Assessment, read_limited
 from rightfit.ranking.assessment.profile_table import DISTURBED, FINAL, ProfileKey
 from rightfit.ranking.explanation.decisions import (
     AcrossDatasets,
@@ -186,7 +186,7 @@ def judge_limits(assessment: Assessment, number: int) -> list[LimitOutcome]:
     scale = table.scale_of_quality(int(table.dataset_of_candidate[number]))
     outcomes = []
     for limit in (limit.at(rows) for limit in assessment.limits):
-        value, bound = table.values(limit.metric)[rows], np.atleast_1d(limit.bound)
+        value, bound = read_limited(table, limit, rows), np.atleast_1d(limit.bound)
         excess = measure_excess(value, limit)
         figures = [bound, value, excess, relate_excess(excess, limit)]
         bound_, value_, excess_, relative = (
