@@ -44,7 +44,7 @@ from rightfit.measuring.rounds.measurement import MeasurementContext, Measuremen
 from rightfit.measuring.rounds.state import MeasurementState
 from rightfit.measuring.rounds.worker_pool import WorkerKind, WorkerPool
 from rightfit.measuring.worker.phases import Contender
-from rightfit.measuring.worker.protocol import MeasureRequest, Ready, TimingLimits
+from rightfit.measuring.worker.protocol import MeasureRequest, Ready
 
 sys.path.append(str(Path(__file__).resolve().parents[2] / "tests" / "support"))  # known loads
 
@@ -173,7 +173,7 @@ def ask_measurement(subject: MeasurementTarget, bench: MeasurementContext) -> Me
         rows=bench.locate_rows(subject),
         warm_up_max_ms=settings.warm_up_max_ms,
         slice_ms=SLICE_MS,
-        batch=TimingLimits(1, SLICE_MS, SLICE_MS),
+        batch_ms=SLICE_MS,
         batch_sizes=(BATCH_SIZE,),
         batch_max_call_ms=settings.batch_max_call_ms,
         files_mib=None,

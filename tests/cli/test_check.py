@@ -330,7 +330,8 @@ def test_size_counts_the_load_that_the_run_made(ask: Ask, study: Study, open_cat
 
 
 @pytest.mark.parametrize(
-    "arguments", [[], ["--measure", "--against", "b.json"], ["--measure", "--write"], ["--write"]]
+    "arguments",
+    [[], ["--measure", "--against", "b.json", "--write"], ["--measure", "--write"], ["--write"]],
 )
 def test_check_needs_a_baseline_or_measures(ask: Ask, arguments: list[str]) -> None:
     result = ask("check", *arguments)

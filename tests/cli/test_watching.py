@@ -1,17 +1,25 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
+import polars as pl
 import pytest
 from click.testing import Result
 from factories.studies import Study
 
+from rightfit._core.errors import RightfitError
+from rightfit.api import candidate_measuring
 from rightfit.cli import watching
 from rightfit.cli.stored_answers import read_answers
 from rightfit.kedro_project.datasets.stores import JsonStoreDataset
 from rightfit.kedro_project.stored_results import StoredResults
+from rightfit.measuring.rounds.block_timing import measure_jobs
+from rightfit.measuring.rounds.jobs import Job
+from rightfit.measuring.rounds.state import MeasurementState
 from rightfit.ranking.explanation.answer import Answer
 from rightfit.ranking.records.baseline import load_watch
 
@@ -36,7 +44,7 @@ def test_winner_is_measured_again_and_what_was_found_is_kept(
 def test_winners_that_are_not_measured_here_are_named(
     ask_with_rows: Ask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def read_twice(results: StoredResults) -> list[Answer]:
+    def read_twice(results: StoredResults, **_options: object) -> list[Answer]:
         here = next(one for one in read_answers(results) if one.decision.winner)
         winner = here.decision.winner
         assert winner is not None
@@ -52,6 +60,97 @@ def test_winners_that_are_not_measured_here_are_named(
     named = "not measured  linear-000, web_api on landsat: measured on board\n"
     assert named in result.output
     assert "of 1 changed" in result.output
+
+
+def test_winners_of_two_releases_are_timed_in_common_blocks(
+    ask_with_rows: Ask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    baseline, timed = tmp_path / "baseline.json", []
+
+    def measure(jobs: Sequence[Job], *arguments: Any, **options: Any) -> list[MeasurementState]:
+        timed.extend(zip(jobs, states := measure_jobs(jobs, *arguments, **options), strict=True))
+        return states
+
+    monkeypatch.setattr(candidate_measuring, "measure_jobs", measure)
+    ask_with_rows("check", "--against", baseline, "--write")
+
+    result = ask_with_rows("check", "--against", baseline, "--measure", "--margin-pct", "1000")
+
+    assert "of 1 changed" in result.output, result.output
+    (now, now_state), (before, before_state) = timed
+    assert {one.block for one in now_state.rounds} & {one.block for one in before_state.rounds}
+    assert now.subject.rows != before.subject.rows  # each reads what its encoder made
+
+
+def test_slower_winner_than_that_of_the_baseline_has_changed(
+    ask_with_rows: Ask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def slow_down(*arguments: Any, **options: Any) -> list[pl.DataFrame]:
+        now, before = candidate_measuring.remeasure(*arguments, **options)
+        figures = {"": 1.0, "_low": 0.9, "_high": 1.1}
+        fixed = {f"latency_p95_ms{end}": value for end, value in figures.items()}
+        slow = {name: 2 * value for name, value in fixed.items()}
+        return [now.with_columns(**slow), before.with_columns(**fixed)]
+
+    monkeypatch.setattr(watching, "remeasure", slow_down)
+    ask_with_rows("check", "--against", tmp_path / "baseline.json", "--write")
+
+    result = ask_with_rows("check", "--against", tmp_path / "baseline.json", "--measure", "--json")
+
+    (winner,) = json.loads(result.stdout)["winners"]
+    assert result.exit_code == 1
+    assert any(one.startswith("latency p95 is worse: 1 ms") for one in winner["faults"]), winner
+
+
+def test_winner_that_was_lost_since_the_baseline_is_a_fault(
+    ask_with_rows: Ask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def read_lost(results: StoredResults, *, ranked_in: str | None = None) -> list[Answer]:
+        answers = list(read_answers(results, ranked_in=ranked_in))
+        winning = next(one for one in answers if one.decision.winner)
+        if ranked_in is not None:
+            return [winning, replace(winning, application="edge_device")]
+        losing = next(one for one in answers if one.decision.winner is None)
+        return [winning, replace(losing, application="edge_device")]
+
+    monkeypatch.setattr(watching, "read_answers", read_lost)
+    ask_with_rows("check", "--against", tmp_path / "baseline.json", "--write")
+
+    result = ask_with_rows("check", "--against", tmp_path / "baseline.json", "--measure", "--json")
+
+    lost = json.loads(result.stdout)["winners"][1]
+    assert lost["faults"] == ["no candidate meets its limits any more; linear-000 did"]
+
+
+def test_baseline_of_a_ranking_that_is_stored_no_longer_is_refused(
+    ask_with_rows: Ask, tmp_path: Path
+) -> None:
+    baseline = tmp_path / "baseline.json"
+    ask_with_rows("check", "--against", baseline, "--write")
+    content = json.loads(baseline.read_text(encoding="utf-8"))
+    baseline.write_text(json.dumps(content | {"ranked_in": "2020-01-01"}), encoding="utf-8")
+
+    result = ask_with_rows("check", "--against", baseline, "--measure")
+
+    assert result.exit_code == 1
+    assert "The ranking of 2020-01-01 is not stored here" in result.output
+
+
+@pytest.mark.parametrize(
+    ("dropped", "classes", "reason"),
+    [
+        (["origin"], ("0", "1", "2"), r"columns that landsat has no longer: \['origin'\]"),
+        ([], ("a", "b"), "predict other classes"),
+    ],
+)
+def test_earlier_winners_that_cannot_answer_the_rows_of_today_are_refused(
+    dropped: list[str], classes: tuple[str, ...], reason: str, study: Study, tmp_path: Path
+) -> None:
+    raw = candidate_measuring.RawTest(study.raw.drop(dropped), study.encoder)
+    release = candidate_measuring.Release({"linear-000": study.bundle}, {}, raw, "2026-01-01")
+
+    with pytest.raises(RightfitError, match=f"The winners of 2026-01-01 .*{reason}.*--write"):
+        release.plan("landsat", tmp_path / "rows", classes)
 
 
 def test_measuring_again_needs_a_ranking(ask_with_rows: Ask, study: Study) -> None:
@@ -77,7 +176,7 @@ def test_watch_without_a_winner_that_was_measured_here_says_so(
 
 
 def test_damaged_rows_are_named(ask_with_rows: Ask, study: Study) -> None:
-    for path in (study.root / "05_model_input").rglob("*.parquet"):
+    for path in (study.root / "04_feature").rglob("*.parquet"):
         if path.is_file():
             path.write_bytes(path.read_bytes()[:-10])
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -12,9 +13,11 @@ from types import MappingProxyType
 import numpy as np
 import polars as pl
 
+from rightfit._core.errors import RightfitError
 from rightfit._core.processes.json_store import JsonStore
 from rightfit._core.processes.leftovers import temporary_folder
 from rightfit.data.data_card import DataCard
+from rightfit.data.encoding import apply_encoder
 from rightfit.data.model_inputs import make_raw_rows
 from rightfit.data.request_path import MODEL, REQUEST, RequestPath
 from rightfit.data.request_path.encoder import Encoder
@@ -43,7 +46,9 @@ from rightfit.measuring.rounds.block_timing import measure_jobs, reference_key
 from rightfit.measuring.rounds.jobs import (
     CandidateSet,
     FitCosts,
+    Job,
     RawRequests,
+    RowsFile,
     plan_jobs,
     plan_servings,
     with_paths,
@@ -135,7 +140,9 @@ def measure_candidates(
         return could_be[: profiles.height]
 
     with _open_bench(test, features, params) as bench:
-        candidate_set = _make_set(candidates, costs, test, data_card, environment, params, raw)
+        candidate_set = _make_set(
+            candidates, costs, test["label"], data_card, environment, params, raw
+        )
         if table is not None:
             candidate_set = replace(
                 candidate_set,
@@ -220,7 +227,9 @@ def judge_candidates(
         One row per candidate; what only measuring finds is null.
     """
     environment = describe_environment()
-    candidate_set = _make_set(candidates, costs, judges, data_card, environment, params, raw)
+    candidate_set = _make_set(
+        candidates, costs, judges["label"], data_card, environment, params, raw
+    )
     return profile_unmeasured(candidate_set, predict, measurements)
 
 
@@ -278,49 +287,113 @@ def profile_elsewhere(
     return profiles.with_columns(pl.format(name_device("{}", name), "device").alias("device"))
 
 
+@dataclass(frozen=True)
+class Release:
+    """Models that were made together, with what they read.
+
+    Args:
+        candidates: Bundles by name.
+        servings: Serving configurations to measure each in.
+        raw: The rows to answer, and this release's encoder.
+        version: Of the ranking that chose them.
+    """
+
+    candidates: Mapping[str, Bundle]
+    servings: Mapping[str, Sequence[Serving]]
+    raw: RawTest
+    version: str
+
+    def plan(self, dataset: str, folder: Path, classes: tuple[str, ...]) -> list[Job]:
+        """Plan its jobs and write the rows that they answer.
+
+        Args:
+            dataset: Name of the dataset.
+            folder: For its files alone.
+            classes: That the rows are labelled with.
+
+        Raises:
+            RightfitError: If its models cannot answer these rows.
+        """
+        inputs = list_inputs(self.raw.encoder)
+        columns = {name for tensor in inputs for name in tensor.columns}
+        missing = sorted(columns - set(self.raw.rows.columns))
+        if missing or any(one.schema.classes != classes for one in self.candidates.values()):
+            why = f"read columns that {dataset} has no longer: {missing}"
+            raise RightfitError(
+                f"The winners of {self.version} {why if missing else 'predict other classes'}. "
+                "Write a new baseline: rightfit check --against FILE --write"
+            )
+        folder.mkdir()
+        requests = RawRequests(folder / "raw_rows.npy", self.raw.encoder, folder)
+        np.save(requests.rows, make_raw_rows(self.raw.rows, inputs))
+        encoded = apply_encoder(Encoder.model_validate(self.raw.encoder), self.raw.rows)
+        features = next(iter(self.candidates.values())).schema.features
+        matrix = np.ascontiguousarray(encoded.select(features).to_numpy(), dtype=np.float32)
+        rows_file = RowsFile.write(matrix, folder, "rows")
+        servings = dict.fromkeys(itertools.chain(*self.servings.values()))
+        return [
+            replace(job, rows=rows_file)
+            for job in plan_jobs(dataset, self.candidates, servings, requests)
+            if job.serving in self.servings[job.candidate]
+        ]
+
+
 def remeasure(
-    candidates: Mapping[str, Bundle],
-    wanted_servings: Mapping[str, Sequence[Serving]],
-    test: pl.DataFrame,
+    releases: Sequence[Release],
+    targets: pl.Series,
     data_card: DataCard,
     *,
-    raw: RawTest,
     measurements: JsonStore,
     params: EvaluationParams,
-) -> pl.DataFrame:
-    """Measure candidates of a dataset again, whatever is stored of them.
+) -> list[pl.DataFrame]:
+    """Measure candidates of a dataset again, in common blocks, whatever is stored of them.
+
+    Args:
+        releases: What is timed beside each other, today's first.
+        targets: Labels of the rows that they answer.
+        data_card: The dataset today.
+        measurements: Keeps predictions, and the reference's rounds.
+        params: How to measure.
 
     Returns:
-        One row per candidate and wanted serving configuration.
+        For each release one row per candidate and wanted serving configuration.
     """
     environment = describe_environment()
-    features = next(iter(candidates.values())).schema.features
-    with _open_bench(test, features, params) as bench:
-        candidate_set = _make_set(candidates, {}, test, data_card, environment, params, raw)
-        servings = dict.fromkeys(
-            serving for listed in wanted_servings.values() for serving in listed
-        )
+    raw, candidates = releases[0].raw, releases[0].candidates
+    classes = next(iter(candidates.values())).schema.classes
+    with temporary_folder("again") as folder:
         jobs = [
-            job
-            for job in plan_jobs(
-                candidate_set.dataset, candidates, servings, _make_requests(raw, bench.folder)
-            )
-            if job.serving in wanted_servings[job.candidate]
+            replace(job, candidate=f"{number}.{job.candidate}")
+            for number, release in enumerate(releases)
+            for job in release.plan(data_card.dataset, folder / str(number), classes)
         ]
-        keys = [f"again-{number}" for number in range(len(jobs))]
-        store = JsonStore(bench.folder / "again")
+        rows = folder / "0" / "rows.npy"
+        bench = MeasurementContext(shared_pool(), rows, folder, params.settings, params.preset)
+        bundles = {job.candidate: job.bundle for job in jobs}
+        candidate_set = _make_set(bundles, {}, targets, data_card, environment, params, raw)
         states = measure_jobs(
             jobs,
-            keys,
+            [f"again-{number}" for number in range(len(jobs))],
             bench,
-            store,
+            JsonStore(folder / "again"),
             choose=lambda profiles: [True] * len(profiles),
             environment_id=environment.environment_id,
             references=measurements,
         )
-        return profile_measured(
-            candidate_set, jobs, states, bench, measurements, tiers=params.tiers, is_apart=True
+        profiles = profile_measured(
+            candidate_set,
+            jobs,
+            states,
+            bench,
+            measurements,
+            tiers=params.tiers,
+            is_apart=len(releases) == 1,
         )
+    number, name = (pl.col("candidate").str.splitn(".", 2).struct[field] for field in (0, 1))
+    return [
+        profiles.filter(number == str(position)).with_columns(candidate=name)
+        for position in range(len(releases))
+    ]
 
 
 def list_servings(params: EvaluationParams, environment: Environment) -> list[Serving]:
@@ -371,13 +444,13 @@ def _open_bench(
 def _make_set(
     candidates: Mapping[str, Bundle],
     costs: FitCosts,
-    test: pl.DataFrame,
+    labels: pl.Series,
     data_card: DataCard,
     environment: Environment,
     params: EvaluationParams,
     raw: RawTest,
 ) -> CandidateSet:
-    targets = data_card.input_schema.cast_labels(test["label"].to_numpy())
+    targets = data_card.input_schema.cast_labels(labels.to_numpy())
     return CandidateSet(
         dataset=data_card.dataset,
         data_version=data_card.data_version,

@@ -50,7 +50,7 @@ SECTION = "Maintain"
     help="File of the baseline.",
 )
 @click.option("--write", is_flag=True, help="Write the last ranking's winners to it instead.")
-@click.option("--measure", is_flag=True, help="Measure the winners again; no baseline is needed.")
+@click.option("--measure", is_flag=True, help="Measure the winners again, in seconds.")
 @MARGIN
 @click.option("--any-machine", is_flag=True, help="Compare with a baseline of another machine.")
 @click.option(
@@ -74,13 +74,17 @@ def check(
     """Fail if a winner breaks its limits or is worse than before.
 
     --against compares the last ranking's winners with a stored baseline. --measure measures them
-    again, in seconds, and compares them with their stored figures; nothing is ranked. Exit status:
-    0 same, 1 regressed, or a fault, 3 cannot tell: a loss beyond the margin that the errors hide.
+    again, in seconds, and compares them with their stored figures; nothing is ranked. Both measure
+    the baseline's winners beside them. Exit status: 0 same, 1 regressed, or a fault, 3 cannot tell:
+    a loss beyond the margin that the errors hide.
     """
     with faults_as_message():
         location.require_conf_source()
-    if (baseline is None) != measure or (measure and (write or any_machine)):
-        raise click.UsageError("Name a baseline (--against FILE), or measure again (--measure).")
+    if (baseline is None and not measure) or (measure and (write or any_machine)):
+        raise click.UsageError(
+            "Name a baseline (--against FILE), or measure again (--measure), or both; --write and "
+            "--any-machine belong to --against alone."
+        )
     if markdown is not None:
         if write:
             raise click.UsageError(
@@ -91,17 +95,8 @@ def check(
             markdown.parent.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryFile(dir=markdown.parent):
                 pass
-    if baseline is None:
-        with faults_as_message(), showing_progress():
-            parameters = location.read_parameters()
-            watch = watch_winners(location.open_results(), parameters, margin_pct=margin_pct)
-        if as_json:
-            echo_json(to_plain(watch))
-        else:
-            _echo_comparisons(watch.winners, {"regressed": "CHANGED", "same": "unchanged"})
-            echo_lines(f"not measured  {text}" for text in watch.left_out)
-            echo_lines([f"{len(watch.changed)} of {len(watch.winners)} changed"])
-        _end_with(watch.winners, markdown, title="Models measured again")
+    if baseline is None or measure:
+        _check_measured(location, baseline, markdown, margin_pct=margin_pct, as_json=as_json)
         return
     with faults_as_message():
         before = None if write else read_baseline(baseline)
@@ -144,6 +139,29 @@ def _end_with(compared: Sequence[Comparison], markdown: Path | None, *, title: s
             markdown.write_text(write_verdict(compared, title=title), encoding="utf-8")
     if code := EXIT_CODES[conclude(compared)]:
         raise click.exceptions.Exit(code)
+
+
+def _check_measured(
+    location: ProjectLocation,
+    baseline: Path | None,
+    markdown: Path | None,
+    *,
+    margin_pct: float,
+    as_json: bool,
+) -> None:
+    """Measure the winners again, print what has changed, and fail if anything has."""
+    with faults_as_message(), showing_progress():
+        parameters = location.read_parameters()
+        before = None if baseline is None else read_baseline(baseline).ranked_in
+        results = location.open_results()
+        watch = watch_winners(results, parameters, margin_pct=margin_pct, before=before)
+    if as_json:
+        echo_json(to_plain(watch))
+    else:
+        _echo_comparisons(watch.winners, {"regressed": "CHANGED", "same": "unchanged"})
+        echo_lines(f"not measured  {text}" for text in watch.left_out)
+        echo_lines([f"{len(watch.changed)} of {len(watch.winners)} changed"])
+    _end_with(watch.winners, markdown, title="Models measured again")
 
 
 def read_present(

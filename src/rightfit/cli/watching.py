@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
 import polars as pl
 
-from rightfit.api.candidate_measuring import RawTest, remeasure, trust_written
+from rightfit.api.candidate_measuring import RawTest, Release, remeasure, trust_written
 from rightfit.cli.export import read_winning_model
 from rightfit.cli.stored_answers import read_answers, read_candidate_profiles
 from rightfit.kedro_project.stored_results import StoredResults
@@ -16,18 +16,30 @@ from rightfit.measuring.serving import Serving, split_device
 from rightfit.models.bundle import ONNX_ONLY
 from rightfit.params.applications import ApplicationsParams
 from rightfit.params.evaluation import EvaluationParams
-from rightfit.params.grid import read_grid
+from rightfit.params.grid import Grid, read_grid
+from rightfit.ranking.applications.applications import Applications
 from rightfit.ranking.explanation.answer import Answer
 from rightfit.ranking.records.baseline import WATCH_KEY, Watch, compare_winners, make_baseline
 
 
 def watch_winners(
-    results: StoredResults, parameters: Mapping[str, object], *, margin_pct: float
+    results: StoredResults,
+    parameters: Mapping[str, object],
+    *,
+    margin_pct: float,
+    before: str | None = None,
 ) -> Watch:
     """Measure the winners again, compare with their stored figures, and keep what was found.
 
     Nothing is ranked: a machine that got slower would favour the candidates that are not measured
     again. Winners that another machine has measured, or that are imported, are left out and named.
+
+    Args:
+        results: The stored results.
+        parameters: Those of the project, the library's values included.
+        margin_pct: Change of a metric that counts, in percent.
+        before: Version of an earlier ranking, whose winners are timed beside those of today and
+            compared with them; ``None``: the stored figures are compared.
 
     Raises:
         ValueError: If nothing was ranked yet, or there is no winner to measure here.
@@ -35,47 +47,42 @@ def watch_winners(
     params = EvaluationParams.model_validate(parameters["evaluation"])
     applications = ApplicationsParams.model_validate(parameters["applications"])
     grid = read_grid(parameters)
-    answers, left_out = [], []
-    for answer in read_answers(results):
-        winner = answer.decision.winner
-        if winner is None or answer.application not in applications:
-            continue
-        _, elsewhere = split_device(winner.serving.device)
-        if winner.model in grid.imported or elsewhere is not None:
-            reason = "imported" if elsewhere is None else f"measured on {elsewhere}"
-            subject = f"{answer.application} on {answer.dataset}"
-            left_out.append(f"{winner.candidate}, {subject}: {reason}")
-        else:
-            answers.append(answer)
+    ranked = list(read_answers(results))
+    left_out: dict[tuple[str, str], str] = {}
+    answers = list(_select(ranked, applications, grid, left_out))
     if not answers:
         raise ValueError(
             "There is no winner to measure again: none qualifies for an application of the "
             "configuration, or all are imported or were measured on another machine."
         )
-    by_dataset: dict[str, list[Answer]] = {}
-    for answer in answers:
-        by_dataset.setdefault(answer.dataset, []).append(answer)
-    fresh = {
-        dataset: _measure(results, params, of_dataset, grid.families)
-        for dataset, of_dataset in by_dataset.items()
-    }
-    now = [
-        replace(
-            answer,
-            profiles=read_candidate_profiles(
-                fresh[answer.dataset], answer.dataset, answer.decision.subject
-            ),
+    earlier, lost = [], []
+    if before is not None:
+        selected = _select(read_answers(results, ranked_in=before), applications, grid, left_out)
+        earlier = [one for one in selected if (one.application, one.dataset) not in left_out]
+        lost = [one for one in ranked if one.decision.winner is None]
+    now: list[Answer] = []
+    beside: list[Answer] = []
+    for dataset in dict.fromkeys(answer.dataset for answer in (*answers, *earlier)):
+        its, rivals = (
+            [one for one in listed if one.dataset == dataset] for listed in (answers, earlier)
         )
-        for answer in answers
-    ]
+        if not its:  # it has no winner any more, which is told without measuring
+            beside += rivals
+            continue
+        releases = [its, rivals] if rivals else [its]
+        tables = _measure(results, params, releases, grid)
+        for listed, measured, table in zip(releases, (now, beside), tables, strict=False):
+            for one in listed:
+                profiles = read_candidate_profiles(table, dataset, one.decision.subject)
+                measured.append(replace(one, profiles=profiles))
     metrics = {name: application.needed_metrics() for name, application in applications.items()}
     watch = Watch(
         watched_at=datetime.now(UTC).isoformat(timespec="seconds"),
-        ranked_in=answers[0].origin.ranked_in,
+        ranked_in=now[0].origin.ranked_in,
         winners=tuple(
             compare_winners(
-                make_baseline(answers, metrics),
-                make_baseline(now, metrics),
+                make_baseline(answers if before is None else beside, metrics),
+                make_baseline([*now, *lost], metrics),
                 applications,
                 margin_pct=margin_pct,
                 disturbed={
@@ -85,41 +92,68 @@ def watch_winners(
                 },
             )
         ),
-        left_out=tuple(left_out),
+        left_out=tuple(left_out.values()),
     )
     results.load_current("watches").put_record(WATCH_KEY, watch)
     return watch
 
 
+def _select(
+    answers: Iterable[Answer],
+    applications: Applications,
+    grid: Grid,
+    left_out: dict[tuple[str, str], str],
+) -> Iterator[Answer]:
+    """Yield the answers whose winner can be measured here; why not the others is added."""
+    for answer in answers:
+        winner = answer.decision.winner
+        if winner is None or answer.application not in applications:
+            continue
+        _, elsewhere = split_device(winner.serving.device)
+        if winner.model in grid.imported or elsewhere is not None:
+            reason = "imported" if elsewhere is None else f"measured on {elsewhere}"
+            subject = f"{answer.application} on {answer.dataset}"
+            left_out[answer.application, answer.dataset] = (
+                f"{winner.candidate}, {subject}: {reason}"
+            )
+        else:
+            yield answer
+
+
 def _measure(
     results: StoredResults,
     params: EvaluationParams,
-    answers: Sequence[Answer],
-    families: Mapping[str, str],
-) -> pl.DataFrame:
-    """Return fresh profiles of winners of a dataset."""
-    models = {}
-    servings: dict[str, list[Serving]] = {}
-    for answer in answers:
-        winner = answer.decision.winner
-        if winner is not None:
-            model = read_winning_model(results, answer)
-            family = families.get(winner.model, ONNX_ONLY)  # a cascade is ONNX alone
-            bundle = replace(model.bundle, family=family)
-            bundle = trust_written(bundle, answer.dataset, results.load_current("studies"))
-            models[winner.candidate] = replace(model, bundle=bundle)
-            servings.setdefault(winner.candidate, []).append(winner.serving)
-    dataset, measured_in = answers[0].dataset, answers[0].origin.measured_in
-    test, rows, encoder = (
+    rankings: Sequence[Sequence[Answer]],
+    grid: Grid,
+) -> list[pl.DataFrame]:
+    """Return fresh profiles of winners of a dataset, a table for each of some rankings."""
+    dataset, measured_in = rankings[0][0].dataset, rankings[0][0].origin.measured_in
+    rows, data_card = (
         results.load_newest(f"{dataset}.{kind}", at_most=measured_in)
-        for kind in ("test", "rows", "encoder")
+        for kind in ("rows", "data_card")
     )
+    test = rows.filter(part="test")
+    releases = []
+    for answers in rankings:
+        bundles = {}
+        servings: dict[str, list[Serving]] = {}
+        for answer in answers:
+            winner = answer.decision.winner
+            if winner is not None:
+                bundle = read_winning_model(results, answer).bundle
+                family = grid.families.get(winner.model, ONNX_ONLY)  # a cascade is ONNX alone
+                bundle = replace(bundle, family=family)
+                bundle = trust_written(bundle, dataset, results.load_current("studies"))
+                bundles[winner.candidate] = bundle
+                servings.setdefault(winner.candidate, []).append(winner.serving)
+        origin = answers[0].origin
+        encoder = results.load_newest(f"{dataset}.encoder", at_most=origin.measured_in)
+        raw = RawTest(test, encoder.to_json())
+        releases.append(Release(bundles, servings, raw, origin.ranked_in))
     return remeasure(
-        {name: model.bundle for name, model in models.items()},
-        servings,
-        test,
-        next(iter(models.values())).data_card,
-        raw=RawTest(rows.filter(part="test"), encoder.to_json()),
+        releases,
+        test["label"],
+        data_card,
         measurements=results.load_current("measurements"),
         params=params,
     )

@@ -54,8 +54,8 @@ def test_longest_time_counts_every_cap() -> None:
         warm_up_max_ms=100,
         latency_max_ms=300,
         batch_sizes=(1,),
-        batch_max_ms=50,
-        batch_max_call_ms=150,
+        batch_min_ms=50,
+        batch_max_call_ms=75,
         server=SETTINGS["server"] | {"n_processes": 2, "max_s": 10},
     )
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import functools
 import itertools
+from collections.abc import Callable, Sequence
 from types import SimpleNamespace
 from typing import Any
 
@@ -13,64 +14,8 @@ from rightfit.measuring.worker import phases
 from rightfit.measuring.worker.latency import time_calls
 from rightfit.measuring.worker.meters.devices import DeviceMeter
 from rightfit.measuring.worker.meters.memory import MemoryMeter
-from rightfit.measuring.worker.phases import time_batches
-from rightfit.measuring.worker.protocol import TimingLimits
-from rightfit.measuring.worker.results import Phase
+from rightfit.measuring.worker.results import BatchPhase
 from rightfit.measuring.worker.units import NS_PER_MS
-
-
-def test_batches_are_timed_until_the_time_is_over() -> None:
-    now_ns = [0]
-    durations_ns = iter([250_000_000, 300_000_000, 250_000_000, 250_000_000])
-
-    def call(batch: object) -> None:
-        now_ns[0] += next(durations_ns)
-
-    n_calls, spent_ns, longest_ns = time_batches(
-        call,
-        [np.zeros((10, 1), dtype=np.float32)],
-        TimingLimits(min_calls=1, min_ms=900.0, max_ms=2_000.0),
-        clock_ns=lambda: now_ns[0],
-    )
-
-    assert (n_calls, spent_ns, longest_ns) == (4, 1_050_000_000, 300_000_000)
-
-
-@pytest.mark.parametrize(
-    ("n_threads", "waits", "rows_per_s"),
-    [(1, 0, 48.0), (1, 1, 12.0), (2, 0, 12.0)],  # others took three quarters of the second
-)
-def test_throughput_is_rows_over_the_own_time_of_all_whole_batches(
-    n_threads: int, waits: int, rows_per_s: float, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    batches: list[npt.NDArray[np.float32]] = []
-
-    def time_batches(_call: object, inputs: Any, _limits: object) -> tuple[int, int, int]:
-        batches.extend(inputs)
-        return 4, 1_000_000_000, 300_000_000
-
-    phase = Phase(wall_ms=1e3, cpu_ms=250.0, cores=0.25, delay_share=None)
-    cpu_ns = itertools.count(step=250_000_000)
-    monkeypatch.setattr(phases.time, "process_time_ns", cpu_ns.__next__)
-    monkeypatch.setattr(phases, "_count_waits", itertools.count(step=waits).__next__)
-    monkeypatch.setattr(phases, "time_batches", time_batches)
-    monkeypatch.setattr(phases, "PhaseMeter", lambda: SimpleNamespace(read=lambda: phase))
-    request: Any = SimpleNamespace(
-        batch_max_call_ms=1e9, batch_sizes=[3], batch=None, arguments={"n_threads": n_threads}
-    )
-
-    [timed] = phases._try_batches(
-        lambda batch: batch,
-        np.arange(14, dtype=np.float32).reshape(7, 2),
-        request,
-        MemoryMeter(None),
-        DeviceMeter("cpu"),
-    )
-
-    assert (timed.batch_size, timed.rows_per_s, timed.longest_call_ms) == (3, rows_per_s, 300.0)
-    assert [batch[:, 0].tolist() for batch in batches] == [[0, 2, 4], [6, 8, 10]]
-    assert all(batch.flags.c_contiguous for batch in batches)
-
 
 CALL_NS = 400_000
 
@@ -82,10 +27,11 @@ class Clock:
         self.wall_ns = self.cpu_ns = self.n_waits = 0
         self._taken_ns, self._waits = taken_ns, n_waits
 
-    def call(self, _row: object) -> None:
+    def call(self, rows: object) -> object:
         self.wall_ns += CALL_NS + self._taken_ns
         self.cpu_ns += CALL_NS
         self.n_waits += self._waits
+        return rows
 
     def install(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(phases.time, "perf_counter_ns", lambda: self.wall_ns)
@@ -141,3 +87,70 @@ def test_pieces_that_others_interrupted_tell_no_call_while_others_do() -> None:
 
     assert slices.read_samples_ns().tolist() == [10, 10, 10]
     assert slices.sum_up().wall_ms == pytest.approx(60e-6)
+
+
+def test_throughput_of_several_threads_is_that_of_the_median_piece() -> None:
+    pieces = [phases._Piece(np.array([ns]), taken_ns=0, cpu_ns=ns) for ns in (10, 11, 70)]
+    call_ns = {}
+    for has_threads in (False, True):
+        slices = phases._Slices(itertools.cycle([0]), 1.0, has_threads=has_threads)
+        slices._pieces = pieces
+        call_ns[has_threads] = slices.read_call_ns()
+
+    assert call_ns == {False: pytest.approx(91 / 3), True: 11}
+
+
+def try_batch_sizes(
+    call: Callable[[Any], object], batch_sizes: Sequence[int], *, n_threads: int, max_ms: float
+) -> list[BatchPhase]:
+    request: Any = SimpleNamespace(
+        batch_max_call_ms=max_ms,
+        batch_sizes=batch_sizes,
+        batch_ms=10,
+        arguments={"n_threads": n_threads},
+    )
+    rows = np.arange(14, dtype=np.float32).reshape(7, 2)
+    meters = MemoryMeter(None), DeviceMeter("cpu")
+    return list(phases._try_batches(call, rows, request, *meters))
+
+
+@pytest.mark.parametrize(
+    ("n_threads", "n_waits", "call_ms"),
+    [(1, 0, 0.4), (1, 1, 1.6), (2, 0, 1.6)],  # others took three quarters of the time
+)
+def test_throughput_is_whole_batches_over_their_own_time(
+    n_threads: int, n_waits: int, call_ms: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = Clock(taken_ns=3 * CALL_NS, n_waits=n_waits)
+    clock.install(monkeypatch)
+    batches: list[npt.NDArray[np.float32]] = []
+
+    def call(batch: npt.NDArray[np.float32]) -> object:
+        batches.append(batch)
+        return clock.call(batch)
+
+    [timed] = try_batch_sizes(call, [3], n_threads=n_threads, max_ms=1e9)
+
+    assert timed.rows_per_s == pytest.approx(3e3 / call_ms)
+    assert [batch[:, 0].tolist() for batch in batches[1:3]] == [[0, 2, 4], [6, 8, 10]]
+    assert all(batch.flags.c_contiguous for batch in batches)
+
+
+@pytest.mark.parametrize("max_ms", [1e9, 25.0])
+def test_one_call_that_others_disturbed_chooses_no_batch_size_of_several_threads(
+    max_ms: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = Clock(taken_ns=0, n_waits=0)
+    clock.install(monkeypatch)
+    n_calls = {2: 0, 4: 0}
+
+    def call(batch: npt.NDArray[np.float32]) -> object:
+        n_calls[len(batch)] += 1
+        is_disturbed = len(batch) == 4 and n_calls[4] == 2  # the first timed one
+        clock.wall_ns += (30 if is_disturbed else 12) * NS_PER_MS
+        return batch
+
+    small, large = try_batch_sizes(call, [2, 4], n_threads=2, max_ms=max_ms)
+
+    assert (large.rows_per_s > small.rows_per_s) == (max_ms > 25)
+    assert n_calls[4] == (4 if max_ms > 25 else 2)  # the time for it is limited

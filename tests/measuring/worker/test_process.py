@@ -26,7 +26,6 @@ from rightfit.measuring.worker.protocol import (
     Ready,
     SliceRequest,
     SliceTimed,
-    TimingLimits,
 )
 
 ARGUMENTS = {"sleep_ms": 0, "burn_ms": 0, "allocate_mib": 0, "n_classes": 2}
@@ -56,7 +55,7 @@ def measuring(tmp_path: Path) -> MeasureRequest:
         arguments=request.arguments,
         rows=request.rows,
         slice_ms=1,
-        batch=TimingLimits(3, 0, 5_000),
+        batch_ms=1,
         batch_sizes=(2,),
         batch_max_call_ms=100,
         warm_up_max_ms=1,

@@ -31,7 +31,6 @@ SETTINGS: dict[str, Any] = {
     "latency_max_ms": 400,
     "batch_sizes": (4, 32),
     "batch_min_ms": 2,
-    "batch_max_ms": 50,
     "batch_max_call_ms": 200,
     "answer_max_s": 60,
     "server": {

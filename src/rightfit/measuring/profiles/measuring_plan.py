@@ -87,7 +87,7 @@ def longest_profile_s(settings: MeasuringSettings) -> float:
     process_ms = (
         settings.warm_up_max_ms
         + settings.latency_max_ms
-        + (1 + len(settings.batch_sizes)) * (settings.batch_max_ms + settings.batch_max_call_ms)
+        + (1 + len(settings.batch_sizes)) * (settings.batch_min_ms + 2 * settings.batch_max_call_ms)
     )
     rounds_s = WALL_TIMES * settings.max_s + process_ms / MS_PER_S
     return rounds_s + settings.server.n_processes * settings.server.max_s

@@ -33,7 +33,6 @@ from rightfit.measuring.worker.protocol import (
     ServerRequest,
     SliceRequest,
     SliceTimed,
-    TimingLimits,
 )
 from rightfit.measuring.worker.results import LimitTrial, Phase, ProcessResult, ServerResult
 from rightfit.measuring.worker.units import NS_PER_MS
@@ -205,19 +204,19 @@ def _request(
     """Ask the first process to try all batch sizes, later ones to repeat the best."""
     settings = bench.settings
     batch_sizes, files_mib = settings.batch_sizes, None
-    batch = TimingLimits(1, settings.batch_min_ms, settings.batch_max_ms)
+    batch_ms = settings.batch_min_ms
     if state.rounds:
         first = state.rounds[0]
         batch_sizes = (first.best_batch_size,)
         files_mib = first.files_mib
-        batch = TimingLimits(1, settings.slice_ms, settings.slice_ms)
+        batch_ms = settings.slice_ms
     return MeasureRequest(
         factory=subject.factory,
         arguments=subject.arguments,
         rows=bench.locate_rows(subject),
         warm_up_max_ms=settings.warm_up_max_ms,
         slice_ms=settings.slice_ms,
-        batch=batch,
+        batch_ms=batch_ms,
         batch_sizes=batch_sizes,
         batch_max_call_ms=settings.batch_max_call_ms,
         files_mib=files_mib,

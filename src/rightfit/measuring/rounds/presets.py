@@ -55,7 +55,6 @@ class MeasuringSettings(StrictModel):
     # rows of a call that are tried for the throughput
     batch_sizes: tuple[BatchSize, ...] = Field(min_length=1)
     batch_min_ms: Ms  # least time of timing a batch size
-    batch_max_ms: Ms  # most time of timing a batch size
     batch_max_call_ms: Ms  # a larger batch is not tried when a call lasts longer
     answer_max_s: MeasuringTime  # of a measuring process for one answer; it is killed then
     server: ServerSettings
@@ -84,7 +83,6 @@ class MeasuringSettings(StrictModel):
                 ("screening_processes", "min_processes"),
                 ("min_processes", "max_processes"),
                 ("latency_min_ms", "latency_max_ms"),
-                ("batch_min_ms", "batch_max_ms"),
             )
             if getattr(self, low) > getattr(self, high)
         ]

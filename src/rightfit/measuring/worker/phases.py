@@ -28,7 +28,7 @@ from rightfit.data.request_path.raw_rows import (
     load_rows,
     take_first,
 )
-from rightfit.measuring.worker.latency import REFILL_MS, Call, Clock, time_calls, warm_up
+from rightfit.measuring.worker.latency import REFILL_MS, Call, time_calls, warm_up
 from rightfit.measuring.worker.meters.cpu import PhaseMeter
 from rightfit.measuring.worker.meters.devices import DeviceMeter
 from rightfit.measuring.worker.meters.memory import (
@@ -46,7 +46,6 @@ from rightfit.measuring.worker.protocol import (
     Ready,
     RunOnceRequest,
     SliceTimed,
-    TimingLimits,
 )
 from rightfit.measuring.worker.results import (
     BatchPhase,
@@ -65,6 +64,7 @@ Factory = Callable[..., Callable[[], Call]]  # returns what opens the model
 N_ROTATING_ROWS = 1_024
 N_PREDICT_ROWS = 1_024  # rows a call when the test split is answered
 N_OVERHEAD_CALLS = 500
+N_TRIED_SLICES = 3  # of a batch size with several threads, whose median others rarely disturb
 PIECE_NS = NS_PER_MS // 4  # of a slice whose CPU time is read at once, or one call
 MAX_TAKEN_SHARE = 0.05  # of a piece whose single calls count
 MIN_SLICE_CALLS = 5
@@ -181,7 +181,7 @@ class Contender:
         batch = replace(
             best,
             **vars(timed) | {"peak_memory_mib": best.peak_memory_mib},
-            rows_per_s=timed.n_calls * best.batch_size * MS_PER_S / timed.wall_ms,
+            rows_per_s=best.batch_size * NS_PER_S / self._batches.read_call_ns(),
             longest_call_ms=self._batches.read_samples_ns().max() / NS_PER_MS,
             energy_j=best.energy_j and best.energy_j / best.n_calls * timed.n_calls,
         )
@@ -238,7 +238,8 @@ class _Slices:
     """The timed calls of one kind.
 
     A process that never waited in a piece, and has one thread, took its CPU time: what the clock
-    shows beyond it others took. That is left out, as it is the machine's and not the model's.
+    shows beyond it others took. That is left out, as it is the machine's and not the model's. Of
+    several threads CPU time does not tell it; there the median piece stands for all.
 
     Args:
         inputs: Endless; a slice goes on where the last one ended.
@@ -251,6 +252,7 @@ class _Slices:
         self.slice_ms = slice_ms
         self._has_threads = has_threads
         self._pieces: list[_Piece] = []  # that count
+        self._n_calls = 0  # of all pieces
 
     def time(self, call: Call) -> None:
         """Time a slice more; pieces count from when the caches are filled, or else the last one."""
@@ -259,6 +261,7 @@ class _Slices:
             is_warm = spent_ns >= REFILL_MS * NS_PER_MS
             pieces.append((is_warm, self._time_piece(call)))
             spent_ns = time.perf_counter_ns() - start_ns
+        self._n_calls += sum(piece.n_calls for _, piece in pieces)
         self._pieces += [piece for is_warm, piece in pieces if is_warm] or [pieces[-1][1]]
 
     def _time_piece(self, call: Call) -> _Piece:
@@ -282,6 +285,17 @@ class _Slices:
             piece.n_calls for piece in self._pieces
         )
         return np.concatenate([piece.calls_ns for piece in (clean if is_enough else self._pieces)])
+
+    def read_call_ns(self) -> float:
+        """Return what a call takes: the mean, or of several threads the median over pieces."""
+        if self._has_threads:
+            return float(np.median([piece.wall_ns / piece.n_calls for piece in self._pieces]))
+        n_calls = sum(piece.n_calls for piece in self._pieces)
+        return sum(piece.wall_ns for piece in self._pieces) / n_calls
+
+    def share(self, figure: float | None) -> float | None:
+        """Return the share that the calls that count have in what all calls took together."""
+        return figure and figure * sum(piece.n_calls for piece in self._pieces) / self._n_calls
 
     def sum_up(self) -> TimedPhase:
         """Return what all that counts took together, in which the process had its core."""
@@ -360,22 +374,21 @@ def _try_batches(
         peak_mib = max(peak_mib, memory.peak_mib(before))
         require_each(answers, n_rows=batch_size)
         del answers
+        slices = _Slices(itertools.cycle(inputs), request.batch_ms, has_threads=has_threads)
         device.start()
-        meter = PhaseMeter()
-        n_waits, start_cpu_ns = _count_waits(), time.process_time_ns()
-        n_calls, spent_ns, longest_ns = time_batches(call, inputs, request.batch)
-        if not has_threads and _count_waits() == n_waits:  # the time that others took is no size's
-            spent_ns = min(spent_ns, time.process_time_ns() - start_cpu_ns)
-        phase, figures = meter.read(), device.stop()
-        call_ns_per_row = spent_ns / (n_calls * batch_size)
+        start_ns = time.perf_counter_ns()
+        for _ in range(N_TRIED_SLICES if has_threads else 1):
+            slices.time(call)
+            if time.perf_counter_ns() - start_ns > max_call_ns:
+                break
+        figures, timed = device.stop(), slices.sum_up()
+        call_ns_per_row = slices.read_call_ns() / batch_size
         yield BatchPhase(
-            **vars(phase),
-            **vars(figures),
+            **vars(timed) | {"peak_memory_mib": peak_mib},
+            **vars(figures) | {"energy_j": slices.share(figures.energy_j)},
             batch_size=batch_size,
             rows_per_s=NS_PER_S / call_ns_per_row,
-            n_calls=n_calls,
-            longest_call_ms=longest_ns / NS_PER_MS,
-            peak_memory_mib=peak_mib,
+            longest_call_ms=slices.read_samples_ns().max() / NS_PER_MS,
         )
 
 
@@ -383,38 +396,6 @@ def _cut_batches(pool: Pool, batch_size: int) -> list[Input]:
     """Return whole batches of the rows."""
     starts = range(0, len(pool) - batch_size + 1, batch_size)
     return [cut_input(pool, start, start + batch_size) for start in starts]
-
-
-def time_batches(
-    call: Call,
-    inputs: Sequence[Input],
-    limits: TimingLimits,
-    *,
-    clock_ns: Clock = time.perf_counter_ns,
-) -> tuple[int, int, int]:
-    """Time calls with batches back to back.
-
-    Args:
-        call: Answers one batch.
-        inputs: Batches of one size to rotate through.
-        limits: How long to go on.
-        clock_ns: Monotonic clock; tests pass a fake one.
-
-    Returns:
-        Number of calls, the time of all of them and that of the longest, in nanoseconds.
-    """
-    min_calls, min_ns, max_ns = limits.min_calls, limits.min_ns, limits.max_ns
-    start_ns = clock_ns()
-    n_calls = 0
-    spent_ns = longest_ns = 0
-    for batch in itertools.cycle(inputs):
-        call(batch)
-        n_calls += 1
-        before_ns, spent_ns = spent_ns, clock_ns() - start_ns
-        longest_ns = max(longest_ns, spent_ns - before_ns)
-        if spent_ns >= max_ns or (n_calls >= min_calls and spent_ns >= min_ns):
-            break
-    return n_calls, spent_ns, longest_ns
 
 
 def answer_rows(factory: Factory, request: PredictRequest) -> Predicted:

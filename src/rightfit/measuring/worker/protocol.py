@@ -7,7 +7,6 @@ from typing import Any, get_args
 
 from rightfit._core.processes.channel import name_kinds
 from rightfit.measuring.worker.results import ProcessResult, ServerResult
-from rightfit.measuring.worker.units import NS_PER_MS
 
 STOPPED = "a signal stopped the measuring process while it was timed"
 
@@ -29,32 +28,13 @@ class ModelRequest(Request):
     rows: str  # path of a .npy of the float32 rows to answer
 
 
-@dataclass(frozen=True)
-class TimingLimits:
-    """How long to time calls."""
-
-    min_calls: int  # unless max_ms is over before
-    min_ms: float
-    max_ms: float  # no further call is started afterwards
-
-    @property
-    def min_ns(self) -> int:
-        """Shortest time in nanoseconds."""
-        return int(self.min_ms * NS_PER_MS)
-
-    @property
-    def max_ns(self) -> int:
-        """Longest time in nanoseconds."""
-        return int(self.max_ms * NS_PER_MS)
-
-
 @dataclass(frozen=True, kw_only=True)
 class MeasureRequest(ModelRequest):
     """Open one model and be ready for slices: loading, memory, all batch sizes shortly."""
 
     warm_up_max_ms: float
     slice_ms: float  # of calls in a row, at least one call
-    batch: TimingLimits  # calls of each batch size, where there are several
+    batch_ms: float  # of calls of each batch size, where there are several
     batch_sizes: tuple[int, ...]  # rising
     batch_max_call_ms: float  # a batch size whose call would take longer is not tried
     files_mib: float | None  # what an earlier process found; None: look

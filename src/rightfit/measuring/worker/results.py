@@ -64,7 +64,7 @@ class BatchPhase(DeviceFigures, TimedPhase):
     """Calls of one batch size (``offline``)."""
 
     batch_size: int
-    rows_per_s: float  # rows answered / time of all calls
+    rows_per_s: float  # rows / time of a call; of several threads, of the median stretch
     longest_call_ms: float = 0.0
 
 

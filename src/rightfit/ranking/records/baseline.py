@@ -298,17 +298,16 @@ def compare_winners(
     margin_pct: float,
     disturbed: Collection[tuple[str, str]] = (),
 ) -> Iterator[Comparison]:
-    """Compare the winners' stored figures with those just measured, and these with the limits."""
+    """Compare winners with those just measured, and these with the limits."""
     for comparison in compare_baselines(before, now, margin_pct=margin_pct):
         application, dataset = comparison.application, comparison.dataset
-        winner = now.winners[application][dataset]
-        if winner is not None:
-            broken = _list_broken(winner, applications[application])
-            yield replace(
-                comparison,
-                faults=(*comparison.faults, *broken),
-                is_disturbed=(application, dataset) in disturbed,
-            )
+        winner = now.winners.get(application, {}).get(dataset)
+        broken = _list_broken(winner, applications[application]) if winner else ()
+        yield replace(
+            comparison,
+            faults=(*comparison.faults, *broken),
+            is_disturbed=(application, dataset) in disturbed,
+        )
 
 
 def find_other_machine(before: Baseline, now: Baseline) -> str | None:
