@@ -35,10 +35,17 @@ import time
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import yaml
 from best_held import Coverage, InNoise, measure_coverage, measure_normally
 from simulated_processes import load_noise
-from simulated_studies import judge_chances, judge_winners, make_profiles, simulate_truth
+from simulated_studies import (
+    CROWDINGS_OF_CHANCES,
+    judge_chances,
+    judge_winners,
+    make_profiles,
+    simulate_truth,
+)
 
 from rightfit.params.applications import ApplicationsParams
 from rightfit.params.defaults import complete_parameters
@@ -53,7 +60,7 @@ N_CONFIGURATIONS = 4
 KIB_PER_GIB = 2**20
 NEARLY_EQUAL = 1e4
 TEST_ROWS, CANDIDATES = (200, 700, 2_000, 10_000), (5, 12, 40)
-CHANCES = (0.0, 0.2, 0.4, 0.6, 0.75, 0.8, 0.9, 0.95, 0.99, 1.01)
+CHANCES = (0.0, 0.45, 0.55, 0.7, 0.9, 1.01)
 
 
 def main() -> None:
@@ -152,21 +159,28 @@ def check_chances(
 ) -> dict[str, float]:
     """Check whether winners are practically the best as often as is told."""
     told = judge_chances(n_studies, applications, rules)
+    for crowding in CROWDINGS_OF_CHANCES:
+        _print_chances(f"crowding {crowding:g}", told[told[:, 2] == crowding])
+    gaps, sizes = zip(*_print_chances("all studies", told), strict=True)
+    return {"chance_error": float(np.average(gaps, weights=sizes))}
+
+
+def _print_chances(studies: str, told: npt.NDArray[np.float64]) -> list[tuple[float, int]]:
+    """Print the classes of the chance; return by how much each is wrong, and its size."""
     gaps = []
     for low, high in itertools.pairwise(CHANCES):
         within = told[(told[:, 0] >= low) & (told[:, 0] < high)]
         if len(within) == 0:
             continue
-        chance, share = within.mean(axis=0)
+        chance, share, _ = within.mean(axis=0)
         error = math.sqrt(share * (1 - share) / len(within))
         print(
-            f"chance of best {low:.2f} to {min(high, 1):.2f}: {len(within)} winners, told "
-            f"{chance:.3f} on average, right {share:.3f} (standard error {error:.3f})",
+            f"{studies}, chance of best {low:.2f} to {min(high, 1):.2f}: {len(within)} winners, "
+            f"told {chance:.3f} on average, right {share:.3f} (standard error {error:.3f})",
             flush=True,
         )
         gaps.append((abs(chance - share), len(within)))
-    sizes = np.array([size for _, size in gaps])
-    return {"chance_error": float(np.average([gap for gap, _ in gaps], weights=sizes))}
+    return gaps
 
 
 def read_parameters() -> tuple[ApplicationsParams, RankingRules]:

@@ -26,6 +26,7 @@ Floats = npt.NDArray[np.float64]
 
 N_CANDIDATES = 20  # of the studies that rank coverage is checked on
 CROWDINGS = (1.0, 10.0)
+CROWDINGS_OF_CHANCES = (1.0, 3.0, 10.0)
 ROW_CORRELATION = 0.8  # of how hard a row is for two candidates, on the probit scale
 Z_95 = 1.959963984540054
 
@@ -186,13 +187,14 @@ def judge_chances(
     """Compare the winners' chances of being practically the best with the truth.
 
     Returns:
-        Shape (n_decisions, 2): the chance that is told, and whether the winner truly meets all
-        limits and no other that does is better by ``equal_within`` or more.
+        Shape (n_decisions, 3): the chance that is told, whether the winner truly meets all limits
+        and no other that does is better by ``equal_within`` or more, and the study's crowding.
     """
     rng = np.random.default_rng(3)
-    told: list[tuple[float, bool]] = []
+    told: list[tuple[float, bool, float]] = []
     for study in range(n_studies):
-        truth = simulate_truth(12, rng, crowding=(1.0, 3.0, 10.0)[study % 3])
+        crowding = CROWDINGS_OF_CHANCES[study % len(CROWDINGS_OF_CHANCES)]
+        truth = simulate_truth(12, rng, crowding=crowding)
         true = tabulate_metrics(truth | {"quality_raw": truth["quality"]})
         hits = draw_hits(truth["quality"], (500, 2_000)[study % 2], rng)
         seen = tabulate_metrics(measure_qualities(hits) | measure_costs(truth, rng))
@@ -207,5 +209,5 @@ def judge_chances(
             feasible, utility = exact.assessment.feasible, exact.assessment.utility
             highest = utility[feasible].max(initial=-np.inf)
             is_right = feasible[winner] and utility[winner] > highest - rules.equal_within
-            told.append((float(ranked.p_best[winner]), bool(is_right)))
+            told.append((float(ranked.p_best[winner]), bool(is_right), crowding))
     return np.array(told, dtype=np.float64)

@@ -2,10 +2,11 @@
 
 ``python tests/attack/sequence_cases.py FIRST N`` plays the sequences FIRST, FIRST + 1, … and writes
 a line of JSON for each; the number decides the sequence, except for what two runs do at once. With
-``--kills`` each sequence is ten runs on a new data root that are killed at random moments. Each
-command is a fork of this process, which has imported all that a run imports. It is disturbed at a
-file operation, not at a time, so that the same number disturbs it at the same place again. Costs
-are not timed (``fakes.fixed_costs``), so that rankings can be compared as well.
+``--kills`` each sequence is ten runs on a new data root that are killed at random moments, or all
+in one step of the training. Each command is a fork of this process, which has imported all that a
+run imports. It is disturbed at a file operation, not at a time, so that the same number disturbs it
+at the same place again. Costs are not timed (``fakes.fixed_costs``), so that rankings can be
+compared as well.
 """
 
 from __future__ import annotations
@@ -31,12 +32,16 @@ from collections.abc import Callable
 from functools import partial
 from multiprocessing.process import BaseProcess
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from rightfit.searching.tasks import Task, TaskResult
 
 PROJECT = Path(__file__).parents[2]
 FORKS = multiprocessing.get_context("fork")
 N_ROWS = 120
 N_TABLES = N_WISHES = 2  # raw tables, and sets of applications
+N_TRIALS, N_CHECKPOINTS = 4, 2
 MAX_STEPS = 4
 LAST_OPERATION = 700  # of a whole run
 N_KILLS = 10  # of runs on one data root, by --kills
@@ -76,7 +81,8 @@ CONF: dict[str, Any] = {
     },
     "parameters_training.yml": {
         "training": {
-            "n_trials": 4, "n_checkpoints": 2, "n_startup_trials": 1, "n_candidates": 3,
+            "n_trials": N_TRIALS, "n_checkpoints": N_CHECKPOINTS,
+            "n_startup_trials": 1, "n_candidates": 3,
             "budget_cpu_s": None, "n_jobs": 1, "early_stopping": "none", "sampler": "random",
         }
     },
@@ -153,6 +159,30 @@ def kill_after(cpu_s: float) -> None:
     """End this process at once when it has taken so many CPU seconds; no handler is asked."""
     signal.signal(signal.SIGPROF, signal.SIG_DFL)
     signal.setitimer(signal.ITIMER_PROF, cpu_s)
+
+
+def kill_in_step(trial: int, n_passed: int, delay_s: float) -> None:
+    """End this process and its workers whenever a trial is in one of its training steps."""
+    from rightfit.searching.parallel.forked_workers import ForkedWorkers
+    from rightfit.searching.task_worker import TaskWorker
+
+    submit, carry_out = ForkedWorkers.submit, TaskWorker.carry_out
+
+    def die(task: Task) -> None:
+        if (task.number, task.n_checkpoints) == (trial, n_passed):
+            time.sleep(delay_s)
+            os.killpg(0, signal.SIGKILL)
+
+    def submit_and_die(self: ForkedWorkers, search: str, worker: str, task: Task) -> None:
+        submit(self, search, worker, task)
+        die(task)
+
+    def die_or_carry_out(self: TaskWorker, task: Task) -> TaskResult:
+        die(task)
+        return carry_out(self, task)
+
+    ForkedWorkers.submit = submit_and_die  # type: ignore[method-assign]
+    TaskWorker.carry_out = die_or_carry_out  # type: ignore[method-assign]
 
 
 def interrupt_self(_event: str) -> None:
@@ -440,18 +470,27 @@ class Study:
         return {"number": number, "steps": steps, **(fault or self.compare_end(steps, *end))}
 
     def play_kills(self, number: int) -> dict[str, Any]:
-        """Kill ten runs on a new root, each at a random moment; compare what comes of it."""
+        """Kill ten runs on a new root, each at a random moment; compare what comes of it.
+
+        Of every other number all die in the same step of the same trial.
+        """
         draw = random.Random(number)  # noqa: S311 -- no secret
+        trial, n_passed = draw.randrange(N_TRIALS), draw.randrange(N_CHECKPOINTS)
         shutil.rmtree(self.root, ignore_errors=True)
         self.act(partial(write_table, self.root, 0))
         steps, kind = list[str](), "killed"
         for _ in range(N_KILLS):  # a run that has nothing left to do takes a fifth of the time
             longest_s = draw.choice(KILLED_CPU_S) if kind == "killed" else KILLED_CPU_S[0]
-            cpu_s = draw.uniform(0.01, longest_s)
+            if number % 2:
+                when = f"in step {n_passed} of trial {trial}"
+                meet = partial(kill_in_step, trial, n_passed, draw.uniform(0, longest_s / 5))
+            else:
+                cpu_s = draw.uniform(0.01, longest_s)
+                when, meet = f"after {cpu_s:.2f} CPU seconds", partial(kill_after, cpu_s)
             act = partial(run, self.root, self.confs[0], pipeline_names=["perf"])
-            kind, detail = play(self.folder / "play", act, partial(kill_after, cpu_s))
-            steps.append(f"killed after {cpu_s:.2f} CPU seconds: {kind}")
-            if kind not in ("clear", "killed"):
+            kind, detail = play(self.folder / "play", act, meet)
+            steps.append(f"killed {when}: {kind}")
+            if kind not in (("killed",) if number % 2 else ("clear", "killed")):
                 return {"number": number, "steps": steps, "kind": kind, "detail": str(detail)}
         return {"number": number, "steps": steps, **self.compare_end(steps, 0, 0)}
 

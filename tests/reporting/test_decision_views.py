@@ -130,7 +130,7 @@ def test_open_candidate_that_never_wins_has_a_small_chance_not_none(results: Res
     board = find(replace(results, rankings=ranked), "web_api", "landsat")
 
     assert board.places[1].outcome == "open"
-    assert board.places[1].chance.text == "< 1 %"
+    assert board.places[1].chance.text == "< 5 %"
     assert board.places[-1].chance.text == "\N{EN DASH}"  # breaks a limit
 
 

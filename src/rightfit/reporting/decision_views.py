@@ -17,7 +17,6 @@ from rightfit._core.formatting import (
     format_ends,
     format_number,
     format_quality,
-    format_share,
 )
 from rightfit._core.typed_tables import read_rows
 from rightfit.measuring.naming import (
@@ -40,6 +39,7 @@ from rightfit.ranking.explanation.decisions import (
     FactKind,
     FleetMember,
     find_facts,
+    format_chance,
 )
 from rightfit.ranking.explanation.findings import Finding, name_subject
 from rightfit.ranking.sensitivity.limit_effects import REMOVED, LimitEffect
@@ -50,7 +50,6 @@ N_FIGURES = 3  # in a cell, the quality included; limits are always shown
 UNBROKEN = "\N{NO-BREAK SPACE}"  # between a number and its unit
 MAX_COSTS = 3  # columns of a leaderboard
 MAX_REVERSALS = 5
-SMALLEST_SHARE = 0.005  # a smaller probability is not 0, but rounds to it
 IN_RECORD: tuple[FactKind, ...] = (
     "settings",
     "quality",
@@ -251,12 +250,7 @@ def _list_places(
         raw, raw_low, raw_high = (profile.get(f"quality_raw{end}") for end in ("", "_low", "_high"))
         low, high = row["utility_low"], row["utility_high"]
         ends = "" if low is None or high is None else f"{low:.2f}\N{EN DASH}{high:.2f}"
-        if not row["feasible"]:
-            chance = NOT_MEASURED
-        elif row["p_best"] < SMALLEST_SHARE:
-            chance = f"< {format_share(2 * SMALLEST_SHARE)}"
-        else:
-            chance = format_share(row["p_best"])
+        chance = format_chance(row["p_best"]) if row["feasible"] else NOT_MEASURED
         yield BoardRow(
             rank=row["rank"],
             model=row["model"],

@@ -539,6 +539,17 @@ def mark_chance(chance: float) -> Mark:
     return "clear" if chance >= CLEAR else "likely" if chance >= LIKELY else "open"
 
 
+def format_chance(chance: float) -> str:
+    """Write a chance of being practically the best as coarsely as simulations show it to hold.
+
+    >>> [format_chance(chance) for chance in (0.97, 0.68, 0.04)]
+    ['≥ 95 %', '70 %', '< 5 %']
+    """
+    if chance >= CLEAR:
+        return f"≥ {format_share(CLEAR)}"
+    return "< 5 %" if chance < 1 - CLEAR else format_share(round(chance, 1))
+
+
 class AcrossDatasets(FrozenModel):
     """How the families of an application compare over its datasets."""
 
@@ -671,7 +682,7 @@ def decision_facts(decision: Decision, profile: Profile | None = None) -> list[F
             "runner_up",
             runner_up and f"{runner_up.label}, utility {format_quality(runner_up.utility)}",
         ),
-        ("chance", winner and f"{format_share(winner.p_best)} ({mark_chance(winner.p_best)})"),
+        ("chance", winner and f"{format_chance(winner.p_best)} ({mark_chance(winner.p_best)})"),
         *(
             ("finding", found)
             for found in decision.reported_findings
