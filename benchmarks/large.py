@@ -29,6 +29,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import astuple
 from pathlib import Path
 from typing import Any
 
@@ -70,18 +71,10 @@ def search(table: Path, folder: Path, *, families: list[str], stage: str, n_samp
     """Search on the sample, or continue with all rows, and print what came of it."""
     import rightfit as rf
 
-    forecasts: dict[str, Any] = {}
-
-    class Listener(logging.Handler):
-        def emit(self, record: logging.LogRecord) -> None:
-            if "expected to add" in str(record.msg) and isinstance(record.args, tuple):
-                name, _, gain, _, cpu_s = record.args
-                forecasts[str(name)] = {"foretold_gain": gain, "foretold_cpu_s": cpu_s}
-
-    logger = logging.getLogger("rightfit.searching.parallel.all_rows")
-    logger.addHandler(Listener())
-    logger.addHandler(logging.StreamHandler())
-    logger.setLevel(logging.INFO)
+    for name in ("rightfit.searching.parallel.all_rows", "rightfit.models.net"):
+        logger = logging.getLogger(name)
+        logger.addHandler(logging.StreamHandler())
+        logger.setLevel(logging.INFO)
     result = rf.search(
         pl.scan_parquet(table / "*.parquet"),
         "y",
@@ -103,16 +96,17 @@ def search(table: Path, folder: Path, *, families: list[str], stage: str, n_samp
         dataset={"max_train_rows": n_sampled, "max_test_rows": n_sampled},
         folder=folder,
     )
-    figures = {}
+    figures: dict[str, Any] = {}
     for name, bundle in result._candidates.items():
         [profile, *_] = result.profiles.select(candidate=name)
         figures[name.rpartition("-")[0]] = {
             "r2": profile["quality_raw"].value,
             "learnt_rows": bundle.n_training_rows,
-            **{
-                label: [forecast.value, forecast.low, forecast.high]
-                for label, forecast in forecasts.get(name, {}).items()
-            },
+        }
+    for name, forecast in result.row_forecasts.items():
+        figures[name.rpartition("-")[0]] |= {
+            "foretold_gain": astuple(forecast.gain),
+            "foretold_cpu_s": astuple(forecast.cpu_s),
         }
     print(json.dumps(figures))
 

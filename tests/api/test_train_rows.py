@@ -69,6 +69,17 @@ def test_what_is_ranked_and_delivered_has_learnt_from_all_train_rows(table: Path
     assert of_all.best()._bundle.n_training_rows == N_TRAIN  # not refitted on fewer rows
 
 
+def test_the_result_tells_what_more_rows_were_expected_to_bring(table: Path) -> None:
+    of_sample, of_all = search(table, train_rows="sample", refit=False), search(table, refit=False)
+
+    assert of_sample.row_forecasts == {}
+    [(name, forecast)] = of_all.row_forecasts.items()
+    assert (name, forecast.n_rows) == ("lightgbm-000", N_TRAIN)
+    assert forecast.gain.low <= 0.05 < forecast.gain.high
+    assert 0 < forecast.cpu_s.low <= forecast.cpu_s.value <= forecast.cpu_s.high
+    assert str(forecast) in repr(of_all)
+
+
 @pytest.mark.long
 def test_families_in_processes_of_their_own_learn_from_the_rows_that_fit(
     table: Path, caplog: pytest.LogCaptureFixture

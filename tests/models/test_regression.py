@@ -12,6 +12,8 @@ import onnxruntime
 import pytest
 from factories.bundles import store_model
 from factories.configurations import QUICK
+from sklearn.linear_model import Ridge
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from rightfit.models.bundle import Bundle, read_bundle
 from rightfit.models.bundle_exports import add_onnx
@@ -53,6 +55,23 @@ def test_bundle_answers_alike_in_every_runtime(
         assert answers.shape == (120, 1)
         spread = 0.05 if runtime == "onnx_int8" else 1e-4  # 8 bits are coarse
         np.testing.assert_allclose(answers, native, atol=spread * float(native.std()))
+
+
+def test_linear_regression_takes_one_thread(
+    slopes: TrainingData, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    n_threads = set[int]()
+
+    def fit(model: Ridge, *arguments: Any) -> Ridge:
+        n_threads.update(pool["num_threads"] for pool in threadpool_info())
+        return fit_ridge(model, *arguments)
+
+    fit_ridge = Ridge.fit
+    monkeypatch.setattr(Ridge, "fit", fit)
+    with threadpool_limits(2):
+        train("linear", slopes, penalty="l2")
+
+    assert n_threads == {1}
 
 
 @pytest.mark.parametrize("penalty", ["l1", "l2", "elasticnet"])

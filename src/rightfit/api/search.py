@@ -72,7 +72,7 @@ from rightfit.params.faults import explain_faults
 from rightfit.ranking.applications.applications import Applications
 from rightfit.ranking.assessment.profile_table import ProfileKey
 from rightfit.searching.cell import study_name
-from rightfit.searching.parallel.all_rows import RowSource, train_on_all_rows
+from rightfit.searching.parallel.all_rows import RowForecast, RowSource, train_on_all_rows
 from rightfit.searching.parallel.forked_workers import (
     close_shared_fork_server,
     shared_fork_server,
@@ -142,6 +142,8 @@ class SearchResult:
         ranking: The candidates in order for each application, with the reasons.
         trials: One row per configuration that was tried, those that were stopped included.
         learning_curves: One row per trial and checkpoint.
+        row_forecasts: With ``train_rows`` other than ``sample``, what more rows than those of the
+            sample were expected to bring and to cost, by the candidate's name.
     """
 
     def __init__(
@@ -155,11 +157,13 @@ class SearchResult:
         feeding: Preprocessor,
         refitted_feeding: Preprocessor,
         workspace: Workspace,
+        row_forecasts: Mapping[str, RowForecast],
         faults: Sequence[str] = (),
     ) -> None:
         self.ranking = ranking
         self.trials = trials
         self.learning_curves = learning_curves
+        self.row_forecasts = row_forecasts
         self._candidates, self._refitted = candidates, refitted  # bundles by candidate name
         self._feeding, self._refitted_feeding = feeding, refitted_feeding
         self._workspace, self._faults = workspace, tuple(faults)
@@ -249,6 +253,7 @@ class SearchResult:
             else:
                 score = f"{winner.quality_metric} {winner.quality_raw}"
                 lines.append(f"  {name}: {key.candidate} ({key.serving.label}), {score}")
+        lines += [f"  {name}: {forecast}" for name, forecast in self.row_forecasts.items()]
         tried = f"{count(self.trials.height, 'trial')}, {count(len(self._candidates), 'candidate')}"
         return "\n".join([f"SearchResult: {tried}", *lines])
 
@@ -630,7 +635,7 @@ class _Search:
         candidates = {
             name: b for outcome in outcomes.values() for name, b in outcome.candidates.items()
         }
-        of_all_rows = self._train_on_all_rows(searches, outcomes)
+        of_all_rows, row_forecasts = self._train_on_all_rows(searches, outcomes)
         candidates |= of_all_rows
         trials = {name: outcome.trials for name, outcome in outcomes.items()}
         searched = {name: block.space for name, block in rules.models.items()}
@@ -663,6 +668,7 @@ class _Search:
             feeding=feeding,
             refitted_feeding=refitted_feeding,
             workspace=self._workspace,
+            row_forecasts=row_forecasts,
             faults=self._faults,
         )
         for remark in result.remarks[len(self._card.remarks) :]:
@@ -740,11 +746,11 @@ class _Search:
 
     def _train_on_all_rows(
         self, searches: Sequence[PlannedSearch], outcomes: Mapping[str, SearchOutcome]
-    ) -> dict[str, Bundle]:
-        """Train candidates on train rows beyond the sample, if that is wanted; return them."""
+    ) -> tuple[dict[str, Bundle], dict[str, RowForecast]]:
+        """Train candidates on train rows beyond the sample, if wanted; see the function."""
         prepared, table = self._prepared, self._table
         if self._rules.training.rows == "sample" or table is None:
-            return {}
+            return {}, {}
         stream = partial(
             stream_beyond_sample, prepared.spec, {NAME: table}, prepared.encoder, prepared.rows
         )
@@ -753,7 +759,7 @@ class _Search:
             return train_on_all_rows(searches, outcomes, source, carry_out=self._carry_out)
         except (RawTableError, OSError) as err:
             self._faults.append(f"the candidates stay as the sample has trained them: {err}")
-            return {}
+            return {}, {}
 
     def _measure(
         self,

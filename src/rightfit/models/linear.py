@@ -185,7 +185,8 @@ def _fit_exactly(run: TrainingRun) -> Iterator[Checkpoint]:
 
     ``alpha`` counts against the mean loss of a row and for a target of standard deviation 1, as in
     stochastic gradient descent with standardised targets. ``n_epochs``, ``learning_rate`` and
-    ``eta0`` are not used; the penalty of logistic regression is always L2.
+    ``eta0`` are not used; the penalty of logistic regression is always L2. It takes one thread, as
+    :meth:`LinearFamily.train_stored` does, which so costs what that of a sample foretells.
     """
     data, is_regression = run.data, run.data.schema.task == "regression"
     order = np.random.default_rng(run.seed).permutation(len(data.labels))
@@ -201,8 +202,7 @@ def _fit_exactly(run: TrainingRun) -> Iterator[Checkpoint]:
             model = _make_regression(run.configuration, n_rows=n_rows, spread=spread)
         else:
             model = _make_logistic(run.configuration, n_rows=n_rows)
-        pools = find_thread_pools()
-        with pools.limit(limits=None if is_regression else 1), warnings.catch_warnings():
+        with find_thread_pools().limit(limits=1), warnings.catch_warnings():
             # what stops short of the minimum is judged by its quality, as any other model
             warnings.simplefilter("ignore")
             model.fit(rows, labels)

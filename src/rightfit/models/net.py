@@ -29,6 +29,8 @@ from rightfit.models.schema import InputSchema
 from rightfit.models.stored_rows import StoredRows
 from rightfit.models.training_work import TrainingSize
 
+logger = logging.getLogger(__name__)
+
 _SETTINGS: Mapping[str, tuple[type, float, float]] = {
     "n_layers": (int, 0, 100),
     "n_units": (int, 1, 65_536),
@@ -55,6 +57,7 @@ _OF_TABLES: Configuration = {
 _TABLE_RATES = {"classification": 0.04, "regression": 0.2}
 _MIN_EPOCHS, _MAX_EPOCHS = 4, 256
 _PASSED_ROWS = 320_000  # of a whole training on a table, between these numbers of epochs
+_MOST_PASSED_ROWS = 4_000_000  # beyond these, fewer epochs than the fewest, but all rows once
 _OF_IMAGES: Configuration = {
     "n_epochs": 10,
     "batch_size": 64,
@@ -185,6 +188,8 @@ class NetFamily(Family):
         configuration = _complete(run.configuration, schema)
         n_rows = len(run.data.labels) if stored is None else stored.n_rows
         configuration.setdefault("n_epochs", count_epochs(n_rows))
+        if stored is not None:
+            logger.info("A net on %s rows: %d epochs", f"{n_rows:,}", configuration["n_epochs"])
         run = replace(run, configuration=configuration)
         network = build_network(configuration, schema, target=read_target(run.data), seed=run.seed)
         # not channels last, though faster: torch 2.13 then corrupts its heap on some CPUs
@@ -263,10 +268,11 @@ FAMILY = NetFamily()
 def count_epochs(n_rows: int) -> int:
     """Return the recipe's epochs on a table: the fewer, the more rows there are.
 
-    >>> [count_epochs(n_rows) for n_rows in (100, 10_000, 1_000_000)]
-    [256, 32, 4]
+    >>> [count_epochs(n_rows) for n_rows in (100, 10_000, 1_000_000, 16_000_000)]
+    [256, 32, 4, 1]
     """
-    return min(_MAX_EPOCHS, max(_MIN_EPOCHS, round(_PASSED_ROWS / n_rows)))
+    fewest = max(1, min(_MIN_EPOCHS, _MOST_PASSED_ROWS // n_rows))
+    return min(_MAX_EPOCHS, max(fewest, round(_PASSED_ROWS / n_rows)))
 
 
 def _complete(configuration: Configuration, schema: InputSchema) -> dict[str, Any]:

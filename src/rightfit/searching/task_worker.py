@@ -21,6 +21,7 @@ from threadpoolctl import threadpool_limits
 
 from rightfit._core.errors import RightfitError
 from rightfit._core.formatting import describe_error
+from rightfit.measuring.worker.meters.memory import return_free_memory
 from rightfit.measuring.worker.units import BYTES_PER_MIB, NS_PER_S
 from rightfit.models.bundle import Bundle, read_bundle, set_temperature, write_bundle
 from rightfit.models.bundle_exports import offer_onnx
@@ -85,6 +86,7 @@ class TaskWorker:
                     result["model_size_mib"] = _measure_size_mib(self._write_trial(task, look))
                 case "finish":
                     self.finish(task)
+                    return_free_memory()  # of a training that the next one or measuring may need
                 case "forecast":
                     run = _make_run(self._cell, self._settings, task.configuration)
                     result["point"] = forecast_first_look(self._cell, run)

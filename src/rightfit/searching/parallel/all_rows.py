@@ -21,6 +21,7 @@ from rightfit.models.stored_rows import rows_in_blocks, store_rows
 from rightfit.searching.cell import study_name
 from rightfit.searching.parallel.planned_search import PlannedSearch, SearchOutcome
 from rightfit.searching.row_curve import (
+    Forecast,
     RowCurve,
     choose_n_rows,
     forecast_cpu_s,
@@ -53,6 +54,29 @@ class RowSource:
 
 
 @dataclass(frozen=True)
+class RowForecast:
+    """What a training on more rows than the sample is expected to bring and to cost.
+
+    Args:
+        n_rows: Rows of that training.
+        gain: Of the raw quality over that of the sample.
+        metric: Name of the quality.
+        cpu_s: CPU seconds of the training.
+    """
+
+    n_rows: int
+    gain: Forecast
+    metric: str
+    cpu_s: Forecast
+
+    def __str__(self) -> str:
+        return (
+            f"{self.n_rows:,} rows are expected to add {self.gain} of {self.metric} and to take "
+            f"{self.cpu_s} CPU seconds"
+        )
+
+
+@dataclass(frozen=True)
 class _Candidate:
     """A candidate with the task that trains it, and its learning curve where it was measured."""
 
@@ -76,7 +100,7 @@ def train_on_all_rows(
     source: RowSource,
     *,
     carry_out: CarryOut,
-) -> dict[str, Bundle]:
+) -> tuple[dict[str, Bundle], dict[str, RowForecast]]:
     """Train the candidates that an application could choose on rows beyond their sample.
 
     Where quality alone decides, candidates are left out whose expected quality on all rows lies
@@ -91,14 +115,15 @@ def train_on_all_rows(
         carry_out: Carries out a task of a search.
 
     Returns:
-        The bundles of those that have learnt from more rows, by candidate name.
+        The bundles of those that have learnt from more rows, and forecasts of these trainings, by
+        candidate name.
 
     Raises:
         RightfitError: If the table has changed or cannot be read; all candidates stay as they were.
         OSError: If the rows cannot be stored; likewise.
     """
     if not source.n_rows:
-        return {}
+        return {}, {}
     settings, cell = searches[0].settings, searches[0].cell
     sample = cell.final_rows() if cell.learns_validation else cell.train
     n_all = len(sample.labels) + source.n_rows
@@ -114,7 +139,7 @@ def train_on_all_rows(
     curves = [candidate.curve for candidate in candidates if candidate.curve is not None]
     if settings.rows == "auto":
         if not curves:
-            return {}
+            return {}, {}
         n_held, n_rows = n_rows, choose_n_rows(curves, n_rows)
         logger.info(
             "%s: auto chooses %s of %s rows: the last of them %s",
@@ -126,9 +151,14 @@ def train_on_all_rows(
             else "add less than the error of the quality, even at best",
         )
     if n_rows <= len(sample.labels):
-        return {}
-    for candidate in candidates:
-        _log_forecast(candidate, len(sample.labels), n_rows)
+        return {}, {}
+    forecasts = {
+        candidate.name: _forecast_rows(candidate, candidate.curve, len(sample.labels), n_rows)
+        for candidate in candidates
+        if candidate.curve is not None
+    }
+    for name, forecast in forecasts.items():
+        logger.info("%s: %s", name, forecast)
     logger.info(
         "%s: %s of %s rows, %.2g GiB on disk, teach %s, each within %g MiB of memory",
         cell.dataset,
@@ -148,7 +178,9 @@ def train_on_all_rows(
             if not _has_learnt_more(candidate.read(task), candidate):
                 batches = _join(sample, source.stream(n_rows=n_rows - len(sample.labels)))
                 store_rows(folder, batches, sample.schema, n_rows=n_rows, seed=settings.seed)
-                carry_out(candidate.search, replace(task, stored_rows=str(folder)))
+                result = carry_out(candidate.search, replace(task, stored_rows=str(folder)))
+                if result is not None:
+                    logger.info("%s took %.3g CPU seconds", candidate.name, result.cpu_s)
             bundle = candidate.read(task)
             if _has_learnt_more(bundle, candidate):
                 trained[candidate.name] = bundle
@@ -158,7 +190,7 @@ def train_on_all_rows(
         shutil.rmtree(folder, ignore_errors=True)
         raise
     shutil.rmtree(folder, ignore_errors=True)
-    return trained
+    return trained, forecasts
 
 
 def _forecast(search: PlannedSearch, name: str, bundle: Bundle, carry_out: CarryOut) -> _Candidate:
@@ -186,19 +218,17 @@ def _forecast(search: PlannedSearch, name: str, bundle: Bundle, carry_out: Carry
     return _Candidate(name, search, task, bundle, last_point["structure"], curve)
 
 
-def _log_forecast(candidate: _Candidate, n_sampled: int, n_rows: int) -> None:
-    """Say what more rows are expected to add to a training on the sample, validation included."""
-    curve, search = candidate.curve, candidate.search
-    if curve is None:
-        return
-    structure, configuration = candidate.structure, candidate.task.configuration
-    logger.info(
-        "%s: %s rows are expected to add %s of %s and to take %s CPU seconds",
-        candidate.name,
-        f"{n_rows:,}",
+def _forecast_rows(
+    candidate: _Candidate, curve: RowCurve, n_sampled: int, n_rows: int
+) -> RowForecast:
+    """Forecast what more rows add to a training on the sample, validation included."""
+    cell, configuration = candidate.search.cell, candidate.task.configuration
+    work_s = predict_work_s(cell, configuration, candidate.structure, n_rows)
+    return RowForecast(
+        n_rows,
         forecast_gain(curve, n_sampled, n_rows),
-        search.cell.quality.name,
-        forecast_cpu_s(curve, predict_work_s(search.cell, configuration, structure, n_rows)),
+        cell.quality.name,
+        forecast_cpu_s(curve, work_s),
     )
 
 

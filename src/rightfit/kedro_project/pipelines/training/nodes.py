@@ -123,9 +123,10 @@ def tune_model(
         tables = read_tables(spec.tables, [others[TABLE + entry] for entry in entries])
         stream = partial(stream_beyond_sample, spec, tables, others["encoder"], others["rows"])
         source = RowSource(data_card.rows.beyond_sample, stream, planned.store.folder)
-        outcome.candidates.update(
-            train_on_all_rows([planned], {planned.cell.model: outcome}, source, carry_out=carry_out)
+        trained, _ = train_on_all_rows(
+            [planned], {planned.cell.model: outcome}, source, carry_out=carry_out
         )
+        outcome.candidates.update(trained)
     # what the search could not do, and what would help
     for row in outcome.account.filter(pl.col("nearest_miss").is_not_null()).to_dicts():
         logger.debug(
