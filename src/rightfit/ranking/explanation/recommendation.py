@@ -25,7 +25,6 @@ from rightfit.measuring.naming import (
     metric_name,
     metric_unit,
     objective_name,
-    words,
 )
 from rightfit.ranking.application_ranking import ApplicationRanking, Winners
 from rightfit.ranking.applications.applications import (
@@ -649,9 +648,9 @@ def describe_kept(incumbent: RankedCandidate, winner: RankedCandidate) -> str:
     figures = [format_quality(kept.value), format_quality(whole.value)]
     if min(kept.value, whole.value) > 0:
         share = f"keeps {100 * kept.value / whole.value:.1f} % of {incumbent.candidate}'s"
-        quality = f"{share} {words(kept.metric)} ({' of '.join(figures)})"
+        quality = f"{share} {kept.metric} ({' of '.join(figures)})"
     else:  # a loss, or worse than guessing: no share of anything
-        quality = f"has {words(kept.metric)} {' for '.join(figures)}"
+        quality = f"has {kept.metric} {' for '.join(figures)}"
     ratio = now / then
     cost = f"1/{format_number(ratio)} of" if ratio > 1 else f"{format_number(1 / ratio)} times"
     return f"{winner.candidate} {quality} at {cost} its {metric_name('latency_p50_ms')}. "
