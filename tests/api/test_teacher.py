@@ -67,7 +67,7 @@ def test_a_student_that_is_worth_it_says_what_it_keeps(taught: SearchResult) -> 
 
     assert taught.best("web").candidate == "linear-000"
     assert replacement.sentence.startswith("linear-000 keeps 9")
-    assert "of teacher's r2" in replacement.sentence
+    assert "of teacher's R²" in replacement.sentence
     assert replacement.sentence in repr(taught)
 
 
@@ -103,7 +103,10 @@ def test_by_quality_alone_a_teacher_labels_only() -> None:
     ("changes", "message"),
     [
         ({"train_rows": "all"}, "teacher: .*train_rows must be 'sample'"),
-        ({"families": {"teacher": {"family": "sklearn.svm.SVR"}}}, "'teacher' is the teacher's"),
+        (
+            {"families": {"teacher": {"family": "sklearn", "estimator": "sklearn.svm.SVR"}}},
+            "'teacher' is the teacher's",
+        ),
         ({"teacher": 5}, "teacher: A model must be a fitted estimator"),
         ({"teacher": lambda rows: 1 / 0}, "teacher: .*ZeroDivisionError"),
     ],

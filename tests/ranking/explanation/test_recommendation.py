@@ -476,7 +476,7 @@ def test_replacement_says_what_is_kept_of_quality_and_at_which_part_of_the_laten
 
 
 def test_a_loss_is_no_share_of_another() -> None:
-    kept = Quality(metric="neg_mean_absolute_error", value=-2.0, low=None, high=None)
+    kept = Quality(metric="loss", value=-2.0, low=None, high=None)
     old, new = (
         RankedCandidate.model_validate(
             {
@@ -498,7 +498,7 @@ def test_a_loss_is_no_share_of_another() -> None:
     )
 
     assert describe_kept(old, new) == (
-        "fast has neg mean absolute error -2.500 for -2.000 at 1.5 times its latency p50. "
+        "fast has loss -2.500 for -2.000 at 1.5 times its latency p50. "
     )
 
 
