@@ -86,6 +86,35 @@ def test_imported_model_for_no_dataset_of_the_grid_is_refused(
         read_grid(PARAMETERS | {"grid": named, "models": models})
 
 
+def teach(teacher: object, **imported: Any) -> dict[str, Any]:
+    """A grid whose flights have a teacher."""
+    datasets = PARAMETERS["datasets"]
+    return PARAMETERS | {
+        "grid": {"datasets": ["landsat", "flights"], "models": ["incumbent", "net"]},
+        "datasets": datasets | {"flights": datasets["flights"] | {"teacher": teacher}},
+        "models": {**PARAMETERS["models"], "incumbent": IMPORTED | imported},
+    }
+
+
+def test_teacher_of_a_dataset_is_an_imported_model() -> None:
+    assert read_grid(teach("incumbent")).teachers == {"flights": "incumbent"}
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        (teach("net"), r"datasets\.flights\.teacher must name an imported model .*got 'net'"),
+        (teach(["incumbent"]), r"teacher must name an imported model .*\['incumbent'\]\. Correct"),
+        (teach("incumbent", datasets=["landsat"]), r"that is for this dataset"),
+        (teach("incumbent", input="encoded"), r"incumbent reads encoded columns"),
+        (teach("incumbent") | {"training": {"rows": "all"}}, r"training\.rows must be sample"),
+    ],
+)
+def test_teacher_that_cannot_label_is_refused(parameters: Any, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        read_grid(parameters)
+
+
 def test_searched_model_takes_part_for_its_datasets_alone() -> None:
     models = {**PARAMETERS["models"], "svm": {"family": "my_study.svm", "datasets": ["landsat"]}}
     named = {"datasets": ["landsat", "flights"], "models": ["net", "svm"]}

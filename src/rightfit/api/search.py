@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import tempfile
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -55,6 +56,7 @@ from rightfit.api.stored_qualities import require_judgeable
 from rightfit.data.data_card import DataCard, describe_columns_taken
 from rightfit.data.description import DatasetBlock, DatasetSpec
 from rightfit.data.prepared import PreparedDataset, prepare_dataset
+from rightfit.data.request_path.raw_inputs import pass_columns
 from rightfit.data.row_stream import stream_beyond_sample
 from rightfit.data.splitting import PARTS, Parted, assign_parts
 from rightfit.data.tables import RawTableError, Table, read_frame, read_records, require_names
@@ -63,6 +65,7 @@ from rightfit.measuring.profiles.stored_predictions import load_predictions
 from rightfit.measuring.rounds.jobs import FitCosts
 from rightfit.measuring.rounds.worker_pool import close_shared_pool
 from rightfit.measuring.targets import Quality, choose_metric
+from rightfit.measuring.teaching import LABELLING_SHARE, TEACHER, Teacher
 from rightfit.models.bundle import Bundle
 from rightfit.models.family import Rows
 from rightfit.models.onnx_session import first_line
@@ -159,6 +162,7 @@ class SearchResult:
         workspace: Workspace,
         row_forecasts: Mapping[str, RowForecast],
         faults: Sequence[str] = (),
+        teacher: object = None,
     ) -> None:
         self.ranking = ranking
         self.trials = trials
@@ -167,6 +171,7 @@ class SearchResult:
         self._candidates, self._refitted = candidates, refitted  # bundles by candidate name
         self._feeding, self._refitted_feeding = feeding, refitted_feeding
         self._workspace, self._faults = workspace, tuple(faults)
+        self._teacher = teacher
 
     @property
     def profiles(self) -> Profiles:
@@ -187,7 +192,7 @@ class SearchResult:
         quality = self.data_card.quality
         for name in self.applications:
             winner = self._find_winner(name)
-            if winner is None:
+            if winner is None or winner.candidate == TEACHER:
                 continue
             [profile, *_] = self.profiles.select(candidate=winner.candidate)
             figure = profile["quality_raw"]
@@ -212,7 +217,8 @@ class SearchResult:
         """Return the model that an application chooses; ``None``: no candidate meets its limits.
 
         A warning then says what was nearest. The type does not ask for a test, as most searches
-        have a winner.
+        have a winner. Where that is the teacher, no model is worth it in its place: the teacher
+        comes back as it was given.
 
         Args:
             application: Its name; may be left out where there is one application only.
@@ -226,6 +232,9 @@ class SearchResult:
         if winner is None:
             logger.warning("%s: %s", name, self.ranking.decision(name).sentence)
             return None
+        if winner.candidate == TEACHER:
+            logger.warning("%s: %s", name, self._compare_teacher(name))
+            return self._teacher
         is_refitted = winner.candidate in self._refitted
         feeding = self._refitted_feeding if is_refitted else self._feeding
         threshold = self.ranking.decision(name).threshold
@@ -243,6 +252,11 @@ class SearchResult:
     def _find_winner(self, application: str) -> ProfileKey | None:
         return self.ranking.winners[application].get(self.data_card.dataset)
 
+    def _compare_teacher(self, application: str) -> str:
+        """Return what the winner keeps of the teacher, and at which cost; empty without one."""
+        replacements = self.ranking.decision(application).replacements
+        return replacements[0].sentence if replacements else ""
+
     def __repr__(self) -> str:
         winners = {name: self._find_winner(name) for name in self.applications}
         lines = []
@@ -253,6 +267,8 @@ class SearchResult:
             else:
                 score = f"{winner.quality_metric} {winner.quality_raw}"
                 lines.append(f"  {name}: {key.candidate} ({key.serving.label}), {score}")
+            if sentence := self._compare_teacher(name):
+                lines.append(f"    {sentence}")
         lines += [f"  {name}: {forecast}" for name, forecast in self.row_forecasts.items()]
         tried = f"{count(self.trials.height, 'trial')}, {count(len(self._candidates), 'candidate')}"
         return "\n".join([f"SearchResult: {tried}", *lines])
@@ -264,7 +280,7 @@ class SearchResult:
         """Return what a copy is made of: the files of all models travel with it."""
         bundles = [*self._candidates.values(), *self._refitted.values()]
         files = {bundle.path: read_files(bundle) for bundle in bundles}
-        return {**self.__dict__, "_workspace": None, "files": files}
+        return {**self.__dict__, "_workspace": None, "_teacher": None, "files": files}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         files: Mapping[Path, Mapping[str, bytes]] = state.pop("files")
@@ -283,6 +299,7 @@ def search(
     table: object,
     target: str,
     *,
+    teacher: object | None = None,
     applications: ApplicationsLike | None = None,
     families: FamiliesLike | None = None,
     budget_cpu_s: float | None = 60.0,
@@ -313,7 +330,14 @@ def search(
     Args:
         table: A pandas or polars frame, an Arrow table, a list of mappings, or the path of a
             Parquet or CSV file.
-        target: Column to predict; rows without a value are left out.
+        target: Column to predict; rows without a value are left out, unless a teacher answers.
+        teacher: An accurate model that is too slow: any that :func:`rightfit.measure` takes, which
+            reads the table's columns but the target. It labels rows without a value of the target,
+            which join the train rows; where no row has one, it labels all, and quality is the
+            agreement with it. It gets half of the budget's seconds, by the clock; of more rows a
+            random draw is labelled. Where applications ask for costs of serving it is measured on
+            the test rows and ranked as the candidate ``teacher``; ``print(result)`` and the report
+            say what each winner keeps of its quality, and at which cost.
         applications: Who will use the model: :class:`rightfit.Application` by name, or the path of
             a YAML file of them. ``None``: quality alone decides.
         families: Names of the library's families, import paths of families or of estimators, or
@@ -379,10 +403,54 @@ def search(
             seed=random_state,
         )
         frame = read_table(table)
-        values = check_target(frame, target)
-        prepared = _prepare(frame, target, task=task, quality=quality, dataset=dataset)
-        labels = list_labels(prepared.data_card, values)
-        return search_dataset(prepared, rules, labels, folder=workspace, table=frame)
+        with ExitStack() as stack:
+            tutor = None
+            if teacher is not None:
+                tutor = _open_teacher(teacher, table, frame, target, rules, stack)
+                frame = tutor.label_unlabelled()
+            values = check_target(frame, target)
+            prepared = _prepare(
+                frame,
+                target,
+                task=task,
+                quality=quality,
+                dataset=dataset,
+                assign=assign_parts if tutor is None else tutor.assign,
+            )
+            labels = list_labels(prepared.data_card, values)
+            return search_dataset(
+                prepared, rules, labels, folder=workspace, table=frame, teacher=tutor
+            )
+
+
+def _open_teacher(
+    model: object, table: object, frame: Table, target: str, rules: Rules, stack: ExitStack
+) -> Teacher:
+    """Open a teacher whose files last as long as the stack.
+
+    Raises:
+        RightfitError: If it is none that could be measured, or another argument does not go with
+            it.
+    """
+    if rules.training.rows != "sample":
+        raise RightfitError(
+            "teacher: its rows join the sample, so train_rows must be 'sample', but got "
+            f"{rules.training.rows!r}."
+        )
+    if TEACHER in rules.models:
+        raise RightfitError(f"families: {TEACHER!r} is the teacher's name; choose another.")
+    stack.callback(close_shared_pool)
+    limit = rules.limit
+    limits_s = [s for s in (limit.cpu_s, limit.wall_s) if s is not None] if limit else []
+    return Teacher(
+        model,
+        table=table,
+        frame=frame,
+        target=target,
+        folder=stack.enter_context(temporary_folder("teacher")),
+        max_s=LABELLING_SHARE * min(limits_s) if limits_s else None,
+        seed=rules.training.seed,
+    )
 
 
 def read_table(table: object) -> Table:
@@ -450,6 +518,7 @@ def _prepare(
     task: Task | None,
     quality: Quality | None,
     dataset: Mapping[str, object] | None,
+    assign: Callable[[DatasetSpec, pl.DataFrame], Parted],
 ) -> PreparedDataset:
     settings: dict[str, object] = {
         "tables": [NAME], "target": {"column": target}, "task": task,
@@ -474,7 +543,7 @@ def _prepare(
     settings |= stated
     if faults := explain_faults("", {"dataset": settings}, ["dataset"], DatasetBlock):
         raise RightfitError("; ".join(faults))
-    return prepare_rows(settings, frame, quality)
+    return prepare_rows(settings, frame, quality, assign)
 
 
 def prepare_rows(
@@ -530,6 +599,7 @@ def search_dataset(
     *,
     folder: Path | None = None,
     table: Table | None = None,
+    teacher: Teacher | None = None,
 ) -> SearchResult:
     """Search, measure and rank models for a prepared dataset.
 
@@ -539,6 +609,7 @@ def search_dataset(
         labels: The classes as predictions name them, shape (n_classes,); ``None`` in regression.
         folder: Where it is kept; ``None``: in a temporary folder.
         table: What it was prepared from, which holds the train rows beyond the sample.
+        teacher: A model that is ranked beside those searched.
 
     Raises:
         RightfitError: If a family cannot learn the task, the folder cannot be used, or no model
@@ -574,7 +645,7 @@ def search_dataset(
         tried_rows=np.ascontiguousarray(tried.select(features).to_numpy(), dtype=np.float32),
     )
     try:
-        return _Search(prepared, rules, workspace, table).run(feeding)
+        return _Search(prepared, rules, workspace, table, teacher).run(feeding)
     except OSError as err:
         raise RightfitError(
             f"The search cannot read or write its files: {err}. It keeps them in "
@@ -595,9 +666,11 @@ class _Search:
         rules: Rules,
         workspace: Workspace,
         table: Table | None = None,
+        teacher: Teacher | None = None,
     ) -> None:
         self._prepared, self._rules, self._workspace = prepared, rules, workspace
-        self._table, self._faults = table, list[str]()
+        self._table, self._teacher = table, teacher
+        self._faults = [] if teacher is None else list(teacher.remarks)
         self._card = prepared.data_card
         self._parts = {part: prepared.encode(part) for part in PARTS}
         if self._parts["validation"].is_empty():  # too few rows to keep any aside
@@ -644,6 +717,8 @@ class _Search:
             logger.info("Searched in %.0f CPU seconds; measuring comes on top", spent_s)
         measured = self._measure(candidates, read_fit_costs(trials), searches)
         table = add_settings(measured, candidates, searched=searched)
+        if self._teacher is not None and rules.applications.asks_costs:
+            table = pl.concat([table, self._measure_teacher(self._teacher, table)], how="diagonal")
         name = self._card.dataset
         profiles = Profiles(
             table,
@@ -651,12 +726,12 @@ class _Search:
             {name: self._card.quality},
             predictions=load_predictions(self._workspace.measurements, table),
         )
-        ranking = Ranking(profiles, rules.applications, rules.ranking)
+        ranking = Ranking(profiles, rules.applications, rules.ranking, imported=(TEACHER,))
         refitted: dict[str, Bundle] = {}
         refitted_feeding = feeding
         if rules.refit:
             refitted_feeding, refits = self._average_all_rows(feeding, searches)
-            refitted = self._refit(ranking, refits, outcomes, leave_out=of_all_rows)
+            refitted = self._refit(ranking, refits, outcomes, leave_out=[*of_all_rows, TEACHER])
         result = SearchResult(
             ranking=ranking,
             trials=_stack(trials),
@@ -670,6 +745,7 @@ class _Search:
             workspace=self._workspace,
             row_forecasts=row_forecasts,
             faults=self._faults,
+            teacher=None if self._teacher is None else self._teacher.model,
         )
         for remark in result.remarks[len(self._card.remarks) :]:
             logger.warning(remark)
@@ -795,6 +871,29 @@ class _Search:
             params=rules.evaluation,
             choosers=rules.applications,
             equal_within=rules.ranking.equal_within,
+        )
+
+    def _measure_teacher(self, teacher: Teacher, rivals: pl.DataFrame) -> pl.DataFrame:
+        """Measure the teacher on the test rows, as a candidate beside those measured before."""
+        rules, bundle, table = self._rules, teacher.bundle, teacher.take(teacher.test_rows)
+        columns = teacher.take_columns(teacher.test_rows)
+        derived = self._raw_test.rows.drop(columns.columns, strict=False)
+        texts = [name for name in table.columns if table.column(name).dtype.kind not in "biuf"]
+        return measure_candidates(
+            {TEACHER: bundle},
+            {},
+            self._parts["test"].select("label"),
+            self._card,
+            raw=RawTest(
+                pl.concat([columns, derived], how="horizontal"),
+                pass_columns(bundle.schema.features, texts),
+            ),
+            measurements=self._workspace.measurements,
+            params=rules.evaluation,
+            choosers=rules.applications,
+            equal_within=rules.ranking.equal_within,
+            table=table,
+            rivals=rivals,
         )
 
     def _predict(self, search: PlannedSearch, bundle: Bundle, folder: Path) -> Rows:

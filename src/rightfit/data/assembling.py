@@ -33,7 +33,8 @@ class DroppedRows(BaseModel):
 class RowCounts(BaseModel):
     """Rows read, left out and kept; per joined table the rows without a partner.
 
-    ``beyond_sample`` counts the train rows among those left out that ``max_train_rows`` excludes.
+    ``beyond_sample`` counts the train rows among those left out that ``max_train_rows`` excludes,
+    ``taught`` the kept ones whose label is a teacher's answer.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -42,6 +43,7 @@ class RowCounts(BaseModel):
     dropped: tuple[DroppedRows, ...]
     kept: int
     beyond_sample: int = 0
+    taught: int = 0
     unmatched: dict[str, int]
 
 
@@ -75,7 +77,8 @@ def assemble(
     row_parts = parted.rows.select(ROW, "label", "part")
     columns = list(spec.schemas[spec.main_table].by_column())
     rows, unmatched = join_and_derive(spec, tables, take_rows(main, columns, row_parts[ROW]))
-    dropped = [(f"{spec.target.column} is missing", main.height - labelled.height)]
+    n_missing = main.height - labelled.height - parted.n_taught
+    dropped = [(f"{spec.target.column} is missing", n_missing)]
     counts = RowCounts(
         read=main.height,
         dropped=tuple(
@@ -85,6 +88,7 @@ def assemble(
         ),
         kept=rows.height,
         beyond_sample=0 if parted.beyond_sample is None else int(parted.beyond_sample.sum()),
+        taught=parted.n_taught,
         unmatched=unmatched,
     )
     return rows.with_columns(row_parts["label"], row_parts["part"]), counts

@@ -54,6 +54,7 @@ NOT_INFERRED_FROM = {
     "licence",
     "source",
     "notes",
+    "teacher",
     "validation",
     "max_train_rows",
     "max_test_rows",

@@ -73,6 +73,7 @@ class DatasetBlock(StrictModel):
     source: str = "not stated"  # where the data comes from, for the data card and exports
     # anything a user of the model must know; in the data card and exports
     notes: tuple[str, ...] = ()
+    teacher: str | None = None  # imported model that labels rows without a target; absent: none
     title: str | None = None  # what one row is, in words; absent: the name
     task: Task | None = None
     schemas: dict[str, TableSchema] = Field(default_factory=dict)

@@ -36,6 +36,7 @@ class Grid:
         datasets_of: Datasets of each searched model that is not for all of them.
         cascades: Names of the models that are made of two candidates of the others.
         reads_all_rows: Whether candidates may learn from train rows beyond a dataset's sample.
+        teachers: Imported model that labels a dataset's rows without a target, by the dataset.
     """
 
     tables: Mapping[str, tuple[str, ...]]
@@ -44,6 +45,7 @@ class Grid:
     datasets_of: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     cascades: tuple[str, ...] = ()
     reads_all_rows: bool = False
+    teachers: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def datasets(self) -> tuple[str, ...]:
@@ -136,6 +138,9 @@ def read_grid(parameters: RawParameters) -> Grid:
         },
         cascades=tuple(name for name, block in models.items() if is_cascade(block)),
         reads_all_rows=read_key(parameters.get("training"), "rows") in ("all", "auto"),
+        teachers={
+            name: teacher for name, block in datasets.items() if (teacher := block.get("teacher"))
+        },
     )
 
 
@@ -189,7 +194,7 @@ def find_grid_faults(parameters: RawParameters) -> list[str]:
             for name, block in models.items()
             if is_cascade(block)
         ]
-    return [*faults, *_find_unmatched(parameters)]
+    return [*faults, *_find_unmatched(parameters), *_find_teacher_faults(parameters)]
 
 
 def list_named(parameters: RawParameters, kind: str) -> dict[str, Any]:
@@ -240,6 +245,33 @@ def _find_unmatched(parameters: RawParameters) -> Iterator[str]:
             f"The grid has no model for {empty}: those it names are for other datasets. Correct "
             "grid.models in parameters_grid.yml, or datasets of the model in parameters_models.yml."
         )
+
+
+def _find_teacher_faults(parameters: RawParameters) -> Iterator[str]:
+    """Describe teachers that cannot label a dataset's rows."""
+    models = list_named(parameters, "models")
+    imported = {name: block for name, block in models.items() if is_imported(block)}
+    for dataset, block in list_named(parameters, "datasets").items():
+        teacher = read_key(block, "teacher")
+        if teacher is None:
+            continue
+        key = f"datasets.{dataset}.teacher"
+        model = imported.get(teacher) if isinstance(teacher, str) else None
+        if model is None or dataset not in (model.get("datasets") or [dataset]):
+            yield (
+                f"{key} must name an imported model of the grid that is for this dataset, one of "
+                f"{list(imported)}, but got {teacher!r}. Correct parameters_datasets.yml."
+            )
+        elif model.get("input") == "encoded":
+            yield (
+                f"{key}: {teacher} reads encoded columns, which labelled rows define; a teacher "
+                "reads raw ones. Correct parameters_datasets.yml."
+            )
+        if read_key(parameters.get("training"), "rows") in ("all", "auto"):
+            yield (
+                f"{key}: a teacher's rows join the sample, so training.rows must be sample. "
+                "Correct parameters_training.yml."
+            )
 
 
 def _find_block_faults(kind: str, name: str, block: Any) -> Iterator[str]:

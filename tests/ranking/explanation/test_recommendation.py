@@ -12,6 +12,8 @@ from rightfit._core.typed_tables import read_rows
 from rightfit.ranking.application_ranking import ApplicationRanking
 from rightfit.ranking.explanation.decisions import (
     Decision,
+    Quality,
+    RankedCandidate,
     Recommendations,
     Replacement,
     read_recommendations,
@@ -20,6 +22,7 @@ from rightfit.ranking.explanation.decisions import (
 from rightfit.ranking.explanation.rankings import tabulate_rankings, tabulate_robust_choices
 from rightfit.ranking.explanation.recommendation import (
     describe_deadline,
+    describe_kept,
     find_nearest_miss,
     find_relaxations,
     list_reversals,
@@ -456,6 +459,47 @@ def test_replacement_gains_the_difference_of_utilities_with_the_metrics_asked_fo
     ]
     assert "from incumbent (onnx, 1 thread), imported, to net-1" in found.sentence
     assert "utility 0.550 \N{RIGHTWARDS ARROW} 0.700" in found.sentence
+
+
+def test_replacement_says_what_is_kept_of_quality_and_at_which_part_of_the_latency() -> None:
+    sentence = compare(
+        make_profile("incumbent", **OLD),
+        make_profile(
+            "net-1", **NEW | {"quality": 0.59, "quality_raw": 0.59, "latency_p50_ms": 0.1}
+        ),
+    ).sentence
+
+    assert sentence.startswith(
+        "net-1 keeps 98.3 % of incumbent's quality (0.590 of 0.600) at 1/100 of its latency p50. "
+        "Changing from incumbent"
+    )
+
+
+def test_a_loss_is_no_share_of_another() -> None:
+    kept = Quality(metric="loss", value=-2.0, low=None, high=None)
+    old, new = (
+        RankedCandidate.model_validate(
+            {
+                **dict.fromkeys(("utility", "utility_low", "utility_high", "hardware_tier")),
+                "candidate": name,
+                "model": name,
+                "p_best": 0.5,
+                "reason": "",
+                "runtime": "onnx",
+                "n_threads": 1,
+                "quality": quality,
+                "metrics": {"latency_p50_ms": latency_ms},
+            }
+        )
+        for name, quality, latency_ms in (
+            ("slow", kept, 1.0),
+            ("fast", kept.model_copy(update={"value": -2.5}), 1.5),
+        )
+    )
+
+    assert describe_kept(old, new) == (
+        "fast has loss -2.500 for -2.000 at 1.5 times its latency p50. "
+    )
 
 
 def test_imported_winner_gains_nothing_by_changing() -> None:

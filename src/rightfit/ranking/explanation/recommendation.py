@@ -622,8 +622,8 @@ def compare_with_winner(
         sentence = (
             f"{incumbent.label}, imported, fits best: there is nothing to gain by changing."
             if is_winner
-            else f"Changing from {incumbent.label}, imported, to {winner.label}: "
-            f"{listing(figures)}.{equal}{fault}"
+            else f"{describe_kept(incumbent, winner)}Changing from {incumbent.label}, imported, to "
+            f"{winner.label}: {listing(figures)}.{equal}{fault}"
         )
     return Replacement(
         incumbent=incumbent,
@@ -633,3 +633,24 @@ def compare_with_winner(
         changes=changes,
         sentence=sentence,
     )
+
+
+def describe_kept(incumbent: RankedCandidate, winner: RankedCandidate) -> str:
+    """Say what a winner keeps of an imported model's quality, and at which part of its latency.
+
+    Returns:
+        A sentence and a space; empty where quality or latency of one of them is not known.
+    """
+    kept, whole = winner.quality, incumbent.quality
+    now, then = (row.metrics.get("latency_p50_ms") for row in (incumbent, winner))
+    if kept is None or whole is None or not now or not then:
+        return ""
+    figures = [format_quality(kept.value), format_quality(whole.value)]
+    if min(kept.value, whole.value) > 0:
+        share = f"keeps {100 * kept.value / whole.value:.1f} % of {incumbent.candidate}'s"
+        quality = f"{share} {kept.metric} ({' of '.join(figures)})"
+    else:  # a loss, or worse than guessing: no share of anything
+        quality = f"has {kept.metric} {' for '.join(figures)}"
+    ratio = now / then
+    cost = f"1/{format_number(ratio)} of" if ratio > 1 else f"{format_number(1 / ratio)} times"
+    return f"{winner.candidate} {quality} at {cost} its {metric_name('latency_p50_ms')}. "

@@ -1,15 +1,24 @@
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
+import joblib
+import numpy as np
 import polars as pl
 import pytest
+from sklearn.linear_model import LogisticRegression
 
+from rightfit._core.errors import RightfitError
 from rightfit.data.assembling import RowCounts
 from rightfit.data.completion import complete_block
 from rightfit.data.description import DatasetBlock, DatasetSpec
 from rightfit.data.table_check import RawCheck
-from rightfit.kedro_project.pipelines.data_engineering.nodes import encode_rows
+from rightfit.kedro_project.imported_block import ImportedBlock
+from rightfit.kedro_project.pipelines.data_engineering.nodes import (
+    assemble_taught_rows,
+    encode_rows,
+)
 
 pytestmark = pytest.mark.whole
 
@@ -42,6 +51,41 @@ def test_encoder_ignores_validation_and_test_rows(spec: DatasetSpec) -> None:
     others = ROWS.with_columns(v1=pl.when(pl.col("part") != "train").then(1000).otherwise("v1"))
 
     assert encode(spec, others)[0] == encode(spec, ROWS)[0]
+
+
+def teach(spec: DatasetSpec, folder: Path, first: str = "a") -> tuple[pl.DataFrame, RowCounts]:
+    """Assemble 120 rows, half of them labelled by a pickled model, which answers b above 50."""
+    numbers = np.arange(120)
+    model = LogisticRegression(C=1e3).fit(numbers[:, None], np.where(numbers < 50, first, "b"))
+    joblib.dump(model, folder / "slow.joblib")
+    kinds = [("a", "b")[i % 2] if i < 60 else None for i in range(120)]
+    return assemble_taught_rows(
+        spec,
+        RawCheck(tables={}, inferred=(), remarks=()),
+        ImportedBlock(family="imported", file=str(folder / "slow.joblib"), trust=True),
+        30.0,
+        pl.DataFrame({"v1": numbers, "kind": kinds}),
+        teacher_name="slow",
+        n_searches=2,
+    )
+
+
+def test_rows_without_a_target_are_labelled_by_the_teacher(
+    spec: DatasetSpec, tmp_path: Path
+) -> None:
+    rows, counts = teach(spec, tmp_path)
+
+    taught = rows.tail(60)
+    assert (counts.kept, counts.taught, counts.dropped) == (120, 60, ())
+    assert rows["v1"].to_list() == list(range(120))
+    assert taught["part"].unique().to_list() == ["train"]
+    assert taught["label"].unique().to_list() == [1]
+    assert rows.head(60)["label"].to_list() == [0, 1] * 30
+
+
+def test_a_teacher_that_knows_other_classes_is_refused(spec: DatasetSpec, tmp_path: Path) -> None:
+    with pytest.raises(RightfitError, match=r"models\.slow: its classes are b, z"):
+        teach(spec, tmp_path, "z")
 
 
 def test_encoder_follows_train_rows(spec: DatasetSpec) -> None:

@@ -7,17 +7,29 @@ import logging
 import polars as pl
 from pydantic import ValidationError
 
+from rightfit._core.errors import RightfitError
 from rightfit._core.formatting import end_sentence
 from rightfit._core.processes.json_store import JsonStore
-from rightfit.data.assembling import RowCounts, assemble
+from rightfit._core.processes.leftovers import temporary_folder
+from rightfit.data.assembling import RowCounts, assemble, join_and_derive
 from rightfit.data.completion import CompleteBlock, complete_block, inferred_key
 from rightfit.data.data_card import DataCard, describe_columns_taken, make_data_card
 from rightfit.data.description import DatasetBlock, DatasetSpec
 from rightfit.data.encoding import encode_part, fit_encoder
 from rightfit.data.request_path.encoder import Encoder
-from rightfit.data.splitting import PARTS
+from rightfit.data.splitting import PARTS, Parted, assign_parts
 from rightfit.data.table_check import RawCheck, check_tables
-from rightfit.data.tables import RawTableError, Table, read_tables
+from rightfit.data.tables import RawTableError, Table, read_tables, take_rows
+from rightfit.kedro_project.imported_block import ImportedBlock
+from rightfit.measuring.model_import import import_for_dataset
+from rightfit.measuring.rounds.first_rows import WorkerFirstRows
+from rightfit.measuring.rounds.worker_pool import shared_pool
+from rightfit.measuring.teaching import LABELLING_SHARE, Positions, add_taught
+from rightfit.models.family import Rows
+from rightfit.models.imported.feeds import make_rows
+from rightfit.models.imported.row_table import take_stored
+from rightfit.models.predictions import check_predictions
+from rightfit.models.runtimes import available_runtimes
 
 logger = logging.getLogger(__name__)
 
@@ -102,6 +114,73 @@ def assemble_rows(
         One row per example with its part, not encoded; and the rows read, dropped and kept.
     """
     return assemble(spec, read_tables(spec.tables, raw_tables))
+
+
+def assemble_taught_rows(
+    spec: DatasetSpec,
+    raw_check: RawCheck,  # noqa: ARG001 - waits for the check
+    teacher: ImportedBlock,
+    budget_cpu_s: float | None,
+    *raw_tables: object,
+    teacher_name: str,
+    n_searches: int,
+) -> tuple[pl.DataFrame, RowCounts]:
+    """Assemble rows, and have an imported model label those without a target.
+
+    Labelling may take half of the seconds that the dataset's searches have, by the clock.
+
+    Returns:
+        As :func:`assemble_rows`; the labelled rows are train rows.
+
+    Raises:
+        RightfitError: If the model does not fit the dataset.
+    """
+    tables = read_tables(spec.tables, raw_tables)
+    main = tables[spec.main_table]
+    rows, _ = assemble(spec, tables)
+    encoder = fit_encoder(spec.features, rows, spec.list_decimals())
+    first = WorkerFirstRows(shared_pool())
+    with temporary_folder("teacher") as folder:
+        try:
+            bundle = import_for_dataset(
+                teacher.give(teacher_name),
+                spec,
+                rows,
+                encoder,
+                folder / teacher_name,
+                columns=teacher.columns,
+            )
+        except ValueError as err:
+            raise RightfitError(
+                f"models.{teacher_name}: {end_sentence(str(err))} Correct parameters_models.yml."
+            ) from err
+        runtime = available_runtimes(bundle)[0]
+
+        def answer(positions: Positions) -> Rows:
+            described = list(spec.schemas[spec.main_table].by_column())
+            unlabelled = take_rows(main, described, pl.Series(positions))
+            columns = join_and_derive(spec, tables, unlabelled)[0].select(bundle.schema.features)
+            model_rows = make_rows(bundle, runtime, take_stored(columns))
+            return check_predictions(
+                first.answer(bundle, runtime, model_rows),
+                n_rows=len(positions),
+                schema=bundle.schema,
+            )
+
+        def assign(spec: DatasetSpec, labelled: pl.DataFrame) -> Parted:
+            parted, remarks = add_taught(
+                spec,
+                labelled,
+                assign_parts(spec, labelled),
+                answer,
+                n_rows=main.height,
+                max_s=budget_cpu_s and LABELLING_SHARE * budget_cpu_s * n_searches,
+            )
+            for remark in remarks:
+                logger.warning("%s: %s", teacher_name, remark)
+            return parted
+
+        return assemble(spec, tables, assign=assign)
 
 
 def encode_rows(

@@ -7,6 +7,7 @@ from kedro.pipeline import Node, Pipeline
 from rightfit.kedro_project.nodes import BOXES, NodeFunction
 from rightfit.kedro_project.pipelines.data_engineering.nodes import (
     assemble_rows,
+    assemble_taught_rows,
     check_raw_tables,
     encode_rows,
 )
@@ -25,6 +26,13 @@ def create_pipeline(grid: Grid) -> Pipeline:
         counts = f"{name}.row_counts"
         outputs = ("encoder", "train", "validation", "test", "data_card")
         box = f"{BOXES['data_engineering']}.{name}"
+        assembling, teaching = NodeFunction(assemble_rows), []
+        if teacher := grid.teachers.get(name):
+            n_searches = len(grid.list_searched(name))
+            assembling = NodeFunction(
+                assemble_taught_rows, teacher_name=teacher, n_searches=n_searches
+            )
+            teaching = [f"params:models.{teacher}", "params:training.budget_cpu_s"]
         nodes += [
             Node(
                 NodeFunction(check_raw_tables, dataset_name=name),
@@ -34,8 +42,8 @@ def create_pipeline(grid: Grid) -> Pipeline:
                 namespace=box,
             ),
             Node(
-                assemble_rows,
-                [spec, check, *raw],
+                assembling,
+                [spec, check, *teaching, *raw],
                 [rows, counts],
                 name="assemble_rows",
                 namespace=box,

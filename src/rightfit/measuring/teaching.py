@@ -1,0 +1,304 @@
+"""A model that somebody has already as a teacher: it answers for rows whose target is missing.
+
+Where rows have labels, the labels count: a teacher's predictions in their place gained nothing
+(decision 0049).
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from rightfit._core.errors import RightfitError
+from rightfit._core.extras import is_of
+from rightfit._core.formatting import count, describe_error, end_sentence, format_number
+from rightfit._core.progress import report_progress
+from rightfit.data.description import DatasetSpec
+from rightfit.data.description_parts import RandomShare, StratifiedShare
+from rightfit.data.splitting import Parted, assign_parts
+from rightfit.data.tables import ROW, Table, take_rows
+from rightfit.measuring.given_models import adapt_model
+from rightfit.measuring.rounds.first_rows import WorkerFirstRows
+from rightfit.measuring.rounds.worker_pool import shared_pool
+from rightfit.models.bundle import Bundle
+from rightfit.models.family import Rows
+from rightfit.models.imported.feeds import make_rows
+from rightfit.models.imported.row_table import RowTable, read_row_table
+from rightfit.models.predictions import check_predictions
+from rightfit.models.runtimes import available_runtimes, open_predictor
+
+logger = logging.getLogger(__name__)
+
+TEACHER = "teacher"  # the candidate's name in a search from Python
+LABELLING_SHARE = 0.5  # of the budget's seconds
+N_TIMED = 16  # rows of the first call, which tells the pace
+BATCH_S = 5.0  # of each later call
+SILENT_S = 10.0  # labelling that may take longer is announced as a warning
+
+Positions = npt.NDArray[np.intp]
+
+
+class Teacher:
+    """A model of the user's beside the table that it teaches.
+
+    Args:
+        model: As of :func:`rightfit.measure`.
+        table: The table as the user gave it; a frame of pandas stays one for the model.
+        frame: The same as it is read.
+        target: The column that is predicted, which the model does not see; it may be absent.
+        folder: For its bundles; no other user may read it.
+        max_s: Seconds that labelling may take, by the clock; ``None``: no limit.
+        seed: Draws the rows where not all can be labelled.
+
+    Attributes:
+        model: As given.
+        bundle: The model as a candidate, once the dataset's classes are known.
+        remarks: What a reader of the results should know of the labels.
+        test_rows: Positions of the test rows in the table, once it is split.
+
+    Raises:
+        RightfitError: If it is no model that could be measured.
+    """
+
+    def __init__(
+        self,
+        model: object,
+        *,
+        table: object,
+        frame: Table,
+        target: str,
+        folder: Path,
+        max_s: float | None,
+        seed: int,
+    ) -> None:
+        self.bundle: Bundle
+        self.remarks: tuple[str, ...] = ()
+        self.test_rows: Positions = np.empty(0, dtype=np.intp)
+        self.model, self._frame, self._target = model, frame, target
+        self._folder, self._max_s, self._seed = folder, max_s, seed
+        self._pandas: Any = None
+        if is_of(table, "pandas", "DataFrame"):
+            self._pandas = table.drop(columns=target, errors="ignore")  # type: ignore[attr-defined]
+        self._tried = self.take(np.arange(min(N_TIMED, frame.height)))
+        with _naming_teacher():
+            first = WorkerFirstRows(shared_pool())
+            self._adapted = adapt_model(model, rows=self._tried, trust=False, first=first)
+
+    def take(self, positions: Positions) -> RowTable:
+        """Return rows of the table, all columns but the target."""
+        if self._pandas is not None:
+            return read_row_table(self._pandas.iloc[positions])
+        return read_row_table(self.take_columns(positions))
+
+    def take_columns(self, positions: Positions) -> pl.DataFrame:
+        """Return the same in a frame of polars."""
+        names = [name for name in self._frame.columns if name != self._target]
+        return take_rows(self._frame, names, pl.Series(positions))
+
+    def label_unlabelled(self) -> Table:
+        """Return the table, its target answered where no row has a label.
+
+        Raises:
+            RightfitError: If the model does not answer the rows.
+        """
+        frame = self._frame
+        if self._target in frame.columns and frame[self._target].null_count() < frame.height:
+            return frame
+        facts = self._adapted.facts
+        classes = facts.classes or (() if facts.task == "regression" else None)
+        _, predict = self._open("labelling", classes)
+        names = np.asarray(getattr(self.model, "classes_", classes))
+
+        def answer(positions: Positions) -> Any:
+            answers = predict(positions)
+            answers = answers.reshape(len(answers), -1) if answers.size else answers
+            if answers.shape[:1] != positions.shape:
+                raise ValueError(f"it answers shape {answers.shape} for {len(positions)} rows")
+            if answers.dtype.kind == "f" and not np.isfinite(answers).all():
+                raise ValueError("it answers NaN or infinity")
+            if answers.shape[1] == 1:
+                return answers[:, 0]
+            chosen = answers.argmax(axis=1)
+            return names[chosen] if classes else chosen
+
+        rows, answers, remark = label_rows(
+            answer, np.arange(frame.height), max_s=self._max_s, seed=self._seed
+        )
+        self.remarks = (
+            remark,
+            "no row has a label: every quality is the agreement with the teacher",
+        )
+        labels: list[Any] = [None] * frame.height
+        for position, label in zip(rows.tolist(), answers.tolist(), strict=True):
+            labels[position] = label
+        every_row = pl.Series(np.arange(frame.height))
+        whole = take_rows(frame, frame.columns, every_row)
+        return whole.with_columns(pl.Series(self._target, labels))
+
+    def assign(self, spec: DatasetSpec, labelled: pl.DataFrame) -> Parted:
+        """Split the labelled rows, and put those that the model answers for to the train rows.
+
+        Raises:
+            RightfitError: If the model does not answer the rows as the dataset's task asks.
+        """
+        bundle, predict = self._open("candidate", spec.target.classes)
+        self.bundle = bundle
+        parted = assign_parts(spec, labelled)
+        self.test_rows = parted.rows.filter(part="test")[ROW].to_numpy().astype(np.intp)
+        if self.remarks:  # it has labelled all that there was time for
+            return parted
+        parted, self.remarks = add_taught(
+            spec,
+            labelled,
+            parted,
+            lambda rows: check_predictions(predict(rows), n_rows=len(rows), schema=bundle.schema),
+            n_rows=self._frame.height,
+            max_s=self._max_s,
+        )
+        return parted
+
+    def _open(
+        self, name: str, classes: tuple[str, ...] | None
+    ) -> tuple[Bundle, Callable[[Positions], npt.NDArray[Any]]]:
+        """Write the model as a bundle; return it, and what it answers for rows of the table."""
+        with _naming_teacher():
+            bundle = self._adapted.bundle(
+                self._folder / name, name=TEACHER, rows=self._tried, classes=classes
+            )
+            runtime = available_runtimes(bundle)[0]
+            predict = open_predictor(bundle, runtime=runtime, n_threads=1, device="cpu")
+        return bundle, lambda positions: np.asarray(
+            predict(make_rows(bundle, runtime, self.take(positions)))
+        )
+
+
+def add_taught(
+    spec: DatasetSpec,
+    labelled: pl.DataFrame,
+    parted: Parted,
+    answer: Callable[[Positions], Rows],
+    *,
+    n_rows: int,
+    max_s: float | None,
+) -> tuple[Parted, tuple[str, ...]]:
+    """Put rows without a label, answered by a teacher, to the train rows.
+
+    Under ``max_train_rows`` they fill what the labelled rows leave. A split by columns, groups or
+    time is left as it is: it does not say where rows without a label belong.
+
+    Args:
+        spec: The dataset's description.
+        labelled: All rows with a label.
+        parted: Those that are kept, split.
+        answer: Returns the teacher's probabilities, shape (n_rows, n_classes), or values, shape
+            (n_rows, 1), of the rows at some positions of the table.
+        n_rows: Rows of the table.
+        max_s: As of :func:`label_rows`.
+
+    Returns:
+        The split with these rows, and remarks on them.
+
+    Raises:
+        RightfitError: If the teacher fails.
+    """
+    missing = np.setdiff1d(np.arange(n_rows), labelled[ROW].to_numpy())
+    if not len(missing):
+        return parted, ()
+    drawn = StratifiedShare | RandomShare
+    if not (isinstance(spec.split, drawn) and isinstance(spec.validation, drawn)):
+        return parted, (
+            f"{count(len(missing), 'row')} without {spec.target.column} stay out: the teacher "
+            "answers for train rows that are drawn at random, not for a split by columns",
+        )
+    if spec.max_train_rows is not None:
+        n_train = parted.rows.filter(pl.col("part") != "test").height
+        rng = np.random.default_rng(spec.seed)
+        missing = rng.permutation(missing)[: max(0, spec.max_train_rows - n_train)]
+        if not len(missing):
+            return parted, ()
+    rows, answers, remark = label_rows(answer, missing, max_s=max_s, seed=spec.seed)
+    labels = answers.argmax(axis=1) if spec.task == "classification" else answers[:, 0]
+    kept = parted.rows.select(ROW, "label", "part")
+    columns = {ROW: rows, "label": labels, "part": ["train"] * len(rows)}
+    together = pl.concat([kept, pl.DataFrame(columns, schema=kept.schema)]).sort(ROW)
+    return replace(parted, rows=together, n_taught=len(rows)), (remark,)
+
+
+def label_rows(
+    answer: Callable[[Positions], npt.NDArray[Any]],
+    positions: Positions,
+    *,
+    max_s: float | None,
+    seed: int,
+    clock_s: Callable[[], float] = time.perf_counter,
+    cpu_clock_s: Callable[[], float] = time.process_time,
+) -> tuple[Positions, npt.NDArray[Any], str]:
+    """Have a teacher answer rows in batches, a few first, which tell how long all would take.
+
+    Args:
+        answer: Returns the answers for the rows at some positions.
+        positions: Of the rows; a random draw of them is answered where there is no time for all.
+        max_s: Seconds by the clock; ``None``: no limit.
+        seed: Of the draw.
+        clock_s: Monotonic clock.
+        cpu_clock_s: CPU time of this process.
+
+    Returns:
+        The positions of the answered rows, the first axis of the answers; and a remark on them.
+
+    Raises:
+        RightfitError: If the teacher fails.
+    """
+    order = np.random.default_rng(seed).permutation(positions)
+    begun_s, begun_cpu_s = clock_s(), cpu_clock_s()
+    answers: list[npt.NDArray[Any]] = []
+    n_done, n_rows, n_next = 0, len(order), N_TIMED
+    while n_done < n_rows:
+        batch = order[n_done : min(n_done + n_next, n_rows)]
+        with _naming_teacher():
+            answers.append(answer(batch))
+        n_done += len(batch)
+        pace_s = max(clock_s() - begun_s, 1e-9) / n_done
+        n_rows = len(order)
+        if max_s is not None:
+            n_rows = min(n_rows, max(n_done, int(max_s / pace_s)))
+        if len(answers) == 1:
+            logger.log(
+                logging.WARNING if pace_s * n_rows > SILENT_S else logging.INFO,
+                "The teacher takes %s ms a row; it answers for %s of %s without a label, in some "
+                "%s seconds",
+                format_number(1e3 * pace_s),
+                f"{n_rows:,}",
+                count(len(order), "row"),
+                format_number(pace_s * n_rows),
+            )
+        n_next = max(1, int(BATCH_S / pace_s))
+        report_progress("labelling", TEACHER, n_done, n_rows)
+    remark = (
+        f"the teacher answered for {n_done:,} of {count(len(order), 'row')} without a label in "
+        f"{format_number(clock_s() - begun_s)} s; "
+        f"{format_number(cpu_clock_s() - begun_cpu_s)} CPU seconds of it count in the budget"
+    )
+    if n_done < len(order):
+        remark += "; labelling may take half of the budget's seconds"
+    return order[:n_done], np.concatenate(answers), remark
+
+
+@contextmanager
+def _naming_teacher() -> Iterator[None]:
+    """Name the argument in whatever its model raises."""
+    try:
+        yield
+    except RightfitError as err:
+        raise RightfitError(f"teacher: {err}") from err
+    except Exception as err:  # models raise whatever they stumble over
+        raise RightfitError(f"teacher: {end_sentence(describe_error(err))}") from err

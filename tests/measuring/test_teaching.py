@@ -1,0 +1,217 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+
+from rightfit._core.errors import RightfitError
+from rightfit.data.description import DatasetBlock
+from rightfit.data.prepared import PreparedDataset, prepare_dataset
+from rightfit.measuring.teaching import N_TIMED, Teacher, label_rows
+
+N_ROWS, N_LABELLED = 120, 60
+X = np.random.default_rng(0).normal(size=N_ROWS)
+TABLE = pl.DataFrame(
+    {
+        "x": X,
+        "constant": 1,
+        "kind": ["high" if x > 0 else "low" for x in X[:N_LABELLED]]
+        + [None] * (N_ROWS - N_LABELLED),
+    }
+)
+
+
+def answer_kind(rows: Any) -> list[str]:
+    """Return the wrong class for everything below .5; the labels do not."""
+    assert list(rows.columns) == ["x", "constant"]
+    return ["high" if x > 0.5 else "low" for x in rows["x"]]
+
+
+def teach(model: object, folder: Path, table: Any = TABLE, **settings: Any) -> Teacher:
+    frame = pl.DataFrame(table)
+    kept = {"target": "kind", "folder": folder, "max_s": None, "seed": 0}
+    return Teacher(model, table=table, frame=frame, **kept | settings)
+
+
+def prepare(teacher: Teacher, **block: Any) -> PreparedDataset:
+    described = {
+        "tables": ["data"],
+        "target": {"column": "kind"},
+        "features": {"numeric": ["x"]},
+        **block,
+    }
+    return prepare_dataset(
+        "data",
+        DatasetBlock.model_validate(described),
+        {"data": teacher.label_unlabelled()},
+        assign=teacher.assign,
+    )
+
+
+@pytest.mark.parametrize("table", [TABLE, TABLE.to_pandas()], ids=["polars", "pandas"])
+def test_rows_without_a_label_join_the_train_rows_alone(table: Any, tmp_path: Path) -> None:
+    teacher = teach(answer_kind, tmp_path, table)
+
+    rows = prepare(teacher).rows
+    by_part = {part: rows.filter(part=part) for part in ("train", "validation", "test")}
+    assert rows.height == N_ROWS
+    assert {part: r.height for part, r in by_part.items()} == {
+        "train": 38 + N_ROWS - N_LABELLED,
+        "validation": 10,
+        "test": 12,
+    }
+    assert rows["x"].to_list() == X.tolist()  # in the table's order
+    label = rows["label"].to_numpy() == 0  # high, the first class
+    assert (label[:N_LABELLED] == (X[:N_LABELLED] > 0)).all()
+    assert (label[N_LABELLED:] == (X[N_LABELLED:] > 0.5)).all()
+    assert by_part["test"]["x"].to_list() == X[teacher.test_rows].tolist()
+    assert "answered for 60 of 60 rows without a label" in teacher.remarks[0]
+
+
+def test_the_data_card_counts_what_was_taught(tmp_path: Path) -> None:
+    card = prepare(teach(answer_kind, tmp_path)).data_card
+
+    assert card.rows.taught == N_ROWS - N_LABELLED
+    assert card.rows.dropped == ()
+
+
+def test_taught_rows_fill_the_sample_up(tmp_path: Path) -> None:
+    rows = prepare(teach(answer_kind, tmp_path), max_train_rows=58).rows
+
+    assert rows.filter(pl.col("part") != "test").height == 58
+
+
+def test_a_split_by_groups_leaves_rows_without_a_label_out(tmp_path: Path) -> None:
+    table = TABLE.with_columns(constant=pl.int_range(pl.len()) // 4)
+    by_group = {"method": "by_group", "group_columns": ["constant"], "share": 0.2}
+    teacher = teach(answer_kind, tmp_path, table)
+
+    prepared = prepare(teacher, split=by_group)
+
+    assert prepared.rows.height == N_LABELLED
+    assert "60 rows without kind stay out" in teacher.remarks[0]
+
+
+@pytest.mark.parametrize("drop", [True, False], ids=["absent", "null"])
+def test_where_no_row_has_a_label_all_are_answered(drop: bool, tmp_path: Path) -> None:
+    table = TABLE.drop("kind") if drop else TABLE.with_columns(kind=pl.lit(None, pl.String))
+    teacher = teach(answer_kind, tmp_path, table)
+
+    labels = teacher.label_unlabelled()["kind"]
+    assert labels.to_list() == ["high" if x > 0.5 else "low" for x in X]
+    assert "agreement with the teacher" in teacher.remarks[1]
+
+
+class Probabilities:
+    """A fitted classifier whose classes are numbers."""
+
+    classes_ = np.array([7, 9])
+    n_features_in_ = 2
+
+    def predict_proba(self, rows: Any) -> Any:
+        high = (np.asarray(rows)[:, 0] > 0.5).astype(float)
+        return np.stack([1 - high, high], axis=1)
+
+    def predict(self, rows: Any) -> Any:
+        return self.classes_[self.predict_proba(rows).argmax(axis=1)]
+
+
+def test_labels_are_the_teachers_own_classes(tmp_path: Path) -> None:
+    labels = teach(Probabilities(), tmp_path, TABLE.drop("kind")).label_unlabelled()["kind"]
+
+    assert labels.to_list() == [9 if x > 0.5 else 7 for x in X]
+
+
+def test_numbers_are_taught_as_they_are(tmp_path: Path) -> None:
+    table = TABLE.with_columns(kind=pl.when(pl.col("kind").is_not_null()).then(3 * pl.col("x")))
+    teacher = teach(lambda rows: 2.0 * np.asarray(rows["x"]), tmp_path, table)
+
+    labels = prepare(teacher, task="regression").rows["label"].to_numpy()
+    assert labels[N_LABELLED:] == pytest.approx(2 * X[N_LABELLED:], rel=1e-6)
+    assert labels[:N_LABELLED] == pytest.approx(3 * X[:N_LABELLED])
+
+
+def fail(rows: Any) -> Any:
+    raise OSError("the service is away")
+
+
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [
+        (lambda rows: ["other"] * len(rows), "teacher: .*answers the classes .'other'."),
+        (lambda rows: np.full((len(rows), 2), np.nan), "teacher: .*(finite|NaN)"),
+        (lambda rows: np.full((len(rows), 5), 0.2), r"teacher: .*shape \(16, 5\)"),
+        (lambda rows: ["low"], "teacher: .*shape"),
+        (fail, "teacher: .*the service is away"),
+        (3, "teacher: A model must be a fitted estimator"),
+        ("no_such.onnx", "teacher: .*no_such.onnx"),
+    ],
+    ids=["classes", "nan", "width", "length", "raises", "no_model", "no_file"],
+)
+def test_a_teacher_that_does_not_fit_is_named(model: Any, message: str, tmp_path: Path) -> None:
+    with pytest.raises(RightfitError, match=message):
+        prepare(teach(model, tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [
+        (lambda rows: np.full(len(rows), np.nan), "teacher: .*NaN"),
+        (lambda rows: [1.0], "teacher: .*shape"),
+    ],
+)
+def test_a_teacher_of_unlabelled_rows_is_checked(model: Any, message: str, tmp_path: Path) -> None:
+    with pytest.raises(RightfitError, match=message):
+        teach(model, tmp_path, TABLE.drop("kind")).label_unlabelled()
+
+
+def test_a_table_of_pandas_is_given_as_one(tmp_path: Path) -> None:
+    teacher = teach(answer_kind, tmp_path, TABLE.to_pandas())
+
+    assert isinstance(teacher.take(np.arange(3)).content, pd.DataFrame)
+
+
+class Clock:
+    """Each answered row takes 50 ms."""
+
+    now_s = 0.0
+
+    def answer(self, rows: Any) -> Any:
+        self.now_s += 0.05 * len(rows)
+        return rows[:, None]
+
+    def __call__(self) -> float:
+        return self.now_s
+
+
+def test_labelling_ends_within_its_seconds() -> None:
+    clock = Clock()
+
+    rows, answers, remark = label_rows(
+        clock.answer, np.arange(1000), max_s=20, seed=0, clock_s=clock, cpu_clock_s=lambda: 0.0
+    )
+
+    assert len(rows) == 400
+    assert answers[:, 0].tolist() == rows.tolist()
+    assert len(set(rows.tolist())) == 400
+    assert rows.max() > 900  # a random draw, not the first ones
+    assert "answered for 400 of 1,000 rows" in remark
+    assert "half of the budget's seconds" in remark
+
+
+def test_a_slow_teacher_is_announced_after_a_few_rows(caplog: pytest.LogCaptureFixture) -> None:
+    clock, sizes = Clock(), []
+
+    def answer(rows: Any) -> Any:
+        sizes.append(len(rows))
+        return clock.answer(rows)
+
+    label_rows(answer, np.arange(1000), max_s=None, seed=0, clock_s=clock)
+
+    assert sizes[:2] == [N_TIMED, 100]  # then five seconds each
+    (warning,) = caplog.messages
+    assert "50 ms a row; it answers for 1,000 of 1,000 rows without a label, in some 50" in warning
