@@ -100,6 +100,7 @@ def choose(found: SearchResult, application: str) -> tuple[FittedModel, str]:
         rf.rank(found.profiles, {application: free}),
         found.trials,
         found.learning_curves,
+        row_forecasts={},
         candidates=found._candidates,
         refitted={},
         feeding=found._feeding,

@@ -57,9 +57,9 @@ def tabulate_outcomes(ranked: ApplicationRanking) -> pl.DataFrame:
     is_open = feasible & ranked.may_be_best
     missing: Names = np.full(len(rows), "", dtype=object)
     values = {name: table.values(name)[rows] for name in assessment.application.needed_metrics()}
-    for limit in (limit.at(rows) for limit in assessment.limits):
-        limited = read_limited(table, limit, rows)
-        values[limit.metric] = np.where(np.isnan(limited), values[limit.metric], limited)
+    for row_limit in (limit.at(rows) for limit in assessment.limits):
+        limited, measured = read_limited(table, row_limit, rows), values[row_limit.metric]
+        values[row_limit.metric] = np.where(np.isnan(limited), measured, limited)
     for name in reversed(values):  # the first one is named
         missing[np.isnan(values[name])] = name
     broken, limit, excess = _find_broken(assessment)
