@@ -105,8 +105,8 @@ def test_teacher_of_a_dataset_is_an_imported_model() -> None:
     [
         (teach("net"), r"datasets\.flights\.teacher must name an imported model .*got 'net'"),
         (teach(["incumbent"]), r"teacher must name an imported model .*\['incumbent'\]\. Correct"),
-        (teach("incumbent", datasets=["landsat"]), r"that is for this dataset"),
-        (teach("incumbent", input="encoded"), r"incumbent reads encoded columns"),
+        (teach("incumbent", datasets=["landsat"]), r"that reads this dataset's raw"),
+        (teach("incumbent", input="encoded"), r"that reads this dataset's raw"),
         (teach("incumbent") | {"training": {"rows": "all"}}, r"training\.rows must be sample"),
     ],
 )

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 REPEAT_S = 1.0
 WAITING = "waiting for another measurement on this machine"
-WHAT_IS_COUNTED = {"searching": "trials", "measuring": "profiles"}
+WHAT_IS_COUNTED = {"labelling": "rows", "searching": "trials", "measuring": "profiles"}
 
 
 @dataclass(frozen=True)
@@ -18,11 +18,11 @@ class Progress:
     """A step of a call.
 
     Args:
-        stage: ``preparing``, ``searching``, ``forecasting``, ``training on more rows``,
-            ``exporting``, ``measuring``, ``refitting``, or ``waiting for another measurement on
-            this machine``.
+        stage: ``preparing``, ``labelling``, ``searching``, ``forecasting``, ``training on more
+            rows``, ``exporting``, ``measuring``, ``refitting``, or ``waiting for another
+            measurement on this machine``.
         subject: Cell, candidate, or the process that is waited for; may be empty.
-        n_done: Trials begun or profiles finished; ``None``: they are not counted.
+        n_done: Rows labelled, trials begun or profiles finished; ``None``: they are not counted.
         n_all: The number at which the stage ends; ``None``: it ends otherwise.
 
     >>> print(Progress("measuring", "forest (onnx ×1)", 3, 12))

@@ -65,7 +65,7 @@ from rightfit.measuring.profiles.stored_predictions import load_predictions
 from rightfit.measuring.rounds.jobs import FitCosts
 from rightfit.measuring.rounds.worker_pool import close_shared_pool
 from rightfit.measuring.targets import Quality, choose_metric
-from rightfit.measuring.teaching import LABELLING_SHARE, TEACHER, Teacher
+from rightfit.measuring.teaching import LABELLING_SHARE, SILENT_S, TEACHER, Teacher
 from rightfit.models.bundle import Bundle
 from rightfit.models.family import Rows
 from rightfit.models.onnx_session import first_line
@@ -879,6 +879,17 @@ class _Search:
         columns = teacher.take_columns(teacher.test_rows)
         derived = self._raw_test.rows.drop(columns.columns, strict=False)
         texts = [name for name in table.columns if table.column(name).dtype.kind not in "biuf"]
+        params, expected_s = rules.evaluation, teacher.pace_s * len(table)
+        if expected_s > SILENT_S:
+            logger.warning(
+                "The teacher is judged on %s, which takes up to %.0f seconds",
+                count(len(table), "test row"),
+                expected_s,
+            )
+        settings = params.settings.model_copy(
+            update={"answer_max_s": params.settings.answer_max_s + 2 * expected_s}
+        )
+        presets = params.presets.model_copy(update={params.preset: settings})
         return measure_candidates(
             {TEACHER: bundle},
             {},
@@ -889,7 +900,7 @@ class _Search:
                 pass_columns(bundle.schema.features, texts),
             ),
             measurements=self._workspace.measurements,
-            params=rules.evaluation,
+            params=params.model_copy(update={"presets": presets}),
             choosers=rules.applications,
             equal_within=rules.ranking.equal_within,
             table=table,

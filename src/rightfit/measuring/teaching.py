@@ -64,6 +64,7 @@ class Teacher:
         bundle: The model as a candidate, once the dataset's classes are known.
         remarks: What a reader of the results should know of the labels.
         test_rows: Positions of the test rows in the table, once it is split.
+        pace_s: Seconds of a row at most, by the clock.
 
     Raises:
         RightfitError: If it is no model that could be measured.
@@ -81,6 +82,7 @@ class Teacher:
         seed: int,
     ) -> None:
         self.bundle: Bundle
+        self.pace_s = 0.0
         self.remarks: tuple[str, ...] = ()
         self.test_rows: Positions = np.empty(0, dtype=np.intp)
         self.model, self._frame, self._target = model, frame, target
@@ -133,10 +135,8 @@ class Teacher:
         rows, answers, remark = label_rows(
             answer, np.arange(frame.height), max_s=self._max_s, seed=self._seed
         )
-        self.remarks = (
-            remark,
-            "no row has a label: every quality is the agreement with the teacher",
-        )
+        agreement = "no row has a label: every quality is the agreement with the teacher"
+        self.remarks = (remark, agreement)
         labels: list[Any] = [None] * frame.height
         for position, label in zip(rows.tolist(), answers.tolist(), strict=True):
             labels[position] = label
@@ -170,12 +170,14 @@ class Teacher:
         self, name: str, classes: tuple[str, ...] | None
     ) -> tuple[Bundle, Callable[[Positions], npt.NDArray[Any]]]:
         """Write the model as a bundle; return it, and what it answers for rows of the table."""
+        begun_s = time.perf_counter()
         with _naming_teacher():
-            bundle = self._adapted.bundle(
+            bundle = self._adapted.bundle(  # which tries the first rows
                 self._folder / name, name=TEACHER, rows=self._tried, classes=classes
             )
             runtime = available_runtimes(bundle)[0]
             predict = open_predictor(bundle, runtime=runtime, n_threads=1, device="cpu")
+        self.pace_s = (time.perf_counter() - begun_s) / len(self._tried)
         return bundle, lambda positions: np.asarray(
             predict(make_rows(bundle, runtime, self.take(positions)))
         )
@@ -247,7 +249,7 @@ def label_rows(
     Args:
         answer: Returns the answers for the rows at some positions.
         positions: Of the rows; a random draw of them is answered where there is no time for all.
-        max_s: Seconds by the clock; ``None``: no limit.
+        max_s: Seconds, by the clock and of CPU time; ``None``: no limit.
         seed: Of the draw.
         clock_s: Monotonic clock.
         cpu_clock_s: CPU time of this process.
@@ -267,7 +269,8 @@ def label_rows(
         with _naming_teacher():
             answers.append(answer(batch))
         n_done += len(batch)
-        pace_s = max(clock_s() - begun_s, 1e-9) / n_done
+        spent_s, spent_cpu_s = clock_s() - begun_s, cpu_clock_s() - begun_cpu_s
+        pace_s = max(spent_s, spent_cpu_s, 1e-9) / n_done  # a teacher may use several cores
         n_rows = len(order)
         if max_s is not None:
             n_rows = min(n_rows, max(n_done, int(max_s / pace_s)))
@@ -285,8 +288,8 @@ def label_rows(
         report_progress("labelling", TEACHER, n_done, n_rows)
     remark = (
         f"the teacher answered for {n_done:,} of {count(len(order), 'row')} without a label in "
-        f"{format_number(clock_s() - begun_s)} s; "
-        f"{format_number(cpu_clock_s() - begun_cpu_s)} CPU seconds of it count in the budget"
+        f"{format_number(spent_s)} s, of them {format_number(spent_cpu_s)} CPU seconds of this "
+        "process"
     )
     if n_done < len(order):
         remark += "; labelling may take half of the budget's seconds"

@@ -251,26 +251,23 @@ def _find_teacher_faults(parameters: RawParameters) -> Iterator[str]:
     """Describe teachers that cannot label a dataset's rows."""
     models = list_named(parameters, "models")
     imported = {name: block for name, block in models.items() if is_imported(block)}
+    trains_on_all = read_key(parameters.get("training"), "rows") in ("all", "auto")
     for dataset, block in list_named(parameters, "datasets").items():
-        teacher = read_key(block, "teacher")
+        teacher, key = read_key(block, "teacher"), f"datasets.{dataset}.teacher"
         if teacher is None:
             continue
-        key = f"datasets.{dataset}.teacher"
         model = imported.get(teacher) if isinstance(teacher, str) else None
-        if model is None or dataset not in (model.get("datasets") or [dataset]):
+        datasets = (model or {}).get("datasets") or [dataset]
+        if model is None or dataset not in datasets or model.get("input") == "encoded":
             yield (
-                f"{key} must name an imported model of the grid that is for this dataset, one of "
-                f"{list(imported)}, but got {teacher!r}. Correct parameters_datasets.yml."
+                f"{key} must name an imported model of the grid that reads this dataset's raw "
+                f"columns, one of {list(imported)}, but got {teacher!r}. Correct "
+                "parameters_datasets.yml."
             )
-        elif model.get("input") == "encoded":
+        if trains_on_all:
             yield (
-                f"{key}: {teacher} reads encoded columns, which labelled rows define; a teacher "
-                "reads raw ones. Correct parameters_datasets.yml."
-            )
-        if read_key(parameters.get("training"), "rows") in ("all", "auto"):
-            yield (
-                f"{key}: a teacher's rows join the sample, so training.rows must be sample. "
-                "Correct parameters_training.yml."
+                f"{key}: its rows join the sample, so training.rows must be sample. Correct "
+                "parameters_training.yml."
             )
 
 
