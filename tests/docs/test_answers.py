@@ -25,7 +25,12 @@ ANSWERS = {
     "machines": ["dask worker tcp://", "training.cluster=tcp://"],
     "gpu": ["devices: [cpu, cuda]", "training.device", 'device="cuda"'],
     "deploy": ["rightfit export", "rightfit serve", "rightfit which"],
-    "too_slow": ["rf.tune_serving(", 'tuned.export("web", "served")'],
+    "too_slow": [
+        "rf.tune_serving(",
+        'tuned.export("web", "served")',
+        "teacher=slow",
+        "teacher: slow",
+    ],
     "longer_search": ["training.budget_cpu_s"],
     "why_not": ["rejections.parquet", "ranking.explain("],
     "only_ranking": ["kedro run --pipelines ranking"],

@@ -212,6 +212,6 @@ def test_a_slow_teacher_is_announced_after_a_few_rows(caplog: pytest.LogCaptureF
 
     label_rows(answer, np.arange(1000), max_s=None, seed=0, clock_s=clock)
 
-    assert sizes[:2] == [N_TIMED, 100]  # then five seconds each
+    assert sizes[:3] == [1, N_TIMED, 100]  # one that opens it, and then five seconds each
     (warning,) = caplog.messages
     assert "50 ms a row; it answers for 1,000 of 1,000 rows without a label, in some 50" in warning

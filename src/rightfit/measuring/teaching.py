@@ -261,8 +261,10 @@ def label_rows(
         RightfitError: If the teacher fails.
     """
     order = np.random.default_rng(seed).permutation(positions)
-    begun_s, begun_cpu_s = clock_s(), cpu_clock_s()
     answers: list[npt.NDArray[Any]] = []
+    with _naming_teacher():
+        answer(order[:1])  # opens the model, and warms it up
+    begun_s, begun_cpu_s = clock_s(), cpu_clock_s()
     n_done, n_rows, n_next = 0, len(order), N_TIMED
     while n_done < n_rows:
         batch = order[n_done : min(n_done + n_next, n_rows)]
