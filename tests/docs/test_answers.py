@@ -25,12 +25,7 @@ ANSWERS = {
     "machines": ["dask worker tcp://", "training.cluster=tcp://"],
     "gpu": ["devices: [cpu, cuda]", "training.device", 'device="cuda"'],
     "deploy": ["rightfit export", "rightfit serve", "rightfit which"],
-    "too_slow": [
-        "rf.tune_serving(",
-        'tuned.export("web", "served")',
-        "teacher=slow",
-        "teacher: slow",
-    ],
+    "too_slow": ["rf.tune_serving(", 'tuned.export("web", "served")'],
     "longer_search": ["training.budget_cpu_s"],
     "why_not": ["rejections.parquet", "ranking.explain("],
     "only_ranking": ["kedro run --pipelines ranking"],
