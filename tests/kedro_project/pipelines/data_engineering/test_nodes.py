@@ -15,10 +15,12 @@ from rightfit.data.completion import complete_block
 from rightfit.data.description import DatasetBlock, DatasetSpec
 from rightfit.data.table_check import RawCheck
 from rightfit.kedro_project.imported_block import ImportedBlock
+from rightfit.kedro_project.pipelines.data_engineering import create_pipeline
 from rightfit.kedro_project.pipelines.data_engineering.nodes import (
     assemble_taught_rows,
     encode_rows,
 )
+from rightfit.params.grid import Grid
 
 pytestmark = pytest.mark.whole
 
@@ -101,3 +103,16 @@ def test_parts_are_encoded_with_their_own_labels(spec: DatasetSpec) -> None:
     assert (validation["label"].to_list(), test["label"].to_list()) == ([1], [0])
     assert [round(x, 4) for x in train["v1"].to_list()] == [-1.2247, 0.0, 1.2247]
     assert train.schema == validation.schema == test.schema
+
+
+def test_rows_of_a_dataset_with_a_teacher_wait_for_its_block() -> None:
+    grid = Grid({"orders": ("orders",), "other": ("other",)}, {}, teachers={"orders": "slow"})
+
+    inputs = {
+        node.namespace: node.inputs
+        for node in create_pipeline(grid).nodes
+        if node.name.endswith("assemble_rows")
+    }
+    taught, plain = (inputs[f"data_engineering.{name}"] for name in ("orders", "other"))
+    assert taught[2:4] == ["params:models.slow", "params:training.budget_cpu_s"]
+    assert plain == ["other.spec", "other.raw_check", "other"]
