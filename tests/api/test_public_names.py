@@ -22,8 +22,8 @@ SIGNATURES = {
     "preset='quick', quality=None, trust=False, verbose=None, on_progress=None)",
     "open_project": "(folder='.', *, env=None, data_root=None)",
     "search": (
-        "(table, target, *, applications=None, families=None, budget_cpu_s=60.0, budget_s=None, "
-        "n_trials=None, "
+        "(table, target, *, teacher=None, applications=None, families=None, "
+        "budget_cpu_s=60.0, budget_s=None, n_trials=None, "
         "task=None, quality=None, dataset=None, early_stopping='pausing', preset='quick', "
         "refit=True, train_rows='sample', n_jobs=None, random_state=0, folder=None, "
         "verbose=None, on_progress=None)"
