@@ -43,9 +43,9 @@ def build_sensitivity(results: Results) -> Section:
                 },
             ),
             f"Utilities that differ by less than {format_number(rules.equal_within)} are "
-            f"practically equal; among those closer than half of that, {standing}the first of these "
-            f"that differs decides: {tie_keys}. Where quality is the only objective, utility comes "
-            "first.",
+            f"practically equal; among those closer than half of that, {standing}the first of "
+            f"these that differs decides: {tie_keys}. Where quality is the only objective, utility "
+            "comes first.",
         ),
         points=tuple(_list_reversals(results)),
         tables=(
