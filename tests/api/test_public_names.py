@@ -76,6 +76,6 @@ def test_unknown_name_is_no_attribute() -> None:
 def test_import_loads_no_large_library() -> None:
     code = f"import sys, rightfit; print([m for m in {HEAVY} if m in sys.modules])"
 
-    done = run_python("-c", code)
+    done = run_python("-c", code, check=True)
 
     assert done.stdout.strip() == "[]"

@@ -689,7 +689,7 @@ def test_searching_imports_neither_kedro_nor_any_learning_library() -> None:
     modules = ("kedro", "pandas", "sklearn", "torch")
     code = f"import sys, rightfit.api.search; print([m for m in {modules} if m in sys.modules])"
 
-    printed = run_python("-c", code)
+    printed = run_python("-c", code, check=True)
 
     assert printed.stdout.strip() == "[]"
 
@@ -702,7 +702,7 @@ table = pl.DataFrame({"size": sizes, "price": [size + i % 3 for i, size in enume
 found = rf.search(table, "price", task="regression", families=["linear", "forest"], n_trials=1)
 print(found.best() is not None, [m for m in ("sklearn", "torch") if m in sys.modules])
 """
-    printed = run_python("-c", code)
+    printed = run_python("-c", code, check=True)
 
     assert printed.stdout.strip() == "True []"
 

@@ -96,7 +96,7 @@ def test_export_predicts_as_the_chosen_model(tuned: TunedServing, tmp_path: Path
 
 
 def run_usage(folder: Path, rows: list[dict[str, Any]]) -> Any:
-    done = run_python("usage.py", folder=folder, text=json.dumps(rows))
+    done = run_python("usage.py", folder=folder, text=json.dumps(rows), check=True)
     return json.loads(done.stdout)
 
 

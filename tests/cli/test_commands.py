@@ -303,7 +303,9 @@ def start(*arguments: str, project: Path) -> subprocess.CompletedProcess[str]:
         "sys.stderr.write(' '.join(sys.modules))\n"
     )
     kedros_own = Path(kedro.framework.project.__file__).with_name("rich_logging.yml")
-    return run_python("-c", code, *arguments, folder=project, KEDRO_LOGGING_CONFIG=str(kedros_own))
+    return run_python(
+        "-c", code, *arguments, folder=project, check=True, KEDRO_LOGGING_CONFIG=str(kedros_own)
+    )
 
 
 def _newest(study: Study, name: str) -> Path:

@@ -367,6 +367,6 @@ def export(
 
 def ask(folder: Path, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Return what an exported program answers."""
-    found = run_python("usage.py", folder=folder, text=json.dumps(rows))
+    found = run_python("usage.py", folder=folder, text=json.dumps(rows), check=True)
     answers: list[dict[str, Any]] = json.loads(found.stdout)
     return answers

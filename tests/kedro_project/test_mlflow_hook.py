@@ -199,7 +199,7 @@ def test_real_mlflow_keeps_a_run(project_path: Path, tmp_path: Path) -> None:
         | {"PYTHONPATH": os.pathsep.join([str(project_path / "tests" / "support"), *sys.path])},
         check=True,
     )
-    found = json.loads(run_python("-c", READ_RUN, store).stdout)
+    found = json.loads(run_python("-c", READ_RUN, store, check=True).stdout)
 
     assert found["status"] == "FINISHED"
     assert found["metrics"]["accuracy_first/landsat/utility"] > 0

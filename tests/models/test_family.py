@@ -51,7 +51,7 @@ def test_models_of_scikit_learn_need_the_same_imports_since_skops_imports_all_of
         "import sklearn.ensemble; print(set(sys.modules) - held)"
     )
 
-    added = run_python("-c", code)
+    added = run_python("-c", code, check=True)
     families = [get_family(f"rightfit.models.{name}") for name in ("linear", "forest")]
     families.append(EstimatorFamily("sklearn.svm.SVC"))
 

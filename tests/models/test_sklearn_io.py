@@ -16,6 +16,6 @@ def test_families_of_scikit_learn_leave_torch_alone() -> None:
         "print('torch' in sys.modules, importlib.util.find_spec(name) is not None)"
     )
 
-    printed = run_python("-c", code)
+    printed = run_python("-c", code, check=True)
 
     assert printed.stdout == "False True\n"

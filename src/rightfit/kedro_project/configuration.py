@@ -156,7 +156,17 @@ class ConfigurationHook:
             _check_foreign_only(context)
             return
         if is_run:
-            _refuse_unusable_catalog(context.config_loader)
+            # Kedro would refuse wrong patterns and names of credentials with a traceback
+            loader = context.config_loader
+            entries = {
+                name: entry
+                for name, entry in load_configuration(loader, "catalog").items()
+                if "{" in name or (isinstance(entry, dict) and "credentials" in str(entry))
+            }
+            try:
+                make_catalog(entries, load_configuration(loader, "credentials") if entries else {})
+            except ValueError as err:
+                raise ConfigurationError(str(err)) from err
         stages = {stage for pipeline in chosen.values() for stage in list_stages(pipeline)}
         machine = Machine.here() if is_run else None
         # like Kedro, which checks what every pipeline reads before a run of __default__
@@ -209,25 +219,6 @@ def _refuse_broken_files(loader: AbstractConfigLoader) -> None:
             faults.append(str(err))
     if faults:
         raise ConfigurationError("\n".join(dict.fromkeys(faults)))
-
-
-def _refuse_unusable_catalog(loader: AbstractConfigLoader) -> None:
-    """Make a catalog of what Kedro would refuse with a traceback: patterns, and credentials' names.
-
-    Raises:
-        ConfigurationError: If entries, patterns and credentials do not fit together.
-    """
-    entries = {
-        name: entry
-        for name, entry in load_configuration(loader, "catalog").items()
-        if "{" in name or (isinstance(entry, dict) and "credentials" in str(entry))
-    }
-    if not entries:
-        return
-    try:
-        make_catalog(entries, load_configuration(loader, "credentials"))
-    except ValueError as err:
-        raise ConfigurationError(str(err)) from err
 
 
 def _explain_parameters(

@@ -180,7 +180,7 @@ def test_lock_is_the_same_whatever_a_user_calls_the_temporary_folder(
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     command = "from rightfit.measuring.rounds.lock import LOCK_PATH; print(LOCK_PATH)"
 
-    elsewhere = run_python("-c", command)
+    elsewhere = run_python("-c", command, check=True)
 
     assert elsewhere.stdout.strip() == str(LOCK_PATH)
 

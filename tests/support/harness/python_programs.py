@@ -11,7 +11,11 @@ TIMEOUT_S = 600
 
 
 def run_python(
-    *words: str | Path, folder: Path | None = None, text: str | None = None, **environment: str
+    *words: str | Path,
+    folder: Path | None = None,
+    text: str | None = None,
+    check: bool = False,
+    **environment: str,
 ) -> subprocess.CompletedProcess[str]:
     """Run ``python WORDS`` and return what it printed and its exit status.
 
@@ -19,6 +23,7 @@ def run_python(
         words: Its arguments.
         folder: The working directory; ``None``: the tests' own.
         text: Its standard input; ``None``: the tests' own.
+        check: Whether another exit status than 0 is an error.
         environment: Variables beside those of this process.
     """
     return subprocess.run(
@@ -28,6 +33,6 @@ def run_python(
         env=os.environ | environment,
         capture_output=True,
         text=True,
-        check=False,
+        check=check,
         timeout=TIMEOUT_S,
     )

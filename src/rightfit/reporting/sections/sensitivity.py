@@ -28,7 +28,7 @@ def build_sensitivity(results: Results) -> Section:
     moved = results.limit_effects.filter(pl.col("change").is_in(DIRECTIONS))
     rules = results.rules
     tie_keys = listing([f"{key.prefer} {metric_name(key.by)}" for key in rules.ties.rule])
-    kept = "the last run's winner stands, otherwise " * rules.keep_winner
+    standing = "the last run's winner stands, otherwise " * rules.keep_winner
     return Section(
         id="sensitivity",
         title="What would change the winners",
@@ -43,9 +43,9 @@ def build_sensitivity(results: Results) -> Section:
                 },
             ),
             f"Utilities that differ by less than {format_number(rules.equal_within)} are "
-            f"practically equal; among those closer than half of that, {kept}the first of these "
-            f"that differs decides: {tie_keys}. Where quality is the only objective, utility comes "
-            "first.",
+            f"practically equal; among those closer than half of that, {standing}the first of "
+            f"these that differs decides: {tie_keys}. Where quality is the only objective, utility "
+            "comes first.",
         ),
         points=tuple(_list_reversals(results)),
         tables=(
