@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 import polars as pl
 from pydantic import BaseModel, ConfigDict
 
-from rightfit.data.description import DatasetSpec
+from rightfit.data.description import RESERVED_COLUMNS, DatasetSpec
 from rightfit.data.description_parts import (
     ClockMinutes,
     ColumnSplit,
@@ -64,9 +64,9 @@ def assemble(
         assign: Splits the labelled rows; by default as the description says.
 
     Returns:
-        The rows, in the main table's order: the features' source columns, ``label`` (class
-        position, or the value to predict) and ``part`` (train, validation or test); and the count
-        of rows.
+        The rows, in the main table's order: the features' source columns, columns of one value
+        (which imported models may read), ``label`` (class position, or the value to predict) and
+        ``part`` (train, validation or test); and the count of rows.
 
     Raises:
         RawTableError: If a part lacks rows of a class, or a derived column cannot be computed.
@@ -76,7 +76,11 @@ def assemble(
     parted = assign(spec, labelled)
     row_parts = parted.rows.select(ROW, "label", "part")
     columns = list(spec.schemas[spec.main_table].by_column())
-    rows, unmatched = join_and_derive(spec, tables, take_rows(main, columns, row_parts[ROW]))
+    taken = take_rows(main, columns, row_parts[ROW])
+    rows, unmatched = join_and_derive(spec, tables, taken)
+    unused = set(columns).difference(rows.columns, RESERVED_COLUMNS, [spec.target.column])
+    others = clean_table(taken, spec.schemas[spec.main_table], unused)
+    constants = [column for column in others if column.n_unique() <= 1]
     n_missing = main.height - labelled.height - parted.n_taught
     dropped = [(f"{spec.target.column} is missing", n_missing)]
     counts = RowCounts(
@@ -91,7 +95,7 @@ def assemble(
         taught=parted.n_taught,
         unmatched=unmatched,
     )
-    return rows.with_columns(row_parts["label"], row_parts["part"]), counts
+    return rows.with_columns(*constants, row_parts["label"], row_parts["part"]), counts
 
 
 def label_rows(spec: DatasetSpec, main: Table) -> pl.DataFrame:
