@@ -14,6 +14,7 @@ import pytest
 from factories.own_models import NUMBERS, ROWS, TARGETS, fit_pipeline, write_typed_onnx
 from sklearn.linear_model import LogisticRegression
 
+from rightfit.data.assembling import assemble
 from rightfit.data.completion import complete_block
 from rightfit.data.description import DatasetBlock, DatasetSpec
 from rightfit.data.encoding import fit_encoder_steps
@@ -156,3 +157,21 @@ def test_pickle_that_does_not_fit_is_refused_before_any_search(
         import_for_dataset(
             block.give("given"), dataset[0], LABELLED, dataset[1], tmp_path / "bundle"
         )
+
+
+def test_model_reads_a_column_that_preparing_leaves_out_as_constant(tmp_path: Path) -> None:
+    table = TABLE.with_columns(height=pl.lit(1.0))
+    block = DatasetBlock.model_validate({"tables": ["people"], "target": {"column": "answer"}})
+    spec = complete_block(block, {"people": table}, dataset_name="people").spec
+    rows, _ = assemble(spec, {"people": table})
+    model = LogisticRegression().fit(NUMBERS.assign(height=1.0), TARGETS)
+    joblib.dump(model, tmp_path / "model.pkl")
+    imported = ImportedBlock.model_validate(
+        {"family": "imported", "file": str(tmp_path / "model.pkl"), "trust": True}
+    )
+
+    encoder = fit_encoder_steps(spec.features, rows)
+    bundle = import_for_dataset(imported.give("given"), spec, rows, encoder, tmp_path / "bundle")
+
+    assert "height" not in spec.features.columns
+    assert bundle.schema.features == (*NUMBERS.columns, "height")

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import polars as pl
 from pydantic import BaseModel, ConfigDict
 
-from rightfit.data.description import DatasetSpec
+from rightfit.data.description import RESERVED_COLUMNS, DatasetSpec
 from rightfit.data.description_parts import (
     ClockMinutes,
     ColumnSplit,
@@ -64,9 +64,9 @@ def assemble(
         assign: Splits the labelled rows; by default as the description says.
 
     Returns:
-        The rows, in the main table's order: the features' source columns, ``label`` (class
-        position, or the value to predict) and ``part`` (train, validation or test); and the count
-        of rows.
+        The rows, in the main table's order: the features' source columns, columns of one value
+        (which imported models may read), ``label`` (class position, or the value to predict) and
+        ``part`` (train, validation or test); and the count of rows.
 
     Raises:
         RawTableError: If a part lacks rows of a class, or a derived column cannot be computed.
@@ -76,7 +76,10 @@ def assemble(
     parted = assign(spec, labelled)
     row_parts = parted.rows.select(ROW, "label", "part")
     columns = list(spec.schemas[spec.main_table].by_column())
-    rows, unmatched = join_and_derive(spec, tables, take_rows(main, columns, row_parts[ROW]))
+    taken, features = take_rows(main, columns, row_parts[ROW]), spec.features.columns
+    unused = set(columns).difference(features, RESERVED_COLUMNS, [spec.target.column])
+    constants = [name for name in columns if name in unused and taken[name].n_unique() <= 1]
+    rows, unmatched = join_and_derive(spec, tables, taken, columns=(*features, *constants))
     n_missing = main.height - labelled.height - parted.n_taught
     dropped = [(f"{spec.target.column} is missing", n_missing)]
     counts = RowCounts(
@@ -113,7 +116,11 @@ def label_rows(spec: DatasetSpec, main: Table) -> pl.DataFrame:
 
 
 def join_and_derive(
-    spec: DatasetSpec, tables: Mapping[str, Table], main: pl.DataFrame
+    spec: DatasetSpec,
+    tables: Mapping[str, Table],
+    main: pl.DataFrame,
+    *,
+    columns: Sequence[str] | None = None,
 ) -> tuple[pl.DataFrame, dict[str, int]]:
     """Complete rows of the main table by joins and derived columns.
 
@@ -121,10 +128,11 @@ def join_and_derive(
         spec: The dataset's description.
         tables: Raw tables by name.
         main: Rows of the main table, with all described columns.
+        columns: What to return; ``None``: the features' source columns.
 
     Returns:
-        The features' source columns of these rows, in their order; and per joined table the rows
-        without a partner.
+        These columns of these rows, in their order; and per joined table the rows without a
+        partner.
 
     Raises:
         RawTableError: If a derived column cannot be computed.
@@ -152,7 +160,7 @@ def join_and_derive(
                 f"The derived column {derived.name} ({derived.op} of {derived.column}) cannot be "
                 f"computed: {reason}. Correct derived in parameters_datasets.yml."
             ) from err
-    return rows.select(spec.features.columns), unmatched
+    return rows.select(spec.features.columns if columns is None else columns), unmatched
 
 
 def add_label(main: pl.DataFrame, target: Target) -> pl.DataFrame:

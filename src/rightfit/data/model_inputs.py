@@ -12,7 +12,7 @@ import polars as pl
 
 from rightfit._core.errors import RightfitError
 from rightfit.data.data_card import read_input_schema
-from rightfit.data.description import DatasetSpec
+from rightfit.data.description import RESERVED_COLUMNS, DatasetSpec
 from rightfit.data.encoding import apply_encoder, write_texts
 from rightfit.data.request_path.encoder import Encoder
 from rightfit.data.request_path.raw_inputs import IMAGE, TEXTS
@@ -44,14 +44,19 @@ def describe_columns(
             raise RightfitError("columns names raw columns; encoded ones are read in their order")
         return encoded
     chosen = list_numbers(spec, rows) if columns is None else list(columns)
-    unknown = [name for name in chosen if name not in spec.features.columns]
+    readable = list_readable(rows)
+    unknown = [name for name in chosen if name not in readable]
     if unknown or not chosen:
         raise RightfitError(
             f"{unknown or 'no columns'} are not among the dataset's features; those are "
-            f"{list(spec.features.columns)}. A model of other columns may read encoded ones: "
-            "input: encoded"
+            f"{readable}. A model of other columns may read encoded ones: input: encoded"
         )
     return InputSchema(tuple(chosen), encoded.classes, None)
+
+
+def list_readable(rows: pl.DataFrame) -> list[str]:
+    """Return the columns that a model may read: features, and those of one value."""
+    return [name for name in rows.columns if name not in RESERVED_COLUMNS]
 
 
 def list_numbers(spec: DatasetSpec, rows: pl.DataFrame) -> list[str]:

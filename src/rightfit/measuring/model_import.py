@@ -12,6 +12,7 @@ from rightfit.data.encoding import apply_encoder
 from rightfit.data.model_inputs import (
     describe_columns,
     list_numbers,
+    list_readable,
     read_predictions,
     take_columns,
 )
@@ -56,7 +57,7 @@ def import_for_dataset(
     kind, answers = model_file.columns, None
     if model_file.weights_file == PICKLE_FILE:
         is_raw = kind == "raw"
-        features = tried.select(spec.features.columns) if is_raw else apply_encoder(encoder, tried)
+        features = tried.select(list_readable(tried)) if is_raw else apply_encoder(encoder, tried)
         unnamed = (columns or list_numbers(spec, rows)) if is_raw else None
         first = WorkerFirstRows(shared_pool())
         answers = first.try_pickle(model_file.path, take_stored(features), unnamed=unnamed)

@@ -159,7 +159,8 @@ def assemble_taught_rows(
         def answer(positions: Positions) -> Rows:
             described = list(spec.schemas[spec.main_table].by_column())
             unlabelled = take_rows(main, described, pl.Series(positions))
-            columns = join_and_derive(spec, tables, unlabelled)[0].select(bundle.schema.features)
+            features = bundle.schema.features
+            columns, _ = join_and_derive(spec, tables, unlabelled, columns=features)
             model_rows = make_rows(bundle, runtime, take_stored(columns))
             return check_predictions(
                 first.answer(bundle, runtime, model_rows),
