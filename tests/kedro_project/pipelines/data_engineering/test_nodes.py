@@ -65,7 +65,7 @@ def teach(spec: DatasetSpec, folder: Path, first: str = "a") -> tuple[pl.DataFra
         spec,
         RawCheck(tables={}, inferred=(), remarks=()),
         ImportedBlock(family="imported", file=str(folder / "slow.joblib"), trust=True),
-        30.0,
+        3_000.0,
         pl.DataFrame({"v1": numbers, "kind": kinds}),
         teacher_name="slow",
         n_searches=2,
