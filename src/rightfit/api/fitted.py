@@ -96,13 +96,17 @@ class Preprocessor:
 
     def _check_numbers(self, records: Sequence[object]) -> None:
         """Refuse texts among numbers, of which a table would make texts too."""
+        rows = [record for record in records if isinstance(record, Mapping)]
         for tensor in list_inputs(self.encoder.to_json()):
-            for name in tensor.columns if tensor.dtype not in (TEXT, IMAGE) else ():
-                values = [record.get(name) for record in records if isinstance(record, Mapping)]
-                if decimal := tensor.decimals.get(name):
-                    values = list(read_numbers(values, decimal))
-                present = [None if is_missing(value) else value for value in values]
-                check_kinds([present], replace(tensor, columns=(name,)))
+            if rows and tensor.dtype not in (TEXT, IMAGE):
+                columns = [
+                    [None if is_missing(value := row.get(name)) else value for row in rows]
+                    for name in tensor.columns
+                ]
+                for name, decimal in tensor.decimals.items():
+                    position = tensor.columns.index(name)
+                    columns[position] = list(read_numbers(columns[position], decimal))
+                check_kinds(columns, tensor)
 
     def _write_mixed_categories(self, records: Sequence[object]) -> Sequence[object]:
         """Write categories as texts where a table would not hold them as requests do.
