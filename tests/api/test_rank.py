@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import os
 import re
 from dataclasses import asdict, replace
@@ -286,6 +287,32 @@ def test_what_holds_no_ranking_is_refused_at_once(
         rf.Ranking.load(folder)
     with pytest.raises(rf.RightfitError, match="holds no ranking"):
         rf.rank(profiles, ranking.applications, previous=folder)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "fault"),
+    [
+        ("new_field", 1, "new_field: is unknown"),
+        ("rules", {"n_draws": "many"}, "rules.n_draws: Input should be"),
+        (
+            "rules",
+            {"ties": {"rule": [{"by": "price", "prefer": "lower"}], "rule_by_application": {}}},
+            "no such column 'price'",
+        ),
+    ],
+)
+def test_ranking_of_another_version_is_refused_in_one_line(
+    ranking: rf.Ranking, tmp_path: Path, key: str, value: object, fault: str
+) -> None:
+    file = ranking.save(tmp_path / "saved") / "ranking.json"
+    content = json.loads(file.read_text())
+    content[key] = {**content.get(key, {}), **value} if isinstance(value, dict) else value
+    file.write_text(json.dumps(content))
+
+    with pytest.raises(rf.RightfitError, match=f"holds no ranking: .*{fault}") as refused:
+        rf.Ranking.load(file.parent)
+
+    assert len(str(refused.value).splitlines()) == 1
 
 
 def test_a_ranking_is_stored_in_utf_8_whatever_the_locale(

@@ -304,6 +304,16 @@ def test_text_in_place_of_a_number_is_refused(found: searching.SearchResult) -> 
         found.best().predict([{"size": "large", "town": "north"}])
 
 
+@pytest.mark.parametrize("kind", [list, pl.DataFrame], ids=["list", "table of texts"])
+def test_the_text_among_numbers_is_named_by_its_row(
+    found: searching.SearchResult, kind: Callable[[list[dict[str, object]]], object]
+) -> None:
+    sizes = [31.0, None, "large"] if kind is list else ["31.0", None, "large"]
+
+    with pytest.raises(RightfitError, match="Row 2: 'size' must be a number or null: 'large'"):
+        found.best().predict(kind([{"size": size, "town": "north"} for size in sizes]))
+
+
 def test_a_value_may_be_missing_in_any_kind_of_rows(found: searching.SearchResult) -> None:
     model, row = found.best(), {"size": 31.0, "town": math.nan}
     expected = model.predict(pl.DataFrame({"size": [31.0], "town": [None]})).tolist()

@@ -26,8 +26,15 @@ from rightfit.data.description import DatasetSpec
 from rightfit.data.prepared import encode_new_rows
 from rightfit.data.request_path.encoder import Encoder
 from rightfit.data.request_path.raw_inputs import TEXTS, list_inputs
-from rightfit.data.request_path.usage import require_same_columns, write_text
-from rightfit.data.tables import read_frame, read_records
+from rightfit.data.request_path.usage import (
+    IMAGE,
+    TEXT,
+    check_kinds,
+    read_numbers,
+    require_same_columns,
+    write_text,
+)
+from rightfit.data.tables import is_missing, read_frame, read_records
 from rightfit.exporting.export_folder import check_folder, export_model
 from rightfit.exporting.model_call import Model
 from rightfit.models.bundle import Bundle
@@ -73,6 +80,7 @@ class Preprocessor:
         try:
             if isinstance(rows, Sequence) and not isinstance(rows, str | bytes):
                 require_same_columns([row for row in rows if isinstance(row, Mapping)])
+                self._check_numbers(rows)
                 rows = read_records(self._write_mixed_categories(rows), entry="rows")
             table = read_frame(rows, entry="rows")
             encoded = encode_new_rows(self.spec, self.encoder, table).to_numpy()
@@ -85,6 +93,20 @@ class Preprocessor:
                 "leave the values empty."
             )
         return floats
+
+    def _check_numbers(self, records: Sequence[object]) -> None:
+        """Refuse texts among numbers, of which a table would make texts too."""
+        rows = [record for record in records if isinstance(record, Mapping)]
+        for tensor in list_inputs(self.encoder.to_json()):
+            if rows and tensor.dtype not in (TEXT, IMAGE):
+                columns = [
+                    [None if is_missing(value := row.get(name)) else value for row in rows]
+                    for name in tensor.columns
+                ]
+                for name, decimal in tensor.decimals.items():
+                    position = tensor.columns.index(name)
+                    columns[position] = list(read_numbers(columns[position], decimal))
+                check_kinds(columns, tensor)
 
     def _write_mixed_categories(self, records: Sequence[object]) -> Sequence[object]:
         """Write categories as texts where a table would not hold them as requests do.

@@ -627,9 +627,12 @@ class Ranking:
         try:
             require_regular(path)
             record = _StoredRanking.model_validate(json.loads(path.read_text(encoding="utf-8")))
+            ranking = cls(profiles, **dict(record))
+            ranking.check()
         except (OSError, ValueError, RecursionError) as err:
-            raise RightfitError(f"{folder} holds no ranking: {err}") from err
-        return cls(profiles, **dict(record))
+            faults = list_faults(err) if isinstance(err, ValidationError) else [str(err)]
+            raise RightfitError(f"{folder} holds no ranking: {'; '.join(faults)}") from err
+        return ranking
 
     def _find_profile(self, application: str, dataset: str, key: ProfileKey) -> Profile:
         rows = self._tables.get(application, self.profiles.table).filter(

@@ -193,7 +193,9 @@ def read_values(column: pl.Series, tensor: TensorInput) -> pl.Series:
         texts = write_texts(column)
         return texts.replace(TRUTH) if is_number and column.name in tensor.booleans else texts
     if not is_number and column.dtype != pl.Boolean:
-        check_kinds([column.to_list()], single)
+        values = column.to_list()
+        check_kinds([read_numbers(values, ".")], single)  # among texts, name one that is no number
+        check_kinds([values], single)
     numbers = column.cast(pl.Float64)
     check_sizes(numbers.to_numpy()[None, :], single)
     return numbers.fill_nan(None)

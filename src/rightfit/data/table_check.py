@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 from pydantic import BaseModel, ConfigDict
 
@@ -130,15 +131,15 @@ def find_table_faults(table: Table, schema: TableSchema, join_keys: Sequence[str
         faults.append(
             f"allowed are at least {schema.min_rows} rows, but got {table.height} (truncated?)"
         )
-    columns = schema.by_column()
-    undescribed = [name for name in table.columns if name not in columns]
+    columns, present = schema.by_column(), dict.fromkeys(table.columns)
+    undescribed = [name for name in present if name not in columns]
     for name, group in columns.items():
-        if name in table.columns:
+        if name in present:
             faults += find_column_faults(table[name], group)
         else:
             hint = f"; not described are {undescribed} (renamed?)" if undescribed else ""
             faults.append(f"column {name!r} of dtype {group.dtype} is missing{hint}")
-    if join_keys and all(key in table.columns for key in join_keys):
+    if join_keys and all(key in present for key in join_keys):
         keys = table.select(join_keys)
         repeated = keys.filter(keys.is_duplicated())
         if not repeated.is_empty():
@@ -193,7 +194,7 @@ def outlier_mask(column: pl.Series, group: ColumnGroup) -> pl.Series:
     elif isinstance(allowed, ByteLength):
         inside = column.bin.size() == allowed.n_bytes
     else:
-        return pl.repeat(False, column.len(), dtype=pl.Boolean, eager=True)
+        return pl.Series(np.zeros(column.len(), dtype=np.bool_))
     return (~inside).fill_null(False)
 
 

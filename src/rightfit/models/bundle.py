@@ -240,6 +240,10 @@ def read_bundle(
             f"{folder / MANIFEST} has format_version {manifest['format_version']}; this version "
             f"of rightfit reads {FORMAT_VERSION}. Train the model again."
         )
+    try:
+        schema = InputSchema.from_dict(manifest["input_schema"])
+    except ValueError as err:
+        raise RightfitError(f"{folder / MANIFEST}: {err} Train the model again.") from err
     if checked_sha256 not in (None, sha256):
         raise RightfitError(f"{folder / MANIFEST} was changed after it was checked. Run again.")
     if changed := find_damaged(folder, manifest["files"]):
@@ -255,7 +259,7 @@ def read_bundle(
         model=manifest["model"],
         weights_file=manifest["weights_file"],
         configuration=manifest["configuration"],
-        schema=InputSchema.from_dict(manifest["input_schema"]),
+        schema=schema,
         data_version=manifest["data_version"],
         files=manifest["files"],
         onnx=manifest["onnx"],

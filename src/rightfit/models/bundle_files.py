@@ -12,6 +12,7 @@ import os
 import re
 import shutil
 import stat
+import sys
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from io import BufferedReader, BufferedWriter
@@ -153,7 +154,9 @@ def read_manifest(folder: Path) -> tuple[dict[str, Any], str]:
     if not isinstance(manifest.get("onnx_refused"), str | None):
         faults.append("onnx_refused must be str or null")
     temperature = manifest.get("temperature")
-    if temperature is not None and not (type(temperature) in (int, float) and temperature > 0):
+    if temperature is not None and not (
+        type(temperature) in (int, float) and 0 < temperature < sys.float_info.max
+    ):
         faults.append("temperature must be a number above 0 or null")
     if faults:
         raise RightfitError(

@@ -42,6 +42,8 @@ def test_unknown_fields_are_ignored_and_absent_ones_take_their_default() -> None
     [
         ({"name": "a", "values": {}}, r"Whole lacks \['parts'\]"),
         ({"name": "a", "parts": [{}], "values": {}}, r"Part lacks \['share'\]"),
+        ({"name": None, "parts": [], "values": {}}, "None stands where str must"),
+        ({"name": "a", "parts": [{"share": "b"}], "values": {}}, "'b' stands where float must"),
         ([], "Whole must be a JSON object, but got list"),
     ],
 )

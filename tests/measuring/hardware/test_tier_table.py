@@ -62,6 +62,13 @@ def test_profile_that_was_not_measured_is_left_out() -> None:
     assert tabulate_tiers(profiles, TIERS).height == len(TIERS)
 
 
+def test_profile_without_a_throughput_has_tiers_and_no_cost() -> None:
+    table = tabulate_tiers(pl.DataFrame([PROFILE | {"throughput_rows_per_s": None}]), TIERS)
+
+    assert "fits" in table["verdict"]
+    assert table["cost_usd_per_1m_rows"].null_count() == len(TIERS)
+
+
 def test_devices_are_those_of_the_machine_that_measured() -> None:
     how = {"limits": [], "devices": ["cpu", "tpu"]}
 

@@ -74,6 +74,15 @@ def manifests() -> Iterator[Case]:
         "data_version": 3, "files": [], "onnx": "yes",
     }.items():  # fmt: skip
         yield Case(f"type-of-{name}", "linear", field(name, value), f"{name} must be")
+    for name, value in {"features": 3, "classes": [None], "image_shape": [1e308]}.items():
+
+        def change(place: Place, name: str = name, value: Any = value) -> None:
+            manifest = place.manifest
+            manifest["input_schema"][name] = value
+            place.write_manifest(manifest)
+
+        yield Case(f"schema-{name}", "linear", change, "The input schema is wrong")
+    yield Case("temperature-huge", "linear", field("temperature", 10**400), "temperature must be")
     yield Case("version-true", "linear", field("format_version", True), "format_version must be")
     yield Case("version-99", "linear", field("format_version", 99), "format_version 99")
     yield Case("parity-text", "linear", field("onnx", {"n_rows": "<b>"}), "numbers only")

@@ -19,6 +19,7 @@ from typing import Any, TypeVar
 Record = TypeVar("Record")
 Plain = Any  # what json.loads returns
 
+_KINDS = {int: (int,), float: (float, int), str: (str,), bool: (bool,)}
 _read_hints = functools.cache(typing.get_type_hints)  # takes longer than reading the record
 
 
@@ -47,7 +48,8 @@ def from_plain(kind: type[Record], plain: Plain) -> Record:
         plain: What :func:`to_plain` made of it, also after a round trip through JSON.
 
     Raises:
-        ValueError: If ``plain`` is no object, or lacks a field without a default.
+        ValueError: If ``plain`` is no object, lacks a field without a default, or a number, text
+            or truth value is something else.
     """
     fields = dataclasses.fields(typing.cast(Any, kind))
     if not isinstance(plain, dict):
@@ -79,6 +81,10 @@ def hash_json(content: object, *, n_digits: int = 64, **writing: Any) -> str:
 
 
 def _read(hint: Any, plain: Plain) -> Any:
+    if (kinds := _KINDS.get(hint)) is not None:
+        if type(plain) not in kinds:
+            raise ValueError(f"{plain!r:.40} stands where {hint.__name__} must.")
+        return plain
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if plain is None:
         return None

@@ -108,7 +108,7 @@ def list_inputs(encoder: EncoderJson) -> tuple[TensorInput, ...]:
                     dtype,
                     tuple(columns),
                     shape if name == IMAGE else None,
-                    tuple(_find_limits(steps, columns)) if name == NUMBERS else (),
+                    _find_limits(steps, columns) if name == NUMBERS else (),
                     tuple(_find_booleans(steps)) if name == TEXTS else (),
                     {c: decimals[c] for c in columns if c in decimals and name == NUMBERS},
                 )
@@ -116,16 +116,18 @@ def list_inputs(encoder: EncoderJson) -> tuple[TensorInput, ...]:
     return tuple(inputs)
 
 
-def _find_limits(steps: Sequence[StepJson], columns: Collection[str]) -> Iterator[float]:
-    """Yield the largest size of each column's numbers that float32 holds once they are encoded."""
-    for column in columns:
-        limit = MAX_FLOAT
-        for step in steps:
-            if step["column"] == column and step["kind"] == "standardise":
-                limit = min(limit, abs(step["mean"]) + abs(step["scale"]) * MAX_ENCODED)
-            elif step["column"] == column and step["kind"] == "number":
-                limit = min(limit, MAX_FLOAT32)
-        yield limit
+def _find_limits(steps: Sequence[StepJson], columns: Collection[str]) -> tuple[float, ...]:
+    """Return the largest size of each column's numbers that float32 holds once they are encoded."""
+    limits = dict.fromkeys(columns, MAX_FLOAT)
+    for step in steps:
+        if step["kind"] == "standardise":
+            limit = abs(step["mean"]) + abs(step["scale"]) * MAX_ENCODED
+        elif step["kind"] == "number":
+            limit = MAX_FLOAT32
+        else:
+            continue
+        limits[step["column"]] = min(limits[step["column"]], limit)
+    return tuple(limits.values())
 
 
 def _find_booleans(steps: Sequence[StepJson]) -> Iterator[str]:
@@ -147,10 +149,12 @@ def group_steps(
     Yields:
         Kind, steps, and the positions of the steps' columns in the tensor that holds them.
     """
-    columns = {tensor.name: tensor.columns for tensor in inputs}
+    positions = {
+        tensor.name: {column: i for i, column in enumerate(tensor.columns)} for tensor in inputs
+    }
     for kind, group in groupby(encoder["steps"], key=lambda step: step["kind"]):
         steps = list(group)
-        yield kind, steps, [columns[INPUT_OF[kind]].index(step["column"]) for step in steps]
+        yield kind, steps, [positions[INPUT_OF[kind]][step["column"]] for step in steps]
 
 
 def split_words(text: str) -> list[str]:

@@ -180,7 +180,7 @@ def read_export(folder: Path = FOLDER, *, needed: Sequence[str] = ()) -> Exporte
     path = folder / CALL
     try:
         model = _parse_call(json.loads(path.read_bytes()))
-    except (KeyError, TypeError, ValueError, RecursionError) as err:
+    except (KeyError, TypeError, ValueError, OverflowError, RecursionError) as err:
         cause = f"{type(err).__name__}: {str(err)[:200]}"
         raise ValueError(f"{path} does not describe an exported model ({cause}). {AGAIN}") from err
     if model.onnx_file not in listed:
@@ -657,7 +657,7 @@ def _parse_input(content: Any) -> TensorInput:
         isinstance(name, str)
         and dtype in INPUT_DTYPES
         and len(limits) in (0, len(columns))
-        and all(type(limit) in (int, float) and limit > 0 for limit in limits)
+        and all(type(limit) in (int, float) and 0 < limit <= MAX_FLOAT for limit in limits)
         and all(isinstance(column, str) for column in booleans)
         and is_shape
         and columns

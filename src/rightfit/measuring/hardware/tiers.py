@@ -157,7 +157,8 @@ def tabulate_tiers(profiles: pl.DataFrame, tiers: Sequence[Tier]) -> pl.DataFram
         )
         for judgement in judged:
             tier = judgement.tier
-            cost = cost_per_1m_rows(tier, rows_per_s) if judgement.verdict == "fits" else None
+            fits = judgement.verdict == "fits"
+            cost = cost_per_1m_rows(tier, rows_per_s) if fits and rows_per_s is not None else None
             where = (tier.name, judgement.position, tier.price_per_hour)
             rows.append((*keys, *where, judgement.verdict, judgement.reason, judgement.how, cost))
     schema: dict[str, Any] = {
