@@ -50,7 +50,7 @@ PATIENCE_S = 100.0
 OPERATIONS = ("open", "os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.link")
 YEAR_S, HOUR_S = 365 * 86_400, 3_600
 OF_A_RUN = (
-    "fit_", "step_time", "compute_s", "encoding_ms", "busy_cores", "level_error",
+    "fit_", "step_time", "compute_s", "encoding_ms", "others_cores", "level_error",
     "n_runs_seen", "slowdown", "measured_in", "ranked_in",
     "model_size", "model_sha256",
 )  # fmt: skip

@@ -102,6 +102,21 @@ def test_slower_winner_than_that_of_the_baseline_has_changed(
     assert any(one.startswith("latency p95 is worse: 1 ms") for one in winner["faults"]), winner
 
 
+def test_release_that_cannot_be_measured_any_more_is_no_reason_to_pass(
+    ask_with_rows: Ask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(jobs: Sequence[Job], *_: object, **__: object) -> list[MeasurementState]:
+        return [MeasurementState(error="out of memory")] * len(jobs)
+
+    monkeypatch.setattr(candidate_measuring, "measure_jobs", fail)
+    ask_with_rows("check", "--against", tmp_path / "baseline.json", "--write")
+
+    result = ask_with_rows("check", "--against", tmp_path / "baseline.json", "--measure")
+
+    assert result.exit_code == 1
+    assert "scaled quality was not measured" in result.output
+
+
 def test_winner_that_was_lost_since_the_baseline_is_a_fault(
     ask_with_rows: Ask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

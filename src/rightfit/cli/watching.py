@@ -76,12 +76,19 @@ def watch_winners(
                 profiles = read_candidate_profiles(table, dataset, one.decision.subject)
                 measured.append(replace(one, profiles=profiles))
     metrics = {name: application.needed_metrics() for name, application in applications.items()}
+    expected = make_baseline(answers if before is None else earlier, metrics)
+    for application, datasets in make_baseline(beside, metrics).winners.items():
+        for dataset, winner in datasets.items():
+            stored = expected.winners[application][dataset]
+            if winner is not None and stored is not None:  # what fails now is told by its loss
+                figures = {"metrics": stored.metrics | winner.metrics}
+                expected.winners[application][dataset] = winner.model_copy(update=figures)
     watch = Watch(
         watched_at=datetime.now(UTC).isoformat(timespec="seconds"),
         ranked_in=now[0].origin.ranked_in,
         winners=tuple(
             compare_winners(
-                make_baseline(answers if before is None else beside, metrics),
+                expected,
                 make_baseline([*now, *lost], metrics),
                 applications,
                 margin_pct=margin_pct,

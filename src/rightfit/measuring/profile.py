@@ -61,9 +61,7 @@ class MeasuredHow:
     overhead_ns: float | None = None  # that timing adds to a call, median
     cores_load: float | None = None
     cores_single_stream: float | None = None
-    delay_share: float | None = None  # highest
-    busy_cores: float | None = None  # of the whole machine, most
-    steal_share: float | None = None  # most
+    others_cores: float | None = None  # that other processes used meanwhile, most
     batches: tuple[BatchTried, ...] = ()  # all sizes tried
     limits: tuple[LimitTrial, ...] = ()
     interruptions: tuple[str, ...] = ()  # why times of rounds were not to be trusted

@@ -273,17 +273,14 @@ _BY_NAME: Mapping[str, FigureBounds] = {
     "StreamPhase.n_calls": FigureBounds(1, MAX_COUNT),
     "BatchPhase.n_calls": FigureBounds(1, MAX_COUNT),
     "batch_size": FigureBounds(1, MAX_BATCH_SIZE),
-    "busy_cores": FigureBounds(0, MAX_CORES),
     "cores": FigureBounds(0, MAX_CORES),
     "cpu_ms": FigureBounds(0, MAX_MS),  # the clock of a process may not have ticked
-    "delay_share": FigureBounds(0, 100_000),  # over 1 where several threads wait
     "error": FigureBounds(0, 1_000),
     "files_mib": _GROWTH,
-    "longest_call_ms": FigureBounds(0, MAX_MS),
     "ms": FigureBounds(0, MAX_MS),
+    "others_cores": FigureBounds(0, MAX_CORES),
     "overhead_ns": FigureBounds(0, MAX_MS * NS_PER_MS),
     "peak_memory_mib": _GROWTH,
-    "steal_share": FigureBounds(0, MAX_CORES),
     "utilisation": FigureBounds(0, 1_000),
 }
 _BY_UNIT: Mapping[str, FigureBounds] = {

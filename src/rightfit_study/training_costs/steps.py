@@ -20,7 +20,9 @@ from rightfit._core.processes.codec import Plain, from_plain, to_plain
 from rightfit.measuring.worker.meters.cpu import PhaseMeter
 from rightfit.measuring.worker.meters.memory import MemoryMeter, read_memory, reset_peak
 from rightfit.measuring.worker.results import Phase
+from rightfit.measuring.worker.units import NS_PER_MS
 from rightfit.models.schema import InputSchema
+from rightfit_study.training_costs.delay import delay_share, read_delay_ns
 
 Train = Callable[[int], int]  # from the number of rows to train on to the steps taken
 
@@ -56,6 +58,7 @@ class TrainingTask:
 class StepsPhase(Phase):
     """Training steps of one batch size."""
 
+    delay_share: float | None  # run-queue delay of all threads / wall time; None: unknown
     n_steps: int
     step_time_ms: float
     peak_memory_mib: float  # highest growth
@@ -79,11 +82,12 @@ def measure_steps(*, task: Plain, n_rows: int) -> Plain:
     before_ns = time_fixed_work_ns()
     reset_peak()
     start = read_memory()
-    meter = PhaseMeter()
+    meter, start_delay_ns = PhaseMeter(), read_delay_ns()
     n_steps = train(n_rows)
-    phase = meter.read()
+    phase, end_delay_ns = meter.read(), read_delay_ns()
     steps = StepsPhase(
         **vars(phase),
+        delay_share=delay_share(start_delay_ns, end_delay_ns, int(phase.wall_ms * NS_PER_MS)),
         n_steps=n_steps,
         step_time_ms=phase.wall_ms / n_steps,
         peak_memory_mib=memory.peak_mib(start),

@@ -391,12 +391,8 @@ def test_energy_is_that_of_all_rows_answered() -> None:
     assert profile.values["gpu_util_pct"] == 70
 
 
-def test_disturbance_that_the_system_hides_is_not_known() -> None:
-    rounds = [
-        fake_round([LARGE], busy_cores=None, steal_share=None, latency={"delay_share": None})
-    ] * 6
-
-    how = summarise(rounds).how
+def test_load_of_other_processes_that_the_system_hides_is_not_known() -> None:
+    how = summarise([fake_round([LARGE], others_cores=None)] * 6).how
 
     assert how is not None
-    assert (how.delay_share, how.busy_cores, how.steal_share) == (None, None, None)
+    assert how.others_cores is None

@@ -19,6 +19,7 @@ class ScriptedRound:
     """A process of two slices of rows that takes the time of its job."""
 
     log: list[str]
+    pid = None
 
     def __init__(self, subject: Any, _bench: MeasurementContext, state: MeasurementState) -> None:
         self._name = f"{subject.label}{len(state.rounds) + 1}"
@@ -30,7 +31,7 @@ class ScriptedRound:
         assert not is_batch
         self._note("slice")
 
-    def finish(self, *, block: str, load: object) -> FinishedRound | Failure:
+    def finish(self, *, block: str, others_cores: object) -> FinishedRound | Failure:
         self._note("finished")
         percentiles_ns = {"0.5": 100.0, "0.95": None}
         return make_round(percentiles_ns=percentiles_ns, total_ms=5.0, block=block)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import itertools
+import os
 import statistics
 from dataclasses import replace
 from typing import Any
@@ -10,17 +12,16 @@ from factories.measurements import known_load, make_round, make_settings
 
 from rightfit.measuring.profile import ProfileBuilder
 from rightfit.measuring.profiles.measured import Measured, set_measured
+from rightfit.measuring.rounds import block_timing
 from rightfit.measuring.rounds.block_timing import JobMeasurement, time_block
-from rightfit.measuring.rounds.measurement import (
-    MeasurementContext,
-    predict,
-)
+from rightfit.measuring.rounds.measurement import SHARED, MeasurementContext, predict
 from rightfit.measuring.rounds.settling import (
     find_stop_reason,
     per_process,
     usable_rounds,
 )
 from rightfit.measuring.rounds.state import FinishedRound, MeasurementState
+from rightfit.measuring.rounds.worker_pool import WorkerKind
 
 
 def measure(bench: MeasurementContext, **costs: float) -> MeasurementState:
@@ -70,6 +71,35 @@ def test_batch_whose_call_would_take_too_long_is_not_tried(bench: MeasurementCon
     state = measure(replace(bench, settings=settings), sleep_ms=10)
 
     assert [b.batch_size for b in state.rounds[0].batches] == [4]
+
+
+@pytest.mark.parametrize(("n_threads", "is_marked"), [(1, False), (os.cpu_count() or 1, True)])
+def test_process_whose_threads_shared_their_cores_is_marked(
+    n_threads: int, *, is_marked: bool, bench: MeasurementContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if is_marked and n_threads == 1:
+        pytest.skip("this machine has one core")
+    monkeypatch.setattr(block_timing, "read_busy_s", itertools.count(step=1_000).__next__)
+    subject = replace(known_load(), kind=WorkerKind((), n_threads))
+    measurement = JobMeasurement(subject, MeasurementState(), save=lambda _: None)
+
+    time_block([measurement], bench, block="a.0", rng=np.random.default_rng(0))
+
+    [finished] = measurement.state.rounds
+    assert finished.others_cores is not None
+    assert finished.others_cores > 1  # 1,000 s, but for its own
+    assert (finished.interruption == SHARED) == is_marked
+
+
+def test_load_that_the_system_hides_is_not_known(
+    bench: MeasurementContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(block_timing, "read_busy_s", lambda: None)
+    measurement = JobMeasurement(known_load(), MeasurementState(), save=lambda _: None)
+
+    time_block([measurement], bench, block="a.0", rng=np.random.default_rng(0))
+
+    assert measurement.state.rounds[0].others_cores is None
 
 
 def test_model_that_fails_ends_its_measurement(bench: MeasurementContext) -> None:

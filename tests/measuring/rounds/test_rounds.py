@@ -31,7 +31,7 @@ def test_slices_share_one_process_and_what_it_is_asked_for(bench: MeasurementCon
         process.time_slice(is_batch=False)
         run_round(known_load(), bench, MeasurementState())  # of the same worker
     process.time_slice(is_batch=True)
-    finished = process.finish(block="a.0", load=(1.0, 0.0))
+    finished = process.finish(block="a.0", others_cores=1.0)
 
     assert n_rows in (6, 7)  # of at least one call
     assert n_batches == 1
@@ -40,7 +40,7 @@ def test_slices_share_one_process_and_what_it_is_asked_for(bench: MeasurementCon
     assert finished.latency.wall_ms >= n_rows * SLEEP_MS
     assert [batch.batch_size for batch in finished.batches] == [4, 32]  # tried when it was opened
     assert finished.load.memory_mib == pytest.approx(50, rel=0.02)
-    assert (finished.block, finished.busy_cores) == ("a.0", 1.0)
+    assert (finished.block, finished.others_cores) == ("a.0", 1.0)
     assert not bench.pool.get(subject.kind).has_children
 
 

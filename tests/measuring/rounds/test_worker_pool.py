@@ -55,7 +55,7 @@ def test_pool_does_not_close_a_worker_whose_children_stay(bench: MeasurementCont
         staying = pool.get(known_load().kind)
         other = pool.get(WorkerKind(imports=("json",), n_threads=1))
         is_kept = not staying.is_closed
-        finished = process.finish(block="a.0", load=None)
+        finished = process.finish(block="a.0", others_cores=None)
         pool.get(WorkerKind(imports=("json",), n_threads=2))
     finally:
         pool.close()

@@ -76,7 +76,7 @@ def run_round(
     for is_batch, n_slices in enumerate(process.count_slices()):
         for _ in range(n_slices):
             process.time_slice(is_batch=bool(is_batch))
-    finished = process.finish(block=f"a.{len(state.rounds)}", load=None)
+    finished = process.finish(block=f"a.{len(state.rounds)}", others_cores=None)
     assert isinstance(finished, FinishedRound), finished
     return finished
 
@@ -100,7 +100,6 @@ PHASE: dict[str, Any] = {
     "wall_ms": 20.0,
     "cpu_ms": 20.0,
     "cores": 1.0,
-    "delay_share": 0.01,
 }
 BATCH: dict[str, Any] = PHASE | {
     "batch_size": 64,
@@ -132,8 +131,7 @@ STORED_ROUND: dict[str, Any] = {
     "kept_ns": [2_000_000] * 60,
     "base_resident_mib": 95.0,
     "base_peak_mib": 105.0,
-    "busy_cores": 1.0,
-    "steal_share": 0.0,
+    "others_cores": 0.0,
     "block": "a.0",
 }
 

@@ -222,9 +222,9 @@ class Measured:
             overhead_ns=statistics.median(round_.overhead_ns for round_ in rounds),
             cores_load=statistics.median(round_.load.cores for round_ in rounds),
             cores_single_stream=statistics.median(latency.cores for latency in latencies),
-            delay_share=_highest([latency.delay_share for latency in latencies]),
-            busy_cores=_highest([round_.busy_cores for round_ in rounds]),
-            steal_share=_highest([round_.steal_share for round_ in rounds]),
+            others_cores=max(
+                (one.others_cores for one in rounds if one.others_cores is not None), default=None
+            ),
             batches=tuple(
                 BatchTried(
                     **{field.name: getattr(batch, field.name) for field in fields(BatchTried)}
@@ -352,7 +352,3 @@ def set_tiers(
     )
     if profile.how is not None:
         profile.how = replace(profile.how, tier=smallest.how)
-
-
-def _highest(values: Sequence[float | None]) -> float | None:
-    return max((value for value in values if value is not None), default=None)

@@ -38,7 +38,7 @@ from rightfit.measuring.rounds.settling import P95, find_stop_reason, per_proces
 from rightfit.measuring.rounds.state import FinishedRound, MeasurementState
 from rightfit.measuring.rounds.worker_pool import WorkerKind
 from rightfit.measuring.worker.latency import MEDIAN
-from rightfit.measuring.worker.meters.disturbance import cores_between, read_core_times
+from rightfit.measuring.worker.meters.cpu import read_busy_s, read_cpu_s
 from rightfit.measuring.worker.protocol import Failure
 from rightfit.measuring.worker.reference import BATCH_SIZE, REFERENCE_VERSION, draw_reference_rows
 from rightfit.measuring.worker.units import MS_PER_S, NS_PER_MS
@@ -277,15 +277,18 @@ def time_block(
             for _, process in opened:
                 n_rows, n_batches = process.count_slices()
                 slices += [(process, False)] * n_rows + [(process, True)] * n_batches
-            before = read_core_times()
+            before = _read_others(opened)
             for position in rng.permutation(len(slices)):
                 process, is_batch = slices[position]
                 process.time_slice(is_batch=is_batch)
                 repeat_progress()  # between two slices, so that it disturbs none
-            load = cores_between(before, read_core_times())
+            after = _read_others(opened)
+            others_cores = None
+            if before is not None and after is not None and after[0] > before[0]:
+                others_cores = max(0.0, (after[1] - before[1]) / (after[0] - before[0]))
             while opened:
                 one, process = opened.pop(0)
-                finished = process.finish(block=block, load=load)
+                finished = process.finish(block=block, others_cores=others_cores)
                 if isinstance(finished, Failure):
                     one.state = replace(one.state, error=finished.error)
                     logger.warning("%s: %s", one.subject.label, finished.error)
@@ -294,6 +297,15 @@ def time_block(
         finally:
             for _, process in opened:
                 process.leave()
+
+
+def _read_others(
+    opened: Sequence[tuple[JobMeasurement, OpenRound]],
+) -> tuple[float, float] | None:
+    """Return a clock and the seconds in which others than these used cores, if it is known."""
+    busy_s, now_s = read_busy_s(), time.monotonic()
+    pids = [process.pid for _, process in opened]
+    return None if busy_s is None else (now_s, busy_s - read_cpu_s(filter(None, pids)))
 
 
 def _settle(

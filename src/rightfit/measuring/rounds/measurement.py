@@ -7,6 +7,7 @@ the files it mapped.
 from __future__ import annotations
 
 import math
+import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -34,74 +35,27 @@ from rightfit.measuring.worker.protocol import (
     SliceRequest,
     SliceTimed,
 )
-from rightfit.measuring.worker.results import LimitTrial, Phase, ProcessResult, ServerResult
-from rightfit.measuring.worker.units import NS_PER_MS
+from rightfit.measuring.worker.results import LimitTrial, ServerResult
 
-MIN_GAP_MS = 50.0
-GAP_FACTOR = 5.0  # the longest call / a usual one
-SPARE = 1.2  # meters are read one after the other
-SPARE_MS = 20.0
 MAX_KEPT_CALLS = 700  # a process with no more calls keeps them all
 MAX_STOPS = 4  # load tests that a signal stopped, and that are repeated
+# Cores that others may use beyond those that its threads leave free: docs/explanation/measuring.md
+MAX_SHARED_CORES = 0.3
 
-GAP = "a call took far longer than the others without using a core"
-IMPLAUSIBLE = "more CPU time than the cores have"
+SHARED = "other processes used the cores of its threads"
 
 
-def find_interruption(
-    result: ProcessResult,
-    samples_ns: npt.NDArray[np.int64],
-    *,
-    was_stopped: bool,
-    n_cores: int,
-) -> str | None:
-    """Say why the times of a process are not to be trusted, ``None`` if nothing shows.
+def find_sharing(n_threads: int, others_cores: float | None, *, n_cores: int) -> str | None:
+    """Say that several threads shared their cores with other processes, ``None`` if they did not.
 
-    A process that a signal stops, a machine that is suspended or a virtual machine that is paused
-    shows neither a run-queue delay nor a slow core; the time merely passes. What shows: that it
-    was stopped, one call far longer than the others in which no CPU time was used, or more CPU
-    time than the cores have.
+    Of one thread the CPU time tells what others took, and it is left out. Of several it is not
+    known: two threads of which one waits take as long as one, or many times as long.
 
-    Args:
-        result: What the process found.
-        samples_ns: Its calls of one row that count.
-        was_stopped: Whether a signal stopped it.
-        n_cores: Cores it may run on.
+    >>> find_sharing(2, 0.5, n_cores=2) == SHARED, find_sharing(2, 0.5, n_cores=4)
+    (True, None)
     """
-    if was_stopped:
-        return STOPPED
-    phases = (result.load, result.latency, *result.batches)
-    if any(p.cpu_ms > SPARE * n_cores * p.wall_ms + SPARE_MS for p in phases):
-        return IMPLAUSIBLE
-    usual_ms, longest_ms = np.median(samples_ns) / NS_PER_MS, np.max(samples_ns) / NS_PER_MS
-    if has_gap(result.latency, usual_ms, longest_ms, n_cores=n_cores):
-        return GAP
-    for batch in result.batches:
-        others_ms = (batch.wall_ms - batch.longest_call_ms) / max(1, batch.n_calls - 1)
-        is_alone = batch.n_calls < 2
-        if not is_alone and has_gap(batch, others_ms, batch.longest_call_ms, n_cores=n_cores):
-            return GAP
-    return None
-
-
-def has_gap(phase: Phase, usual_ms: float, longest_ms: float, *, n_cores: int) -> bool:
-    """Tell whether nothing ran during the longest call of a phase.
-
-    Args:
-        phase: What the phase took.
-        usual_ms: Time of a usual call.
-        longest_ms: Time of the longest call.
-        n_cores: Cores it may run on.
-
-    >>> busy = Phase(2100.0, 100.0, 0.05, 0.0)
-    >>> has_gap(busy, 1.0, 2000.0, n_cores=1), has_gap(busy, 1.0, 3.0, n_cores=1)
-    (True, False)
-    """
-    if longest_ms < max(MIN_GAP_MS, GAP_FACTOR * usual_ms):
-        return False
-    waited_ms = (phase.delay_share or 0.0) * phase.wall_ms  # another signal tells of these
-    explained_ms = SPARE * n_cores * (phase.wall_ms - longest_ms) + SPARE_MS
-    return phase.cpu_ms + waited_ms <= explained_ms
+    is_shared = (others_cores or 0.0) > n_cores - n_threads + MAX_SHARED_CORES
+    return SHARED if n_threads > 1 and is_shared else None
 
 
 class OpenRound:
@@ -121,7 +75,13 @@ class OpenRound:
         self._bench = bench
         self._request = _request(subject, bench, state)
         self._worker = bench.pool.get(subject.kind)
+        self._n_threads = subject.kind.n_threads
         self._ready = self._worker.ask(self._request, Ready)
+
+    @property
+    def pid(self) -> int | None:
+        """Process id; ``None``: it has failed or is lost."""
+        return self._ready.child if isinstance(self._ready, Ready) and not self.is_lost else None
 
     @property
     def is_lost(self) -> bool:
@@ -150,15 +110,12 @@ class OpenRound:
         if isinstance(answer, Failure):
             self._ready = answer
 
-    def finish(
-        self, *, block: str, load: tuple[float, float] | None
-    ) -> FinishedRound | Failure | None:
+    def finish(self, *, block: str, others_cores: float | None) -> FinishedRound | Failure | None:
         """End the process and return what it found; ``None``: it is lost.
 
         Args:
             block: Name of the block.
-            load: Cores in use on the whole machine meanwhile, and given to others; ``None``:
-                unknown.
+            others_cores: Cores that processes outside the block used meanwhile; ``None``: unknown.
         """
         if isinstance(self._ready, Failure):
             return self._ready
@@ -181,15 +138,11 @@ class OpenRound:
             kept_ns=tuple(samples_ns.tolist()) if len(samples_ns) <= MAX_KEPT_CALLS else None,
             base_resident_mib=hello.base_resident_mib,
             base_peak_mib=hello.base_peak_mib,
-            busy_cores=None if load is None else load[0],
-            steal_share=None if load is None else load[1],
+            others_cores=others_cores,
             block=block,
-            interruption=find_interruption(
-                answer.result,
-                samples_ns,
-                was_stopped=answer.was_stopped,
-                n_cores=max(1, len(hello.cores)),
-            ),
+            interruption=STOPPED
+            if answer.was_stopped
+            else find_sharing(self._n_threads, others_cores, n_cores=os.cpu_count() or 1),
         )
 
     def leave(self) -> None:

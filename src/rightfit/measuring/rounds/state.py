@@ -34,18 +34,16 @@ class FinishedRound(ProcessResult):
             read from the calls of all processes together.
         base_resident_mib: Resident memory of the empty worker.
         base_peak_mib: Highest resident memory of the empty worker.
-        busy_cores: Cores in use on the whole machine while its block was timed; ``None``: unknown.
-        steal_share: Cores the hypervisor gave to others, likewise.
+        others_cores: Cores that processes outside its block used meanwhile; ``None``: unknown.
         block: Name of the stretch of time in which it was timed, which it shares with others.
-        interruption: Why its times are not to be trusted, see :func:`find_interruption`.
+        interruption: Why its times are not to be trusted.
     """
 
     percentiles_ns: dict[float, float | None]
     kept_ns: tuple[int, ...] | None
     base_resident_mib: float
     base_peak_mib: float
-    busy_cores: float | None
-    steal_share: float | None
+    others_cores: float | None
     block: str
     interruption: str | None = None
 

@@ -182,7 +182,6 @@ class Contender:
             best,
             **vars(timed) | {"peak_memory_mib": best.peak_memory_mib},
             rows_per_s=best.batch_size * NS_PER_S / self._batches.read_call_ns(),
-            longest_call_ms=self._batches.read_samples_ns().max() / NS_PER_MS,
             energy_j=best.energy_j and best.energy_j / best.n_calls * timed.n_calls,
         )
         return Finished(
@@ -300,13 +299,11 @@ class _Slices:
     def sum_up(self) -> TimedPhase:
         """Return what all that counts took together, in which the process had its core."""
         wall_ns = sum(piece.wall_ns for piece in self._pieces)
-        taken_ns = sum(piece.taken_ns for piece in self._pieces)
         cpu_ns = sum(piece.cpu_ns for piece in self._pieces)
         return TimedPhase(
             wall_ms=wall_ns / NS_PER_MS,
             cpu_ms=cpu_ns / NS_PER_MS,
             cores=cpu_ns / wall_ns,
-            delay_share=None if self._has_threads else taken_ns / (wall_ns + taken_ns),
             n_calls=sum(piece.n_calls for piece in self._pieces),
             peak_memory_mib=0.0,
         )
@@ -388,7 +385,6 @@ def _try_batches(
             **vars(figures) | {"energy_j": slices.share(figures.energy_j)},
             batch_size=batch_size,
             rows_per_s=NS_PER_S / call_ns_per_row,
-            longest_call_ms=slices.read_samples_ns().max() / NS_PER_MS,
         )
 
 

@@ -20,7 +20,6 @@ class Phase:
     wall_ms: float
     cpu_ms: float  # of the process tree
     cores: float  # in use on average
-    delay_share: float | None  # run-queue delay of all threads / wall time; None: unknown
 
 
 @dataclass(frozen=True)
@@ -65,7 +64,6 @@ class BatchPhase(DeviceFigures, TimedPhase):
 
     batch_size: int
     rows_per_s: float  # rows / time of a call; of several threads, of the median stretch
-    longest_call_ms: float = 0.0
 
 
 def find_best_batch(batches: Sequence[BatchPhase]) -> BatchPhase:

@@ -11,10 +11,9 @@ from __future__ import annotations
 import contextlib
 import math
 import time
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from itertools import pairwise
-from pathlib import Path
 
 import numpy as np
 from pydantic import Field, model_validator
@@ -26,7 +25,7 @@ from rightfit._core.strict_model import StrictModel
 from rightfit.measuring.interval import Interval
 from rightfit.measuring.median_estimates import estimate_median
 from rightfit.measuring.worker.latency import min_calls_to_report, percentile_ns
-from rightfit.measuring.worker.meters.disturbance import parse_stat
+from rightfit.measuring.worker.meters.cpu import read_busy_s
 from rightfit.measuring.worker.units import NS_PER_MS, NS_PER_S
 from rightfit.ops.http_load.generator import LoadOrder, LoadResult
 from rightfit.ops.http_load.served import RunningServer
@@ -105,12 +104,12 @@ def measure_step(served: RunningServer, order: LoadOrder, ask_server: AskServer)
     unit = "clients" if order.loop == "closed" else "requests/s"
     report_progress("measuring", f"a load of {order.level:,.3g} {unit}")
     served.reset_peak()
-    cores = {*served.cores, order.core} - {None}
-    started_s, busy_s = time.monotonic(), _read_busy_s(cores)
+    cores = {f"cpu{core}" for core in {*served.cores, order.core} - {None}}
+    started_s, busy_s = time.monotonic(), read_busy_s(cores)
     server_cpu_s = -served.read_cpu_s()
     result = ask_server(order)
     server_cpu_s += served.read_cpu_s()
-    wall_s, busy_since_s = time.monotonic() - started_s, _read_busy_s(cores)
+    wall_s, busy_since_s = time.monotonic() - started_s, read_busy_s(cores)
     others_cores = None
     if busy_s is not None and busy_since_s is not None:
         others_s = busy_since_s - busy_s - server_cpu_s - result.cpu_s
@@ -133,17 +132,6 @@ def measure_step(served: RunningServer, order: LoadOrder, ask_server: AskServer)
         late_max_ms=result.late_max_ms,
         others_cores=others_cores,
     )
-
-
-def _read_busy_s(cores: Collection[int | None]) -> float | None:
-    """Return the seconds that cores were busy since the machine started, steal included."""
-    try:
-        lines = Path("/proc/stat").read_text(encoding="ascii").splitlines()
-    except OSError:
-        return None
-    names = {f"cpu{core}" for core in cores}
-    busy_s = [parse_stat(line, wall_s=0.0).busy_s for line in lines if line.split()[0] in names]
-    return sum(busy_s) if len(busy_s) == len(names) else None
 
 
 def _find_percentile(order: LoadOrder, result: LoadResult, share: float) -> Interval | None:

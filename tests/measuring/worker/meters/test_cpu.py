@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import os
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
@@ -9,7 +11,9 @@ from rightfit.measuring.worker.meters import cpu
 from rightfit.measuring.worker.meters.cpu import (
     CpuReading,
     PhaseMeter,
+    read_busy_s,
     read_cpu,
+    read_cpu_s,
 )
 from rightfit.measuring.worker.results import Phase
 
@@ -34,10 +38,30 @@ def test_cpu_time_of_ended_threads_counts() -> None:
 
 def test_phase_is_the_difference_of_two_readings(monkeypatch: pytest.MonkeyPatch) -> None:
     readings = iter([CpuReading(1_000, 500), CpuReading(4_001_000, 1_000_500)])
-    delays_ns = iter([100, 1_000_100])
     monkeypatch.setattr(cpu, "read_cpu", lambda: next(readings))
-    monkeypatch.setattr(cpu, "read_delay_ns", lambda: next(delays_ns))
 
     phase = PhaseMeter().read()
 
-    assert phase == Phase(4.0, 1.0, 0.25, 0.25)
+    assert phase == Phase(4.0, 1.0, 0.25)
+
+
+def test_cores_are_busy_in_all_but_idle_and_waiting_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "stat").write_text("cpu  10 20 30 4000 500 6 7 8 0 0\ncpu0 1 1 1 1 1 1 1 1\n")
+    monkeypatch.setattr(cpu, "STAT", tmp_path / "stat")
+    monkeypatch.setattr(cpu, "TICKS_PER_S", 10)
+
+    assert (read_busy_s(), read_busy_s({"cpu0"}), read_busy_s({"cpu1"})) == (8.1, 0.6, None)
+
+    monkeypatch.setattr(cpu, "STAT", tmp_path / "hidden")
+
+    assert read_busy_s() is None
+
+
+def test_cpu_time_of_a_process_is_read_from_outside() -> None:
+    start_s = read_cpu_s([os.getpid()])
+    burn(20_000_000)
+
+    assert read_cpu_s([os.getpid()]) - start_s > 0.015
+    assert read_cpu_s([2**22 + 1]) == 0  # it has ended

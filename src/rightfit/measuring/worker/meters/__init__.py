@@ -1,1 +1,1 @@
-"""Meters of the measured process: CPU, memory, disturbance, core speed, device and energy."""
+"""Meters of the measured process: CPU, memory, device and energy."""

@@ -1,30 +1,22 @@
-"""Run-queue delay and load of the cores: did another process take them during timing?
+"""Run-queue delay: time in which a thread of this process was ready to run and had no core.
 
-The signal is the run-queue delay: time in which a thread of the measured process was ready to run
-and had no core. It is near zero on a quiet machine (0.0005 of the wall time) and follows the
-slow-down closely, where steal, pressure and involuntary switches do not. ``/proc/self/schedstat``
-covers the main thread only, so the delay is summed over all threads.
+It is near zero on a quiet machine (0.0005 of the wall time) and follows a slow-down closely, where
+steal, pressure and involuntary switches do not. ``/proc/self/schedstat`` covers the main thread
+only, so the delay is summed over all threads.
 
 A control group that has used up its share of CPU time is throttled: its threads wait for the next
 period, which is a delay like the other one.
-
-The load of the other processes, seen on all cores, is the second signal: two threads that share a
-core with another process collapse, so timing waits for quiet
-(``measuring/rounds/measurement.py``).
 """
 
 from __future__ import annotations
 
 import functools
 import os
-import time
-from dataclasses import dataclass
 from pathlib import Path
 
 PROC = Path("/proc")
 CGROUPS = Path("/sys/fs/cgroup")
 NS_PER_US = 1_000
-TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 
 
 def read_delay_ns() -> int | None:
@@ -96,55 +88,3 @@ def delay_share(start_ns: int | None, end_ns: int | None, wall_ns: int) -> float
     if start_ns is None or end_ns is None:
         return None
     return max(0, end_ns - start_ns) / wall_ns
-
-
-@dataclass(frozen=True)
-class CoreTimes:
-    """What the cores did since the machine started, in seconds summed over cores.
-
-    Args:
-        wall_s: Monotonic clock.
-        busy_s: Time in which the cores ran something.
-        steal_s: Time the hypervisor gave to others although a core was ready.
-    """
-
-    wall_s: float
-    busy_s: float
-    steal_s: float
-
-
-def parse_stat(text: str, *, wall_s: float) -> CoreTimes:
-    """Read the first line of ``/proc/stat``.
-
-    Args:
-        text: Content of the file.
-        wall_s: Monotonic clock at the reading.
-    """
-    ticks = [int(value) for value in text.split("\n", 1)[0].split()[1:9]]
-    user, nice, system, _idle, _iowait, irq, softirq, steal = ticks
-    busy = user + nice + system + irq + softirq + steal
-    return CoreTimes(wall_s, busy / TICKS_PER_S, steal / TICKS_PER_S)
-
-
-def read_core_times() -> CoreTimes | None:
-    """Read what the machine's cores did, ``None`` where the system hides it."""
-    try:
-        text = (PROC / "stat").read_text(encoding="ascii")
-    except OSError:
-        return None
-    return parse_stat(text, wall_s=time.monotonic())
-
-
-def cores_between(before: CoreTimes | None, after: CoreTimes | None) -> tuple[float, float] | None:
-    """Return the cores in use between two readings, and those the hypervisor gave to others.
-
-    Returns:
-        ``None`` where the system hides them, or no time has passed.
-
-    >>> cores_between(CoreTimes(1.0, 5.0, 0.0), CoreTimes(3.0, 8.0, 1.0))
-    (1.5, 0.5)
-    """
-    if before is None or after is None or not after.wall_s > before.wall_s:
-        return None
-    wall_s = after.wall_s - before.wall_s
-    return (after.busy_s - before.busy_s) / wall_s, (after.steal_s - before.steal_s) / wall_s
