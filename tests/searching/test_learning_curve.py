@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from rightfit.searching.learning_curve import (
     PausedTrainings,
     follow_training,
     forecast_first_look,
+    predict_work_s,
 )
 
 pytestmark = pytest.mark.whole
@@ -197,3 +199,15 @@ def test_rounds_that_may_be_worse_by_chance_alone_are_kept(blobs: TrainingData) 
     looks = [look for look, _ in follow_boosting(blobs, few, [0.8, 0.7, 0.7, 0.75])]
 
     assert [look.point["kept_checkpoint"] for look in looks] == [1, 2, 3, 4]
+
+
+def test_epochs_that_depend_on_the_rows_count_in_what_a_net_takes(blobs: TrainingData) -> None:
+    cell = replace(cells.make_cell(blobs), family="rightfit.models.net")
+    structure = {"n_parameters": 1_000.0, "n_operations": 1_000.0}
+
+    few_s, many_s, most_s = (
+        predict_work_s(cell, {}, structure, n_rows) or 0.0 for n_rows in (20_000, 80_000, 800_000)
+    )
+
+    assert many_s < 1.5 * few_s  # 16 and 4 epochs
+    assert most_s > 8 * many_s  # 4 epochs each

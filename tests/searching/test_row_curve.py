@@ -1,18 +1,13 @@
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
-from factories import cells
 
-from rightfit.models.family import TrainingData
 from rightfit.searching.row_curve import (
     RowCurve,
     choose_n_rows,
     forecast_cpu_s,
     forecast_gain,
-    predict_work_s,
 )
 
 N_ROWS = (25_000, 50_000, 100_000, 200_000)
@@ -86,15 +81,3 @@ def test_cpu_seconds_are_the_usual_ones_times_what_this_machine_takes() -> None:
     cpu_s = forecast_cpu_s(curve, 20)
 
     assert (cpu_s.value, cpu_s.low, cpu_s.high) == (30, 20, 40)
-
-
-def test_epochs_that_depend_on_the_rows_count_in_what_a_net_takes(blobs: TrainingData) -> None:
-    cell = replace(cells.make_cell(blobs), family="rightfit.models.net")
-    structure = {"n_parameters": 1_000.0, "n_operations": 1_000.0}
-
-    few_s, many_s, most_s = (
-        predict_work_s(cell, {}, structure, n_rows) for n_rows in (20_000, 80_000, 800_000)
-    )
-
-    assert many_s < 1.5 * few_s  # 16 and 4 epochs
-    assert most_s > 8 * many_s  # 4 epochs each

@@ -21,10 +21,9 @@ from rightfit.measuring.naming import name_candidate
 from rightfit.models.bundle import Bundle
 from rightfit.models.calibration import scale_probabilities
 from rightfit.models.registry import get_family
-from rightfit.models.training_work import TrainingSize
 from rightfit.searching.cell import Cell, SearchSettings
+from rightfit.searching.learning_curve import predict_work_s
 from rightfit.searching.observing import read_finished
-from rightfit.searching.pausing.costs import predict_cpu_s
 from rightfit.searching.pausing.pausing_rule import ApplicationTargets, PausingRule
 from rightfit.searching.studies.budget import CallLimit
 from rightfit.searching.studies.study_store import StudyStore
@@ -221,20 +220,13 @@ def grow_work(trial: FrozenTrial, cell: Cell, growth: float) -> float:
     As its family's line of usual CPU seconds says, from 1 to ``growth``: a net passes the same
     number of rows, in fewer epochs. Without a line it is ``growth``.
     """
-    schema, n_train = cell.train.schema, len(cell.train.labels)
-
-    def predict_s(n_rows: int) -> float | None:
-        size = TrainingSize(n_rows, 1, schema.n_features, schema.n_outputs)
-        counts = get_family(cell.family).count_work(
-            trial.user_attrs[CONFIGURATION],
-            size,
-            trial.user_attrs[CURVE][-1]["structure"],
-            checkpoint=1,
-            n_checkpoints=1,
+    n_train, curve = len(cell.train.labels), trial.user_attrs[CURVE]
+    usual_s, grown_s = (
+        predict_work_s(
+            cell, trial.user_attrs[CONFIGURATION], curve[-1]["structure"], n_rows, n_judged=1
         )
-        return predict_cpu_s(cell.family, counts)
-
-    usual_s, grown_s = predict_s(n_train), predict_s(round(n_train * growth))
+        for n_rows in (n_train, round(n_train * growth))
+    )
     if not usual_s or not grown_s:
         return growth
     return min(max(grown_s / usual_s, 1.0), growth)

@@ -10,7 +10,7 @@ import contextlib
 import math
 import time
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -18,7 +18,7 @@ import numpy as np
 
 from rightfit.measuring.worker.meters.memory import read_memory, reset_peak, return_free_memory
 from rightfit.measuring.worker.units import MS_PER_S, NS_PER_S
-from rightfit.models.family import TrainingData, TrainingRun
+from rightfit.models.family import Configuration, TrainingData, TrainingRun
 from rightfit.models.predictions import check_predictions
 from rightfit.models.quality.standard_errors import standard_error
 from rightfit.models.registry import get_family
@@ -128,14 +128,8 @@ def follow_training(cell: Cell, run: TrainingRun) -> Iterator[Look]:
         ArithmeticError: If the quality is not a number.
         ValueError: If the answers are not those of the task.
     """
-    family, validation, schema = get_family(cell.family), cell.validation, run.data.schema
+    family, validation = get_family(cell.family), cell.validation
     checkpoints = family.train(run)
-    size = TrainingSize(
-        n_rows=len(run.data.labels),
-        n_judged=len(validation.labels),
-        n_features=schema.n_features,
-        n_outputs=schema.n_outputs,
-    )
     meter = FitMeter()
     validate_ns = 0
     best: Json = {}
@@ -156,14 +150,14 @@ def follow_training(cell: Cell, run: TrainingRun) -> Iterator[Look]:
             raise ArithmeticError(f"validation quality is {quality_raw} at checkpoint {number}")
         validate_s = validate_ns / NS_PER_S
         structure = family.describe_structure(checkpoint.model)
-        counts = family.count_work(
+        usual_s = predict_work_s(
+            cell,
             run.configuration,
-            size,
             structure,
+            len(run.data.labels),
             checkpoint=number,
             n_checkpoints=run.n_checkpoints,
         )
-        usual_s = predict_cpu_s(cell.family, counts)
         point: Json = {
             "checkpoint": number,
             "n_steps": checkpoint.n_steps,
@@ -200,7 +194,7 @@ def forecast_first_look(cell: Cell, run: TrainingRun) -> Json:
         ``work_s``, the CPU seconds that it usually takes, and ``cpu_s``, corrected by what the
         larger of the two took on this machine.
     """
-    family, data = get_family(cell.family), run.data
+    data = run.data
     few = [
         next(follow_training(cell, replace(run, data=sample_rows(data, n)))).point
         for n in (N_FEW // 2, N_FEW)
@@ -210,23 +204,55 @@ def forecast_first_look(cell: Cell, run: TrainingRun) -> Json:
         name: count * growth ** _estimate_exponent(few[0]["structure"][name], count)
         for name, count in few[1]["structure"].items()
     }
-    counts = family.count_work(
+    usual_s = predict_work_s(
+        cell,
         run.configuration,
-        TrainingSize(
-            n_rows=len(data.labels),
-            n_judged=len(cell.validation.labels),
-            n_features=data.schema.n_features,
-            n_outputs=data.schema.n_outputs,
-        ),
         structure,
-        checkpoint=1,
+        len(data.labels),
         n_checkpoints=run.n_checkpoints,
     )
-    usual_s = predict_cpu_s(cell.family, counts)
     cpu_s = few[1]["fit_cpu_s"] + few[1]["validate_cpu_s"]
     if usual_s is None:
         return {"work_s": cpu_s * growth, "cpu_s": cpu_s * growth}
     return {"work_s": usual_s, "cpu_s": usual_s * cpu_s / few[1]["work_s"]}
+
+
+def predict_work_s(
+    cell: Cell,
+    configuration: Configuration,
+    structure: Mapping[str, float],
+    n_rows: int,
+    *,
+    n_judged: int | None = None,
+    checkpoint: int = 1,
+    n_checkpoints: int = 1,
+) -> float | None:
+    """Return the CPU seconds that a training and its validation usually take to a checkpoint.
+
+    Epochs that depend on the rows are counted.
+
+    Args:
+        cell: The family and its data.
+        configuration: The settings.
+        structure: Of the model at the checkpoint, or of one like it.
+        n_rows: Rows that it learns from.
+        n_judged: Rows that validate; ``None``: the cell's.
+        checkpoint: The checkpoint.
+        n_checkpoints: Of the whole training.
+
+    Returns:
+        ``None`` for a family whose costs are not known.
+    """
+    size = TrainingSize(
+        n_rows=n_rows,
+        n_judged=len(cell.validation.labels) if n_judged is None else n_judged,
+        n_features=cell.train.schema.n_features,
+        n_outputs=cell.train.schema.n_outputs,
+    )
+    counts = get_family(cell.family).count_work(
+        configuration, size, structure, checkpoint=checkpoint, n_checkpoints=n_checkpoints
+    )
+    return predict_cpu_s(cell.family, counts)
 
 
 def _estimate_exponent(half: float, whole: float) -> float:

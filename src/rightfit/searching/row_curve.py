@@ -9,20 +9,17 @@ doubling brings less than the one before. So the last one bounds those to come.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from itertools import islice
 
 import numpy as np
 
 from rightfit.measuring.worker.units import NS_PER_S
-from rightfit.models.family import Configuration, TrainingRun
+from rightfit.models.family import TrainingRun
 from rightfit.models.quality.standard_errors import find_deviations
 from rightfit.models.registry import get_family
-from rightfit.models.training_work import TrainingSize
 from rightfit.searching.cell import Cell
-from rightfit.searching.learning_curve import Json, sample_rows
-from rightfit.searching.pausing.costs import predict_cpu_s
+from rightfit.searching.learning_curve import Json, predict_work_s, sample_rows
 
 PARTS = (4, 2)  # of the sample that models are trained on
 # Of the gain by a doubling, from one to the next: benchmarks/constants/learn_row_curves.py.
@@ -39,7 +36,7 @@ class RowCurve:
         qualities: Raw qualities on the validation rows, higher is better.
         covariance: Of their errors by the choice of the validation rows.
         cpu_s: CPU seconds of each training.
-        work_s: What each usually takes, see :func:`predict_work_s`.
+        work_s: What each usually takes; its rows in a family whose costs are not known.
     """
 
     n_rows: tuple[int, ...]
@@ -95,7 +92,7 @@ def measure_row_curve(cell: Cell, run: TrainingRun, model: object, n_checkpoints
         "covariance": (deviations @ deviations.T).tolist(),
         "cpu_s": cpu_s,
         "work_s": [
-            predict_work_s(cell, run.configuration, structure, n)
+            predict_work_s(cell, run.configuration, structure, n) or float(n)
             for structure, n in zip(structures, n_rows, strict=True)
         ],
     }
@@ -129,27 +126,6 @@ def forecast_gain(curve: RowCurve, n_from: int, n_to: int) -> Forecast:
         low=float(min(step - margin, 0.0) * min(last - first, 1.0)),
         high=float(max(step + margin, 0.0) * (last - first)),
     )
-
-
-def predict_work_s(
-    cell: Cell, configuration: Configuration, structure: Mapping[str, float], n_rows: int
-) -> float:
-    """Return the CPU seconds that a training usually takes, epochs that depend on the rows counted.
-
-    For a family whose costs are not known, they are taken to grow with the rows.
-
-    Args:
-        cell: The family and its data.
-        configuration: The settings.
-        structure: Of the model, or of one like it.
-        n_rows: Rows that it learns from.
-    """
-    schema = cell.train.schema
-    size = TrainingSize(n_rows, len(cell.validation.labels), schema.n_features, schema.n_outputs)
-    family = get_family(cell.family)
-    counts = family.count_work(configuration, size, structure, checkpoint=1, n_checkpoints=1)
-    usual_s = predict_cpu_s(cell.family, counts)
-    return float(n_rows) if usual_s is None else usual_s
 
 
 def forecast_cpu_s(curve: RowCurve, work_s: float) -> Forecast:

@@ -60,10 +60,6 @@ from rightfit.searching.tasks import Task, TaskResult, bound_task
 
 logger = logging.getLogger(__name__)
 
-# CPU seconds kept free to judge a model: so many times those of its validation, for its temperature
-# and the test rows, and some to open it.
-JUDGING, OPENING_S = 3.0, 0.2
-
 
 class SearchScheduler:
     """Schedules one search; whoever makes one holds the search's lock.
@@ -247,13 +243,11 @@ class SearchScheduler:
             best = max(trials, key=lambda trial: trial.user_attrs[CURVE][-1]["quality_raw"])
             look, growth = best.user_attrs[CURVE][-1], grow_final(self.cell)
             of_all = growth * self._limit.refit_growth
-            judging_s = 0.0 if self._exports else OPENING_S + JUDGING * look["validate_cpu_s"]
             self._limit.reserve(
                 self.cell.name,
                 look["fit_cpu_s"] * grow_work(best, self.cell, growth) if growth > 1 else 0.0,
                 refit_s=look["fit_cpu_s"] * grow_work(best, self.cell, of_all) if of_all else 0.0,
                 quality_raw=look["quality_raw"],
-                judging_s=judging_s,
             )
 
     def _take_over(self) -> None:

@@ -115,7 +115,7 @@ def test_families_share_evenly_what_a_call_has_left_when_all_defaults_are_traine
     blobs: TrainingData, tmp_path: Path
 ) -> None:
     limit = CallLimit(100.0, cpu_clock_ns=lambda: 0)
-    limit.charge(15.0)
+    limit.charge(10.0)
     searches = [
         replace(plan(blobs, tmp_path, f"x.{name}", budget_cpu_s=30.0), limit=limit)
         for name in "abc"

@@ -168,23 +168,12 @@ def test_final_trainings_and_steps_underway_are_kept_free() -> None:
     limit.reserve("x.b", 5.0, refit_s=20.0, quality_raw=0.8)
     limit.begin("x.b", 0, 7.0)
 
-    assert limit.left_for_searching_s() == pytest.approx(95.0 - 10.0 - 5.0 - 15.0 - 7.0)
+    assert limit.left_for_searching_s() == pytest.approx(90.0 - 10.0 - 5.0 - 15.0 - 7.0)
     assert limit.left_for_final_s("x.a") == pytest.approx(100.0 - 5.0 - 15.0 - 7.0)
 
     limit.end("x.b", 0)
     limit.release_final("x.a")
     limit.release_final("x.b")
-    limit.release_refit()
-
-    assert limit.left_for_final_s("x.a") == pytest.approx(100.0)
-
-
-def test_judging_is_kept_free_until_it_is_over() -> None:
-    limit, *_ = make_limit(100.0)
-    limit.reserve("x.a", 0.0, refit_s=0.0, quality_raw=0.9, judging_s=8.0)
-
-    assert limit.left_for_searching_s() == pytest.approx(95.0 - 8.0)
-
     limit.release_refit()
 
     assert limit.left_for_final_s("x.a") == pytest.approx(100.0)
@@ -202,8 +191,8 @@ def test_nothing_is_kept_free_for_a_last_training_that_there_is_no_room_for() ->
     limit, *_ = make_limit(100.0)
     limit.reserve("x.a", 50.0, refit_s=75.0, quality_raw=0.9)
 
-    assert limit.left_for_searching_s() == pytest.approx(95.0 - 75.0)
+    assert limit.left_for_searching_s() == pytest.approx(90.0 - 75.0)
 
     limit.charge(30.0)
 
-    assert limit.left_for_searching_s() == pytest.approx(65.0 - 50.0)
+    assert limit.left_for_searching_s() == pytest.approx(60.0 - 50.0)

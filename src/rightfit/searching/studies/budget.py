@@ -21,7 +21,7 @@ from rightfit.searching.studies.trial_attributes import (
 # Of the budget, that a search may really take: it is as repeatable as this is rarely reached.
 GUARD = 3.0
 
-MARGIN = 0.05  # of a call's limit, that searching leaves for decisions
+MARGIN = 0.1  # of a call's limit, that searching leaves for decisions and for judging
 
 
 class CallLimit:
@@ -56,7 +56,6 @@ class CallLimit:
         self._elsewhere_s = 0.0
         self._underway_s: dict[tuple[str, int], float] = {}  # expected, by search and trial
         self._finals_s: dict[str, float] = {}  # by search
-        self._judging_s: dict[str, float] = {}  # by search
         self._refits_s: dict[str, tuple[float, float]] = {}  # with the quality, by search
 
     @property
@@ -83,15 +82,7 @@ class CallLimit:
         """Note that a step is over."""
         self._underway_s.pop((search, number), None)
 
-    def reserve(
-        self,
-        search: str,
-        final_s: float,
-        *,
-        refit_s: float,
-        quality_raw: float,
-        judging_s: float = 0.0,
-    ) -> None:
+    def reserve(self, search: str, final_s: float, *, refit_s: float, quality_raw: float) -> None:
         """Keep free what a search's best model takes at last, and the winner's training after it.
 
         Args:
@@ -99,9 +90,7 @@ class CallLimit:
             final_s: CPU seconds of its final training; 0: there is none.
             refit_s: CPU seconds of its training on all rows; 0: there is none.
             quality_raw: Its validation quality: the best of all searches is taken for the winner.
-            judging_s: CPU seconds that finishing and judging its best model take in between.
         """
-        self._judging_s[search] = judging_s
         self._finals_s[search] = final_s
         self._refits_s[search] = (quality_raw, refit_s)
 
@@ -110,8 +99,7 @@ class CallLimit:
         self._finals_s.pop(search, None)
 
     def release_refit(self) -> None:
-        """Keep nothing free for judging and the winner's training any more."""
-        self._judging_s.clear()
+        """Keep nothing free for the winner's training any more."""
         self._refits_s.clear()
 
     def left_s(self) -> float:
@@ -132,7 +120,7 @@ class CallLimit:
 
     def _keep_free(self, left_s: float, finals_s: Mapping[str, float]) -> float:
         """Take off steps underway, and each last training that the rest has room for."""
-        left_s -= sum(self._underway_s.values()) + sum(self._judging_s.values())
+        left_s -= sum(self._underway_s.values())
         _, refit_s = max(self._refits_s.values(), default=(0.0, 0.0))
         for training_s in (refit_s, *sorted(finals_s.values())):
             if training_s <= left_s:
