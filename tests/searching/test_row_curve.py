@@ -98,3 +98,18 @@ def test_epochs_that_depend_on_the_rows_count_in_what_a_net_takes(blobs: Trainin
 
     assert many_s < 1.5 * few_s  # 16 and 4 epochs
     assert most_s > 8 * many_s  # 4 epochs each
+
+
+@pytest.mark.parametrize("family", ["linear", "libraries.xgboost", "libraries.lightgbm"])
+def test_a_thousand_times_the_rows_take_a_thousand_times_as_long(
+    family: str, blobs: TrainingData
+) -> None:
+    cell = replace(cells.make_cell(blobs), family=f"rightfit.models.{family}")
+    structure = {"n_parameters": 4_000.0, "n_operations": 600.0, "n_nodes": 6_000.0}
+    configuration = {"solver": "lbfgs"} if family == "linear" else {"n_estimators": 100}
+
+    few_s, many_s = (
+        predict_work_s(cell, configuration, structure, n_rows) for n_rows in (20_000, 20_000_000)
+    )
+
+    assert 300 * few_s < many_s < 1_000 * few_s
