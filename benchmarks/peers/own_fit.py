@@ -106,7 +106,6 @@ def choose(found: SearchResult, application: str) -> tuple[FittedModel, str]:
         feeding=found._feeding,
         refitted_feeding=found._feeding,
         workspace=found._workspace,
-        row_forecasts={},
     )
     model = freed.best(application)
     if model is None:
