@@ -117,6 +117,17 @@ def test_training_on_stored_rows_predicts_as_training_on_them_in_memory(
     assert distance(predictions) < 0.5 * distance(of_sample)
 
 
+def test_xgboost_keeps_binned_rows_on_disk(tmp_path: Path) -> None:
+    stored, sample = store(tmp_path / "rows", CLASSES)
+    xgboost = get_family("xgboost")
+    training = xgboost.train_stored(TrainingRun({"n_estimators": 2}, sample), stored)
+
+    assert training is not None
+    next(training)
+    [binned] = stored.folder.glob("xgboost-*/*")
+    assert binned.stat().st_size >= N_ROWS * CLASSES.n_features
+
+
 def test_stochastic_gradient_descent_on_stored_rows_is_no_worse_than_on_the_sample(
     tmp_path: Path,
 ) -> None:

@@ -1,13 +1,18 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+from factories import cells
 
+from rightfit.models.family import TrainingData
 from rightfit.searching.row_curve import (
     RowCurve,
     choose_n_rows,
     forecast_cpu_s,
     forecast_gain,
+    predict_all_rows_s,
 )
 
 N_ROWS = (25_000, 50_000, 100_000, 200_000)
@@ -81,3 +86,19 @@ def test_cpu_seconds_are_the_usual_ones_times_what_this_machine_takes() -> None:
     cpu_s = forecast_cpu_s(curve, 20)
 
     assert (cpu_s.value, cpu_s.low, cpu_s.high) == (30, 20, 40)
+
+
+@pytest.mark.parametrize("family", ["linear", "libraries.xgboost", "libraries.lightgbm"])
+def test_a_thousand_times_the_rows_take_a_thousand_times_as_long(
+    family: str, blobs: TrainingData
+) -> None:
+    cell = replace(cells.make_cell(blobs), family=f"rightfit.models.{family}")
+    structure = {"n_parameters": 4_000.0, "n_operations": 600.0, "n_nodes": 6_000.0}
+    configuration = {"solver": "lbfgs"} if family == "linear" else {"n_estimators": 100}
+
+    few_s, many_s = (
+        predict_all_rows_s(cell, configuration, structure, n_rows)
+        for n_rows in (20_000, 20_000_000)
+    )
+
+    assert 300 * few_s < many_s < 1_000 * few_s

@@ -226,6 +226,7 @@ def predict_work_s(
     n_judged: int | None = None,
     checkpoint: int = 1,
     n_checkpoints: int = 1,
+    has_pairs: bool = True,
 ) -> float | None:
     """Return the CPU seconds that a training and its validation usually take to a checkpoint.
 
@@ -239,6 +240,8 @@ def predict_work_s(
         n_judged: Rows that validate; ``None``: the cell's.
         checkpoint: The checkpoint.
         n_checkpoints: Of the whole training.
+        has_pairs: Whether pairs of rows count. No training passes over them, and a slope that was
+            fitted to trainings on up to 16,000 rows would make most of what millions take.
 
     Returns:
         ``None`` for a family whose costs are not known.
@@ -252,7 +255,7 @@ def predict_work_s(
     counts = get_family(cell.family).count_work(
         configuration, size, structure, checkpoint=checkpoint, n_checkpoints=n_checkpoints
     )
-    return predict_cpu_s(cell.family, counts)
+    return predict_cpu_s(cell.family, counts if has_pairs else counts | {"row_pairs": 0.0})
 
 
 def _estimate_exponent(half: float, whole: float) -> float:

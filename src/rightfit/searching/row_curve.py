@@ -9,13 +9,14 @@ doubling brings less than the one before. So the last one bounds those to come.
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from itertools import islice
 
 import numpy as np
 
 from rightfit.measuring.worker.units import NS_PER_S
-from rightfit.models.family import TrainingRun
+from rightfit.models.family import Configuration, TrainingRun
 from rightfit.models.quality.standard_errors import find_deviations
 from rightfit.models.registry import get_family
 from rightfit.searching.cell import Cell
@@ -92,7 +93,7 @@ def measure_row_curve(cell: Cell, run: TrainingRun, model: object, n_checkpoints
         "covariance": (deviations @ deviations.T).tolist(),
         "cpu_s": cpu_s,
         "work_s": [
-            predict_work_s(cell, run.configuration, structure, n) or float(n)
+            predict_all_rows_s(cell, run.configuration, structure, n)
             for structure, n in zip(structures, n_rows, strict=True)
         ],
     }
@@ -126,6 +127,23 @@ def forecast_gain(curve: RowCurve, n_from: int, n_to: int) -> Forecast:
         low=float(min(step - margin, 0.0) * min(last - first, 1.0)),
         high=float(max(step + margin, 0.0) * (last - first)),
     )
+
+
+def predict_all_rows_s(
+    cell: Cell, configuration: Configuration, structure: Mapping[str, float], n_rows: int
+) -> float:
+    """Return the CPU seconds that a training usually takes, validation and pairs of rows left out.
+
+    For a family whose costs are not known, they are taken to grow with the rows.
+
+    Args:
+        cell: The family and its data.
+        configuration: The settings.
+        structure: Of the model, or of one like it.
+        n_rows: Rows that it learns from.
+    """
+    work_s = predict_work_s(cell, configuration, structure, n_rows, n_judged=0, has_pairs=False)
+    return float(n_rows) if work_s is None else work_s
 
 
 def forecast_cpu_s(curve: RowCurve, work_s: float) -> Forecast:

@@ -117,7 +117,7 @@ class BoosterFamily(Family):
         return self._train(run)
 
     def train_stored(self, run: TrainingRun, stored: StoredRows) -> Iterator[Checkpoint] | None:
-        """See :class:`rightfit.models.family.Family`: binned rows are kept, a byte a value."""
+        """See :class:`rightfit.models.family.Family`; binned rows take a byte a value."""
         return self._train(run, stored) if self.reads_blocks else None
 
     def _train(self, run: TrainingRun, stored: StoredRows | None = None) -> Iterator[Checkpoint]:

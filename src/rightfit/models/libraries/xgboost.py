@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -70,7 +71,9 @@ class XgboostFamily(BoosterFamily):
             table = xgboost.DMatrix(data.rows, data.labels, nthread=1)
         else:
             max_bin = configuration.get("max_bin")
-            table = xgboost.QuantileDMatrix(
+            # binned rows stay on disk: with XGBoost's second copy by columns they take as much
+            # memory as scores and gradients do
+            table = xgboost.ExtMemQuantileDMatrix(
                 _make_reader(xgboost, stored), max_bin=max_bin, nthread=1
             )
         model = Booster(xgboost.Booster(settings, [table]), data.schema.task)
@@ -142,7 +145,8 @@ def _make_reader(xgboost: Any, stored: StoredRows) -> Any:
 
     class Reader(xgboost.DataIter):  # type: ignore[misc]  # the library is imported late
         def __init__(self) -> None:
-            super().__init__()
+            cache = tempfile.mkdtemp(prefix="xgboost-", dir=stored.folder)
+            super().__init__(cache_prefix=str(Path(cache, "bins")))
             self._n_read = 0
 
         def reset(self) -> None:

@@ -19,7 +19,6 @@ from rightfit.models.bundle import Bundle
 from rightfit.models.family import TrainingData
 from rightfit.models.stored_rows import rows_in_blocks, store_rows
 from rightfit.searching.cell import study_name
-from rightfit.searching.learning_curve import predict_work_s
 from rightfit.searching.parallel.planned_search import PlannedSearch, SearchOutcome
 from rightfit.searching.row_curve import (
     Forecast,
@@ -27,6 +26,7 @@ from rightfit.searching.row_curve import (
     choose_n_rows,
     forecast_cpu_s,
     forecast_gain,
+    predict_all_rows_s,
 )
 from rightfit.searching.search_scheduler import read_trials
 from rightfit.searching.studies.trial_attributes import CONFIGURATION, CURVE
@@ -223,7 +223,7 @@ def _forecast_rows(
 ) -> RowForecast:
     """Forecast what more rows add to a training on the sample, validation included."""
     cell, configuration = candidate.search.cell, candidate.task.configuration
-    work_s = predict_work_s(cell, configuration, candidate.structure, n_rows) or float(n_rows)
+    work_s = predict_all_rows_s(cell, configuration, candidate.structure, n_rows)
     return RowForecast(
         n_rows,
         forecast_gain(curve, n_sampled, n_rows),
