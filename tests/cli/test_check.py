@@ -227,7 +227,7 @@ def test_size_needs_a_measured_rate_or_a_load(ask: Ask, tmp_path: Path) -> None:
     curve = to_plain(LoadCurve((step,), (step,), 600.0, 500.0, 50.0, 500.0))
     (tmp_path / "load.json").write_text(json.dumps(curve))
     (tmp_path / "other.json").write_text("[]")
-    (tmp_path / "rows.json").write_text(json.dumps(curve | {"n_rows": 2.5}))
+    (tmp_path / "rows.json").write_text(json.dumps(curve | {"n_rows": -2}))
 
     bare = ask(*command)
     served = ask(*command, "--load", tmp_path / "load.json")

@@ -284,11 +284,8 @@ def read_served_figures(curve: LoadCurve) -> ServedFigures:
         n_rows=curve.n_rows,
         disturbed=curve.disturbed,
     )
-    if (
-        not all(
-            0 < figure < math.inf for name, figure in asdict(figures).items() if name != "disturbed"
-        )
-        or type(figures.n_rows) is not int
+    if not all(
+        0 < figure < math.inf for name, figure in asdict(figures).items() if name != "disturbed"
     ):
         raise ValueError(f"These are no figures of a server: {figures}.")
     return figures
