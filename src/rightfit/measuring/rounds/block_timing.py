@@ -13,6 +13,7 @@ from __future__ import annotations
 import functools
 import logging
 import math
+import os
 import statistics
 import time
 import uuid
@@ -302,9 +303,12 @@ def time_block(
 def _read_others(
     opened: Sequence[tuple[JobMeasurement, OpenRound]],
 ) -> tuple[float, float] | None:
-    """Return a clock and the seconds in which others than these used cores, if it is known."""
+    """Return a clock and the seconds in which others used cores, if it is known.
+
+    Others are neither these nor this process, which works between their slices.
+    """
     busy_s, now_s = read_busy_s(), time.monotonic()
-    pids = [process.pid for _, process in opened]
+    pids = [os.getpid(), *(process.pid for _, process in opened)]
     return None if busy_s is None else (now_s, busy_s - read_cpu_s(filter(None, pids)))
 
 
