@@ -524,7 +524,7 @@ class Study:
     def ask_damaged(
         self, draw: random.Random, changes: list[str], conf: Path
     ) -> tuple[str, dict[str, Any] | None]:
-        """Ask a verb before and after some damage: it says the same, or refuses."""
+        """Ask a verb before and after some damage: it says the same, after warnings, or refuses."""
         words = draw.choice(VERBS)
         act = partial(ask, self.root, conf, *words)
         before = play(self.folder / "play", act)
@@ -535,7 +535,7 @@ class Study:
             if kind not in ("clear", "refused"):
                 return step, {"kind": kind, "detail": str(detail)}
         if after[0] == "clear" != before[0] or (
-            after[0] == before[0] == "clear" and after != before
+            after[0] == before[0] == "clear" and not after[1].endswith(before[1])
         ):
             return step, {"kind": "wrong_numbers", "detail": f"{before}\n{after}"}
         return step, None

@@ -36,6 +36,7 @@ def raise_error(error: BaseException) -> BaseException:
     ("error", "told"),
     [
         (OSError(errno.ENOSPC, "", "/x/y"), "/x/y: the disk is full"),
+        (OSError("16384 requested and 96 written"), "could not be written whole"),
         (PermissionError(errno.EACCES, "", "/x"), "/x: access is denied"),
         (OSError(errno.ENAMETOOLONG, "", "/x"), "/x: the name is too long"),
         (OSError(errno.EFBIG, "", "/x"), "/x: the file would be larger than is allowed"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import logging
+import re
 import sys
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -37,6 +38,7 @@ SYSTEM_ERRORS = {
     errno.ELOOP: "symbolic links lead in a circle. Remove them.",
     errno.EIO: "the disk cannot be read or written. Look at the system's log.",
 }
+NOT_WHOLE = re.compile(r"\d+ requested and \d+ written")  # numpy says it without a number
 DATABASE_ERRORS = {
     "database is locked": "another program holds it. End that program, or wait for it.",
     "database or disk is full": "the disk is full. Free some space.",
@@ -78,6 +80,11 @@ def explain_error(error: BaseException) -> str | None:
         if isinstance(err, OSError) and err.errno in SYSTEM_ERRORS:
             file_name = err.filename if err.filename is not None else "A file"
             return f"{file_name}: {SYSTEM_ERRORS[err.errno]} {AGAIN}"
+        if isinstance(err, OSError) and NOT_WHOLE.fullmatch(str(err)):
+            return (
+                "A file could not be written whole: the disk is full, or files may not grow so "
+                f"large. Free some space, or raise the limit: ulimit -f. {AGAIN}"
+            )
         if sqlalchemy is not None and isinstance(err, sqlalchemy.DBAPIError):
             for words, cure in DATABASE_ERRORS.items():
                 if words in str(err.orig).lower():
