@@ -10,7 +10,9 @@ from rightfit.measuring.rounds.state import MeasurementState
 
 # A call lasts longer than a slice, so that a slice is one call.
 SLEEP_MS = 10
-SEVERAL = make_settings(latency_min_calls=6, latency_min_ms=1, latency_max_ms=5_000)
+SEVERAL = make_settings(  # a call that others hold up rules no batch size out
+    latency_min_calls=6, latency_min_ms=1, latency_max_ms=5_000, batch_max_call_ms=60_000
+)
 
 
 def test_later_processes_take_over_what_files_the_first_mapped(bench: MeasurementContext) -> None:
