@@ -404,10 +404,10 @@ def search(
         )
         frame = read_table(table)
         with ExitStack() as stack:
-            tutor = None
+            opened_teacher = None
             if teacher is not None:
-                tutor = _open_teacher(teacher, table, frame, target, rules, stack)
-                frame = tutor.label_unlabelled()
+                opened_teacher = _open_teacher(teacher, table, frame, target, rules, stack)
+                frame = opened_teacher.label_unlabelled()
             values = check_target(frame, target)
             prepared = _prepare(
                 frame,
@@ -415,11 +415,11 @@ def search(
                 task=task,
                 quality=quality,
                 dataset=dataset,
-                assign=assign_parts if tutor is None else tutor.assign,
+                assign=assign_parts if opened_teacher is None else opened_teacher.assign,
             )
             labels = list_labels(prepared.data_card, values)
             return search_dataset(
-                prepared, rules, labels, folder=workspace, table=frame, teacher=tutor
+                prepared, rules, labels, folder=workspace, table=frame, teacher=opened_teacher
             )
 
 
