@@ -152,18 +152,18 @@ def test_process_of_several_threads_is_stopped_between_its_slices(
     worker = pool.get(WorkerKind(imports=(), n_threads=2))
     first, second, third = (open_child(worker, measuring(tmp_path)) for _ in range(3))
 
-    states = [await_stop(first)]
+    states = [await_state(first, "T")]
     for child in (first, second):
         for is_batch in (False, True):
             worker.ask(SliceRequest(child, is_batch=is_batch), SliceTimed)
-            states.append(await_stop(child))
+            states.append(await_state(child, "T"))
     finished = worker.ask(FinishRequest(first), Finished)
     os.kill(second, signal.SIGCONT)  # somebody else's signal
-    time.sleep(0.05)
+    states.append(await_state(second, "S"))  # it has seen it: two that wait are one
     woken = worker.ask(FinishRequest(second), Finished)
     worker.leave(third)
 
-    assert states == ["T"] * 5
+    assert states == ["T"] * 5 + ["S"]
     assert isinstance(finished, Finished)
     assert not finished.was_stopped
     assert isinstance(woken, Finished)
@@ -171,14 +171,16 @@ def test_process_of_several_threads_is_stopped_between_its_slices(
     assert not list_descendants(worker.pid)
 
 
-def await_stop(pid: int) -> str:
-    """Return the state of a process once it is stopped, at the latest after a second."""
-    for _ in range(100):
-        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-        if state == "T":
-            break
+def await_state(pid: int, awaited: str) -> str:
+    """Return the state of a process once it is the awaited one, at the latest after a minute."""
+    end_s = time.monotonic() + 60
+    while (state := read_state(pid)) != awaited and time.monotonic() < end_s:
         time.sleep(0.01)
     return state
+
+
+def read_state(pid: int) -> str:
+    return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0]
 
 
 def test_ready_child_that_dies_is_an_answer(worker: Worker, tmp_path: Path) -> None:
@@ -216,10 +218,9 @@ def test_ready_child_ends_when_its_pipe_is_closed(worker: Worker, tmp_path: Path
 
 def is_alive(pid: int) -> bool:
     try:
-        status = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8")
+        return read_state(pid) != "Z"
     except OSError:
         return False
-    return status.rpartition(")")[2].split()[0] != "Z"
 
 
 def test_memory_limit_stops_a_model_that_needs_more(worker: Worker, tmp_path: Path) -> None:

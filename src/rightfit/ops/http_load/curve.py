@@ -172,6 +172,9 @@ def measure_curve(
     """Load a server until it no longer keeps up.
 
     The loop and level of ``order`` are replaced.
+
+    Raises:
+        RuntimeError: If no load had an answer within its time.
     """
     with start_generator() as ask_server:
         closed = [measure_step(served, replace(order, loop="closed", level=1), ask_server)]
@@ -181,6 +184,11 @@ def measure_curve(
             if closed[-1].throughput_per_s < GAIN * closed[-2].throughput_per_s:
                 break
         capacity = max(step.throughput_per_s for step in closed)
+        if not capacity:
+            raise RuntimeError(
+                f"No request was answered within the {order.measured_s:g} s of a load. "
+                "Give each more time (--seconds, http_load.step_s)."
+            )
 
         def try_rate(rate_per_s: float) -> LoadStep:
             # Enough requests for the percentile, where that takes not too long.
