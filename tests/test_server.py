@@ -47,7 +47,7 @@ def post(bootstrapped: Path, root: Path) -> Iterator[Post]:
         )
     finally:
         server.terminate()
-        server.wait(timeout=30)
+        server.wait(timeout=120)
 
 
 @pytest.mark.slow
@@ -86,13 +86,13 @@ def _ask(url: str, body: dict[str, Any]) -> dict[str, Any]:
     request = urllib.request.Request(  # noqa: S310 - on this machine
         url, json.dumps(body).encode(), {"Content-Type": "application/json"}
     )
-    with urllib.request.urlopen(request, timeout=300) as answer:  # noqa: S310 - on this machine
+    with urllib.request.urlopen(request, timeout=900) as answer:  # noqa: S310 - on this machine
         found: dict[str, Any] = json.load(answer)
     return found
 
 
 def _wait_for(url: str, server: subprocess.Popen[bytes]) -> None:
-    for _ in range(600):
+    for _ in range(3_000):
         assert server.poll() is None, "the server ended"
         try:
             urllib.request.urlopen(url, timeout=5).close()  # noqa: S310 - on this machine

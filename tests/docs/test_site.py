@@ -64,7 +64,7 @@ def test_search_finds_a_page_from_a_folder_without_a_network(
     page = open_page(
         (site / "search.html").as_uri() + "?q=p99+limit", viewport={"width": 390, "height": 800}
     )
-    page.wait_for_selector("#search-results li a")
+    page.wait_for_selector(FINISHED)
     found = page.locator("#search-results li a").all_inner_texts()
     page.goto((site / "howto" / "p99_at_rate.html").as_uri())
 
@@ -110,9 +110,8 @@ def test_search_leads_from_a_question_to_its_page(
     missed = {}
     for question, expected in QUESTIONS.items():
         page = open_page(f"{(site / 'search.html').as_uri()}?q={question.replace(' ', '+')}")
+        page.wait_for_selector(FINISHED)
         links = page.locator("#search-results li > a")
-        links.first.wait_for()
-        page.wait_for_timeout(500)  # results appear one after the other
         first = [str(link).partition(".html")[0] for link in links.evaluate_all(HREFS)[:3]]
         if expected not in first:
             missed[question] = first

@@ -23,7 +23,7 @@ def test_process_succeeds_without_its_output(redirect: str) -> None:
 
     done = subprocess.run(
         ["/bin/bash", "-c", command, sys.executable, PROGRAM],
-        capture_output=True, text=True, check=False, timeout=60,
+        capture_output=True, text=True, check=False, timeout=600,
     )  # fmt: skip
 
     assert done.returncode == 0
@@ -33,7 +33,7 @@ def test_process_succeeds_without_its_output(redirect: str) -> None:
 def test_letters_that_the_terminal_lacks_are_replaced(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM],
-        capture_output=True, check=False, timeout=60, env={"PYTHONIOENCODING": "ascii"},
+        capture_output=True, check=False, timeout=600, env={"PYTHONIOENCODING": "ascii"},
     )  # fmt: skip
 
     assert done.returncode == 0

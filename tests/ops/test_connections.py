@@ -19,7 +19,7 @@ from rightfit.ops import connections
 from rightfit.ops.connections import Connections, LimitedProtocol, Limits
 
 LARGE = 32 * 2**20
-END_S = 20
+END_S = 60
 GET = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
 PUT = b"PUT /1 HTTP/1.1\r\nHost: localhost\r\n\r\n"
 NEVER = PUT.replace(b"/1 ", b"/99 ")

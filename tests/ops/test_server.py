@@ -141,11 +141,15 @@ def test_a_second_ctrl_c_ends_an_unfinished_request_without_a_traceback(
     with log.open("wb") as file:
         server = start("-m", "rightfit", "serve", str(exported), cwd=tmp_path, log=file)
     head = b"POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
-    with server.connect(head + b"Content-Length: 100\r\n\r\n["):
-        for _ in range(2):
-            time.sleep(0.5)
-            server.process.send_signal(signal.SIGINT)
-        server.process.wait(30)
+    asked = head + b"Expect: 100-continue\r\nContent-Length: 100\r\n\r\n"
+    with server.connect(asked) as client:
+        assert client.recv(1_000).startswith(b"HTTP/1.1 100 ")  # the request is under way
+        server.process.send_signal(signal.SIGINT)
+        with pytest.raises(ConnectionRefusedError, match="refused"):  # once that is heeded
+            while True:
+                server.connect().close()
+        server.process.send_signal(signal.SIGINT)
+        server.process.wait(120)
 
     assert server.process.returncode == 0
     assert "Traceback" not in log.read_text()
@@ -211,7 +215,7 @@ def test_a_client_that_leaves_within_its_body_fails_nobody_else(
     head = b"POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
     with socket.create_connection(("127.0.0.1", server.port)) as client:
         client.sendall(head + b"Content-Length: 100\r\n\r\n[")
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 120
     while b'status="400"' not in server.get("/metrics").body and time.monotonic() < deadline:
         time.sleep(0.05)
 
@@ -267,7 +271,7 @@ def test_exported_folder_serves_itself(exported: Path, rows: list[dict[str, Any]
         assert server.predict(json.dumps(rows).encode()).status == 200
     finally:
         server.process.send_signal(signal.SIGTERM)
-    server.process.wait(timeout=20)
+    server.process.wait(timeout=120)
 
     assert "onnxruntime==" in (exported / "requirements.txt").read_text()
     assert 'CMD ["python", "server.py"' in (exported / "Dockerfile").read_text()

@@ -21,7 +21,7 @@ def run(path: Path, folder: Path, parameters: str = "") -> str:
         if "parameters" in cell.metadata.get("tags", []):
             cell.source = parameters
     resources = {"metadata": {"path": folder}}
-    NotebookClient(notebook, timeout=300, kernel_name="python3", resources=resources).execute()
+    NotebookClient(notebook, timeout=1_500, kernel_name="python3", resources=resources).execute()
     return "".join(
         str(output.get("data", {})) for cell in notebook.cells for output in cell.get("outputs", [])
     )

@@ -15,7 +15,7 @@ table = pl.DataFrame({"a": [1, 2, 3]})
 if %s:
     table.lazy().group_by("a").len().collect()
 if not os.fork():
-    signal.alarm(30)
+    signal.alarm(300)
     try:
         read_frame(table, entry="table")
         print("read")

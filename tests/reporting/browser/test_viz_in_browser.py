@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -19,8 +20,7 @@ from playwright.sync_api import Browser, Page, Route, expect
 
 pytestmark = pytest.mark.long
 
-START_TIMEOUT_S = 120
-SHOWN_MS = 60_000  # a busy machine takes long to lay out a page
+START_TIMEOUT_S = 600
 LAYERS = ["raw", "intermediate", "feature", "model_input", "models", "model_output", "reporting"]
 
 
@@ -55,11 +55,11 @@ def viz_url(
 
 def find_free_port() -> int:
     """Return a port nobody listens on, in the range that kedro-viz takes."""
-    for port in range(42_000, 49_151):
+    for port in random.sample(range(42_000, 49_151), 100):  # another run looks for one, too
         with socket.socket() as probe:
             if probe.connect_ex(("localhost", port)):
                 return port
-    pytest.fail("every port from 42000 to 49150 is taken")
+    pytest.fail("100 ports from 42000 to 49150 are taken")
 
 
 def wait_for(url: str, server: subprocess.Popen[bytes], log: Path) -> None:
@@ -82,7 +82,6 @@ def page(chromium: Browser, viz_url: str) -> Iterator[Page]:
         "localStorage.getItem('KedroViz')"
         " || localStorage.setItem('KedroViz', JSON.stringify({showFeatureHints: false}))"
     )
-    expect.set_options(timeout=SHOWN_MS)
     context.route("**/*", lambda route: keep_at_home(route, viz_url))
     yield context.new_page()
     context.close()

@@ -124,12 +124,12 @@ def test_lock_that_another_process_holds_is_waited_for_with_a_word_or_not_at_all
     def hold() -> None:
         with store.locked("a"):
             holds.set()
-            says.wait(10)
+            says.wait(60)
             order.append("holder")
 
     holder = threading.Thread(target=hold)
     holder.start()
-    holds.wait(10)
+    holds.wait(60)
     with (
         pytest.raises(BlockingIOError, match="holds the lock 'a'"),
         store.locked("a", waiting=None),

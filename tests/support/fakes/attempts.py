@@ -40,6 +40,6 @@ def list_attempts(place: Path) -> list[Attempt]:
 
 
 PARTS = {
-    "first": Part(list_attempts, patience_s=1.0, n_at_once=6),
+    "first": Part(list_attempts, patience_s=10.0, n_at_once=6),
     "second": Part(list_attempts, n_at_once=2),
 }

@@ -12,6 +12,7 @@ import pytest
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, ConsoleMessage, Page, Request
 
+SHOWN_MS = 120_000  # a busy machine takes long to lay out a page
 CHROMIUM_ARGS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -32,8 +33,9 @@ def chromium() -> Iterator[Browser]:
         if os.environ.get("RIGHTFIT_REQUIRE_PROGRAMS") == "1":
             pytest.fail(reason)
         pytest.skip(reason)
-    from playwright.sync_api import sync_playwright  # not of the core's environment
+    from playwright.sync_api import expect, sync_playwright  # not of the core's environment
 
+    expect.set_options(timeout=SHOWN_MS)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=executable, args=CHROMIUM_ARGS)
         yield browser
@@ -49,6 +51,7 @@ def open_page(chromium: Browser) -> Iterator[Callable[..., Page]]:
         context = chromium.new_context(**context_options)
         contexts.append(context)
         page = context.new_page()
+        page.set_default_timeout(SHOWN_MS)
         page.complaints = []
         page.on("console", lambda message: _note_message(page, message))
         page.on("pageerror", lambda error: page.complaints.append(str(error)))

@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-TIMEOUT_S = 600
+TIMEOUT_S = 1_500  # less than pytest's, so that the program's output is shown
 
 
 def run_python(

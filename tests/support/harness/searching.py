@@ -44,7 +44,7 @@ def start_search(
     arguments = (data, store, is_ready, gate, changes)
     process = FORKS.Process(target=_search, args=arguments, daemon=True)
     process.start()
-    assert is_ready.wait(60)
+    assert is_ready.wait(600)
     return process
 
 
@@ -60,7 +60,7 @@ def start_held_search(data: TrainingData, store: StudyStore, **changes: Any) -> 
     is_ready = FORKS.Event()
     process = FORKS.Process(target=_search_held, args=(data, store, is_ready, changes), daemon=True)
     process.start()
-    assert is_ready.wait(60)
+    assert is_ready.wait(600)
     return process
 
 
@@ -78,7 +78,7 @@ def _search(
     def hold(_: Progress) -> None:
         is_ready.set()
         if gate is not None:
-            gate.wait(60)
+            gate.wait(600)
 
     with listening(hold):
         run_search(cells.make_cell(data), cells.make_settings(**changes), store)
