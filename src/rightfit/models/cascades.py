@@ -136,9 +136,9 @@ def choose_cascades(members: Sequence[Member], score: Score, *, n_cascades: int)
     chosen: list[Cascade] = []
     while possible and len(chosen) < n_cascades:
         points = [(cascade.predicted_quality, cascade.predicted_rows_per_s) for cascade in possible]
-        areas = [_area([*reached, point], origin) for point in points]
+        areas = [measure_dominated_area([*reached, point], origin) for point in points]
         best = int(np.argmax(areas))
-        if areas[best] <= _area(reached, origin):
+        if areas[best] <= measure_dominated_area(reached, origin):
             break
         chosen.append(possible.pop(best))
         reached.append(points[best])
@@ -169,7 +169,7 @@ def predict_cascades(members: Sequence[Member], score: Score) -> Iterator[Cascad
                 )
 
 
-def _area(points: Sequence[Point], origin: Point) -> float:
+def measure_dominated_area(points: Sequence[Point], origin: Point) -> float:
     """Return the area dominated in quality against the logarithm of the throughput.
 
     It is measured from an origin that stays while points are added: worse ones gain nothing.
