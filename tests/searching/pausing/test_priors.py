@@ -23,7 +23,9 @@ def test_an_unknown_family_is_rated_as_a_net_or_where_few_numbers_are_used_a_for
 
     rates = {
         family: [predict_rows_per_s(family, counts) for counts in (products, paths)]
-        for family in ("mine", "rightfit.models.net", "rightfit.models.forest")
+        for family in ("mine", "sklearn:sklearn.svm.SVC", "rightfit.models.net", "forest")
     }
 
-    assert rates["mine"] == [rates["rightfit.models.net"][0], rates["rightfit.models.forest"][1]]
+    assert rates["mine"] == [rates["rightfit.models.net"][0], rates["forest"][1]]
+    assert rates["sklearn:sklearn.svm.SVC"][0] == pytest.approx(1 / (52_000 * 7e-10))
+    assert rates["sklearn:sklearn.svm.SVC"][1] == rates["forest"][1]

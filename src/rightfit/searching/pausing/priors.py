@@ -18,6 +18,8 @@ from rightfit.searching.pausing.quality_projection import UNKNOWN_QUALITY, Quali
 
 SHIPPED = "shipped_priors.json"
 USUAL = Serving("onnx", n_threads=1, device="cpu")  # rates of structures are compared in it
+# of a number that a row is multiplied by: benchmarks/constants/unrecorded_rates.py
+PRODUCT_S = 7e-10
 BOOSTED = ("boosting", "libraries.lightgbm", "libraries.xgboost", "libraries.catboost")
 
 
@@ -68,12 +70,15 @@ def predict_rows_per_s(family: str, structure: Structure) -> float:
     """Return how many rows a second a model of this structure usually answers in ONNX.
 
     On one thread. It follows from counts alone, so it is the same in every run. A family without
-    recordings is taken for a forest where a row passes less than half of the stored numbers;
-    otherwise for a net, which multiplies by each of them.
+    recordings is taken for a forest where a row passes less than half of the stored numbers, and
+    otherwise for a net, which multiplies by each of them; scikit-learn's take longer for it.
     """
-    is_tree_like = structure["n_operations"] < structure["n_parameters"] / 2
-    lines = (
-        read_shipped_prior(family).lines
-        or read_shipped_prior("forest" if is_tree_like else "net").lines
-    )
+    lines = read_shipped_prior(family).lines
+    if not lines:
+        if structure["n_operations"] < structure["n_parameters"] / 2:
+            lines = read_shipped_prior("forest").lines
+        elif family.startswith("sklearn:"):
+            return 1 / (PRODUCT_S * structure["n_operations"])
+        else:
+            lines = read_shipped_prior("net").lines
     return ServingCosts(lines).predict(structure, USUAL, "throughput_rows_per_s")[0]
