@@ -10,7 +10,7 @@ import pytest
 from factories.data_cards import make_data_card
 from factories.studies import make_bundle
 
-from rightfit.kedro_project.pipelines.evaluation.nodes import build_cascades
+from rightfit.kedro_project.pipelines.evaluation.nodes import make_cascades
 from rightfit.models.bundle import Bundle
 from rightfit.models.cascades import (
     Cascade,
@@ -162,14 +162,6 @@ def test_a_cascade_that_is_worse_than_its_cheap_model_gains_nothing(
 # Thresholds are chosen by what candidates predicted before they learnt the validation rows.
 
 
-def measured(*, n_threads: int = 1, **rows_per_s: float | None) -> pl.DataFrame:
-    frame = pl.DataFrame(
-        list(rows_per_s.items()), ["candidate", "throughput_rows_per_s"], orient="row"
-    )
-    serving = {"runtime": "onnx", "n_threads": n_threads, "device": "cpu", "request_path": "model"}
-    return frame.with_columns(**{name: pl.lit(value) for name, value in serving.items()})
-
-
 def predict_doubtfully(labels: np.ndarray, n_sure: int) -> np.ndarray:
     """Be sure of the first rows, and right; be wrong in doubt of the others."""
     is_sure = np.arange(len(labels)) < n_sure
@@ -182,23 +174,16 @@ def predict_doubtfully(labels: np.ndarray, n_sure: int) -> np.ndarray:
 
 def test_members_predict_as_before_they_learnt_validation_rows(bundles: dict[str, Bundle]) -> None:
     predictions = {name: np.full((4, 3), 1 / 3, dtype=np.float32) for name in bundles}
-    profiles = measured(cheap=1e3, expensive=None, other=1e9)
+    native = replace(bundles["expensive"], files={})
 
-    (member,) = find_members(bundles, profiles, pl.DataFrame(predictions))
+    (member,) = find_members(
+        bundles | {"expensive": native},
+        {"cheap": 1e3, "expensive": 1e2, "other": 1e9},
+        pl.DataFrame(predictions),
+    )
 
     assert (member.name, member.rows_per_s) == ("cheap", 1e3)
     np.testing.assert_array_equal(member.answers, predictions["cheap"])
-
-
-def test_members_are_compared_on_the_fewest_threads(bundles: dict[str, Bundle]) -> None:
-    predictions = {name: np.full((4, 3), 1 / 3, dtype=np.float32) for name in bundles}
-    profiles = pl.concat(
-        [measured(n_threads=2, cheap=9e3, expensive=8e3), measured(cheap=7e3, expensive=1e3)]
-    )
-
-    members = find_members(bundles, profiles, pl.DataFrame(predictions))
-
-    assert [member.rows_per_s for member in members] == [7e3, 1e3]
 
 
 def test_threshold_of_a_cascade_is_chosen_by_those_predictions(bundles: dict[str, Bundle]) -> None:
@@ -211,14 +196,21 @@ def test_threshold_of_a_cascade_is_chosen_by_those_predictions(bundles: dict[str
     quality = {"name": "accuracy", "worst": 0.0, "best": 1.0}
     card = make_data_card("blobs", input_schema=bundles["cheap"].schema.to_dict(), quality=quality)
 
-    cascades = build_cascades(
-        bundles,
-        measured(cheap=1e6, expensive=1e3),
+    cascades = make_cascades(
         validation,
-        pl.DataFrame(predictions),
         card,
         CascadeBlock(family="cascade", n_candidates=1),
         cell_name="blobs.cascade",
+        models=tuple(bundles),
+        **{f"candidates_of_{name}": {f"{name}-000": bundle} for name, bundle in bundles.items()},
+        **{
+            f"predictions_of_{name}": pl.DataFrame({f"{name}-000": rows_of_classes})
+            for name, rows_of_classes in predictions.items()
+        },
+        **{
+            f"trials_of_{name}": pl.DataFrame({"number": [0], "usual_rows_per_s": [rate]})
+            for name, rate in (("cheap", 1e6), ("expensive", 1e3))
+        },
     )
 
     (bundle,) = cascades.values()
@@ -227,7 +219,7 @@ def test_threshold_of_a_cascade_is_chosen_by_those_predictions(bundles: dict[str
     assert bundle.configuration["predicted_quality"] == 1.0
     sure = answer(bundles["cheap"], rows).max(axis=1) >= bundle.configuration["threshold"]
     np.testing.assert_array_equal(answer(bundle, rows)[sure], answer(bundles["cheap"], rows)[sure])
-    check_cascade(bundle, bundles, validation)
+    check_cascade(bundle, {f"{name}-000": member for name, member in bundles.items()}, validation)
 
 
 @pytest.mark.parametrize("middle", [2e3, 2e4])

@@ -113,8 +113,9 @@ def make_trial(*fit_times_s: float) -> FrozenTrial:
             "configuration": {"alpha": 0.1},
             "curve": [
                 {
-                    "fit_time_s": each_s,
+                    "fit_time_s": 99 * each_s,  # other programs had most of the machine
                     "fit_cpu_s": each_s,
+                    "work_s": each_s,
                     "kept_checkpoint": n,
                     "structure": {"n_parameters": 2.0, "n_operations": 2.0},
                 }
@@ -125,11 +126,11 @@ def make_trial(*fit_times_s: float) -> FrozenTrial:
 
 
 @pytest.mark.parametrize(
-    ("fit_time_s", "max_s", "learns_validation"),
+    ("work_s", "max_s", "learns_validation"),
     [(10.0, 15.1, True), (10.0, 14.9, False), (0.0, 0.0, True), (10.0, 0.0, False)],
 )
-def test_validation_rows_are_learnt_where_that_takes_no_longer_than_allowed(
-    fit_time_s: float,
+def test_validation_rows_are_learnt_where_that_usually_takes_no_longer_than_allowed(
+    work_s: float,
     max_s: float,
     learns_validation: bool,
     parts: Cell,
@@ -139,7 +140,7 @@ def test_validation_rows_are_learnt_where_that_takes_no_longer_than_allowed(
     settings = cells.make_settings(final={"learns_validation": True, "max_s": max_s})
 
     with caplog.at_level(logging.WARNING):
-        task = plan_finish(make_trial(1.0, fit_time_s), parts, settings, exports=True)
+        task = plan_finish(make_trial(1.0, work_s), parts, settings, exports=True)
 
     assert (task.kind, task.n_checkpoints, task.exports) == ("finish", 2, True)
     assert task.configuration == {"alpha": 0.1}

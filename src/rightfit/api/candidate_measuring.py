@@ -473,7 +473,7 @@ def add_settings(
     candidates: Mapping[str, Bundle],
     *,
     searched: Mapping[str, Space] = MappingProxyType({}),
-    fixed: Collection[str] | None = None,
+    fixed: Mapping[str, Collection[str]] = MappingProxyType({}),
 ) -> pl.DataFrame:
     """Add the settings that each candidate was trained with, as JSON.
 
@@ -481,18 +481,17 @@ def add_settings(
         profiles: Of these candidates.
         candidates: Their bundles, by name.
         searched: Search space of each model that was searched.
-        fixed: The others that count; ``None``: all.
+        fixed: The others that count, of models of which not all do.
     """
     texts = {}
     for name in profiles["candidate"].unique():
         values = candidates[name].configuration
         varied = searched.get(candidates[name].model, Space({}))
+        counted = fixed.get(candidates[name].model, values)
         texts[name] = Settings(
             searched={key: value for key, value in values.items() if key in varied},
             fixed={
-                key: value
-                for key, value in values.items()
-                if key not in varied and (fixed is None or key in fixed)
+                key: value for key, value in values.items() if key not in varied and key in counted
             },
             at_edge=[key for key in varied if key in values and varied[key].is_edge(values[key])],
         ).model_dump_json()

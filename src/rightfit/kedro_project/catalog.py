@@ -63,8 +63,9 @@ def make_catalog(entries: Entries, credentials: dict[str, Any]) -> DataCatalog:
 def make_entries(grid: Grid, data_root: str) -> Entries:
     """Return the library's entries for the cells of a grid, by name.
 
-    Cascades are made of profiles, which are made of models: their candidates are in the layer of
-    the profiles, since kedro-viz shows no layers at all where they go round in a circle.
+    Cascades are made with the tables of trials, which are made with models: their candidates are in
+    the layer of these tables, since kedro-viz shows no layers at all where they go round in a
+    circle.
     """
     entries = {
         name.format_map(coordinates): _fill(entry, coordinates)

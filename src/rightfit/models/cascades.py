@@ -1,10 +1,11 @@
 """Cascades: a cheap model answers when it is sure, an expensive one otherwise.
 
-**Which are worth measuring** is predicted from answers to validation rows and measured costs. A
-cascade costs what its cheap model costs, and for the rows passed on what its expensive one costs,
-both on the fewest threads: with more, one of them may gain and the other not, and other work on the
-machine decides. Of all pairs and thresholds those are taken, one after the other, that add most to
-the area that the candidates dominate in quality against the logarithm of the throughput.
+**Which are worth measuring** is predicted from answers to validation rows and from the rates that
+follow from the members' structure: both are the same in every run, where measured rates would
+choose another cascade of nearly equal ones each time. A cascade costs what its cheap model costs,
+and for the rows passed on what its expensive one costs. Of all pairs and thresholds those are
+taken, one after the other, that add most to the area that the candidates dominate in quality
+against the logarithm of the throughput.
 
 **As a bundle** a cascade is one ONNX graph. The cheap model answers all rows. Those whose highest
 probability is below a threshold are taken out, answered by the expensive model and put back; where
@@ -95,28 +96,22 @@ class Cascade:
 
 
 def find_members(
-    candidates: Mapping[str, Bundle], profiles: pl.DataFrame, predictions: pl.DataFrame
+    candidates: Mapping[str, Bundle],
+    rows_per_s: Mapping[str, float],
+    predictions: pl.DataFrame,
 ) -> list[Member]:
-    """List the candidates that were measured in ONNX.
+    """List the candidates that are served in ONNX, by name.
 
     Args:
         candidates: Bundles by name.
-        profiles: What was measured of them.
+        rows_per_s: Throughput that is usual for a candidate's structure, by its name.
         predictions: Their predictions for the validation rows before they learnt from them: a
             column of arrays each.
-
-    Returns:
-        Those with a throughput, by name; each with that of its first serving configuration.
     """
-    measured = (
-        profiles.filter(pl.col("runtime") == RUNTIME, pl.col("throughput_rows_per_s").is_not_null())
-        .sort("candidate", "n_threads", "device", "request_path")
-        .unique("candidate", keep="first", maintain_order=True)
-    )
     return [
-        Member(name, predictions[name].to_numpy(), rows_per_s)
-        for name, rows_per_s in measured.select("candidate", "throughput_rows_per_s").iter_rows()
-        if name in candidates and ONNX_FILE in candidates[name].files
+        Member(name, predictions[name].to_numpy(), rows_per_s[name])
+        for name, bundle in sorted(candidates.items())
+        if ONNX_FILE in bundle.files
     ]
 
 
@@ -141,9 +136,9 @@ def choose_cascades(members: Sequence[Member], score: Score, *, n_cascades: int)
     chosen: list[Cascade] = []
     while possible and len(chosen) < n_cascades:
         points = [(cascade.predicted_quality, cascade.predicted_rows_per_s) for cascade in possible]
-        areas = [_area([*reached, point], origin) for point in points]
+        areas = [measure_dominated_area([*reached, point], origin) for point in points]
         best = int(np.argmax(areas))
-        if areas[best] <= _area(reached, origin):
+        if areas[best] <= measure_dominated_area(reached, origin):
             break
         chosen.append(possible.pop(best))
         reached.append(points[best])
@@ -174,7 +169,7 @@ def predict_cascades(members: Sequence[Member], score: Score) -> Iterator[Cascad
                 )
 
 
-def _area(points: Sequence[Point], origin: Point) -> float:
+def measure_dominated_area(points: Sequence[Point], origin: Point) -> float:
     """Return the area dominated in quality against the logarithm of the throughput.
 
     It is measured from an origin that stays while points are added: worse ones gain nothing.

@@ -174,13 +174,13 @@ def plan_finish(
 ) -> Task:
     """Plan the task that makes a candidate of a complete trial.
 
-    It learns from the validation rows too, unless that would take longer than
-    ``training.final.max_s``, or, in a call that has a limit, than what this leaves for it, going by
-    the trial's own training.
+    It learns from the validation rows too, unless that usually takes more CPU seconds than
+    ``training.final.max_s``, so that another run decides alike; or, in a call that has a limit,
+    more than this leaves for it, going by the trial's own training.
     """
     curve, growth = trial.user_attrs[CURVE], grow_final(cell)
     if limit is None:
-        expected_s, max_s = curve[-1]["fit_time_s"] * growth, settings.final.max_s
+        expected_s, max_s = curve[-1]["work_s"] * growth, settings.final.max_s
         reason = f"training.final.max_s is {max_s:g}"
     else:
         max_s = limit.left_for_final_s(cell.name)

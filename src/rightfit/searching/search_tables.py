@@ -19,6 +19,7 @@ from rightfit.searching.cell import Cell, SearchSettings
 from rightfit.searching.observing import read_finished
 from rightfit.searching.pausing.expected_utility import Miss
 from rightfit.searching.pausing.pausing_rule import ApplicationTargets, PausingRule, SearchForecast
+from rightfit.searching.pausing.priors import predict_rows_per_s
 from rightfit.searching.studies.budget import spent_cpu_s
 from rightfit.searching.studies.trial_attributes import (
     ASKED_BY,
@@ -51,6 +52,7 @@ TRIAL_SCHEMA: dict[str, Any] = {
     "quality_raw": pl.Float64,
     **dict.fromkeys(FIT_COLUMNS, pl.Float64),
     "model_size_mib": pl.Float64,
+    "usual_rows_per_s": pl.Float64,
     "compute_s": pl.Float64,
     "saved_s": pl.Float64,
 }
@@ -90,7 +92,8 @@ def tabulate_trials(study: optuna.Study, cell: Cell, *, n_checkpoints: int) -> p
     ``quality`` and the fit metrics of a stopped trial are those at its last checkpoint.
     ``application`` is who asked for the trial; null where a sampler drew it for nobody in
     particular; ``stopped_by`` is who let a stopped one go last. ``saved_s`` estimates what
-    finishing a stopped trial would have cost.
+    finishing a stopped trial would have cost. ``usual_rows_per_s`` is what a model of the same
+    structure usually answers in ONNX on one thread: not measured, so the same in every run.
     """
     finished = finished_trials(study)
     rests = estimate_rests(finished, cell, n_checkpoints=n_checkpoints) or {}
@@ -112,6 +115,9 @@ def tabulate_trials(study: optuna.Study, cell: Cell, *, n_checkpoints: int) -> p
                 "quality_raw": raw,
                 **{column: last.get(column) for column in FIT_COLUMNS},
                 "model_size_mib": record.get(MODEL_SIZE_MIB),
+                "usual_rows_per_s": predict_rows_per_s(cell.family, last["structure"])
+                if last
+                else None,
                 "compute_s": Spent.of(trial).compute_s or None,
                 "saved_s": rests.get(trial.number),
             }

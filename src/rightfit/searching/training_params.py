@@ -32,7 +32,7 @@ class FinalTraining(StrictModel):
 
     learns_validation: bool  # false: candidates stay as the search has trained them
     never_for: Names = ()  # datasets whose validation rows must not be learnt from
-    max_s: float = Field(ge=0, le=MAX_S)  # of one training; a longer one is left out
+    max_s: float = Field(ge=0, le=MAX_S)  # CPU seconds of one training; a longer one is left out
 
     def covers(self, dataset: str) -> bool:
         """Tell whether candidates of a dataset learn from its validation rows."""

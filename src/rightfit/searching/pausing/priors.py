@@ -5,16 +5,21 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import astuple, dataclass, field
+from functools import cache
 from importlib.resources import files
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, PlainSerializer, TypeAdapter
 
 from rightfit.measuring.serving import Serving
-from rightfit.searching.pausing.costs import CostLine, Lines
+from rightfit.searching.pausing.costs import CostLine, Lines, ServingCosts
+from rightfit.searching.pausing.observed import Structure
 from rightfit.searching.pausing.quality_projection import UNKNOWN_QUALITY, QualityPrior
 
 SHIPPED = "shipped_priors.json"
+USUAL = Serving("onnx", n_threads=1, device="cpu")  # rates of structures are compared in it
+# of a number that a row is multiplied by: benchmarks/constants/unrecorded_rates.py
+PRODUCT_S = 7e-10
 BOOSTED = ("boosting", "libraries.lightgbm", "libraries.xgboost", "libraries.catboost")
 
 
@@ -47,6 +52,7 @@ class Prior:
     lines: ListedLines = field(default_factory=dict)
 
 
+@cache
 def read_shipped_prior(family: str) -> Prior:
     """Return what the recordings of this project taught of a family; else what is usual.
 
@@ -58,3 +64,21 @@ def read_shipped_prior(family: str) -> Prior:
     if name in BOOSTED:
         return Prior(lines=_read_lines(document["forest"]["lines"]))
     return TypeAdapter(Prior).validate_python(document[name]) if name in document else Prior()
+
+
+def predict_rows_per_s(family: str, structure: Structure) -> float:
+    """Return how many rows a second a model of this structure usually answers in ONNX.
+
+    On one thread. It follows from counts alone, so it is the same in every run. A family without
+    recordings is taken for a forest where a row passes less than half of the stored numbers, and
+    otherwise for a net, which multiplies by each of them; scikit-learn's take longer for it.
+    """
+    lines = read_shipped_prior(family).lines
+    if not lines:
+        if structure["n_operations"] < structure["n_parameters"] / 2:
+            lines = read_shipped_prior("forest").lines
+        elif family.startswith("sklearn:"):
+            return 1 / (PRODUCT_S * structure["n_operations"])
+        else:
+            lines = read_shipped_prior("net").lines
+    return ServingCosts(lines).predict(structure, USUAL, "throughput_rows_per_s")[0]

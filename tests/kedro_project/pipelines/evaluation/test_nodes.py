@@ -166,7 +166,9 @@ def test_profiles_name_the_settings_and_which_were_searched() -> None:
     table = pl.DataFrame({"candidate": ["net-000", "net-000"]})
 
     space = Space.model_validate({"alpha": {"low": 0.01, "high": 1.0}})
-    named = add_settings(table, {"net-000": bundle}, searched={"net": space}, fixed=("n_epochs",))
+    named = add_settings(
+        table, {"net-000": bundle}, searched={"net": space}, fixed={"net": ("n_epochs",)}
+    )
     (text,) = named["settings"].unique()
 
     assert json.loads(text) == {

@@ -46,8 +46,28 @@ def test_dataset_without_searched_models_has_no_cascades() -> None:
 
     outputs = create_pipeline(grid).all_outputs()
 
-    assert {name for name in outputs if name.endswith(".profiles")} == {
+    assert {name for name in outputs if name.count(".")} == {
         "a.profiles",
-        "a.cascade.profiles",
+        "a.cascade.candidates",
         "b.mine.profiles",
     }
+
+
+def test_cascades_are_measured_beside_their_members_and_made_of_nothing_measured() -> None:
+    families = {name: f"rightfit.models.{name}" for name in ("linear", "net")}
+
+    pipeline = create_pipeline(Grid({"d": ("d",)}, families, cascades=("cascade",)))
+
+    (making,) = pipeline.only_nodes_with_outputs("d.cascade.candidates").nodes
+    assert set(making.inputs) == {
+        "d.validation",
+        "d.data_card",
+        "params:models.cascade",
+        *(
+            f"d.{model}.{name}"
+            for model in families
+            for name in ("candidates", "trials", "validation_predictions")
+        ),
+    }
+    (measuring,) = pipeline.only_nodes_with_outputs("d.profiles").nodes
+    assert "d.cascade.candidates" in measuring.inputs

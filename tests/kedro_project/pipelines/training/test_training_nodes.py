@@ -119,15 +119,17 @@ def test_candidates_learn_validation_rows_unless_that_is_declared_wrong(
     assert {bundle.n_training_rows for bundle in candidates.values()} == {n_rows}
 
 
-def test_validation_predictions_are_returned_where_cascades_want_them(
+def test_validation_predictions_and_usual_rates_are_returned_where_cascades_want_them(
     blobs: TrainingData, tmp_path: Path
 ) -> None:
-    *_, candidates, predictions = tune(blobs, tmp_path, LINEAR, predicts=True)
+    trials, *_, candidates, predictions = tune(blobs, tmp_path, LINEAR, predicts=True)
 
     assert predictions.columns == list(candidates)
     assert predictions.height == len(blobs.labels)
     probabilities = predictions.to_series().to_numpy()
     assert probabilities.shape == (len(blobs.labels), len(blobs.schema.classes))
+    (rate,) = trials["usual_rows_per_s"].unique()  # of linear models of the same columns
+    assert rate > 1e6
 
 
 def test_tune_model_lets_applications_steer_and_accounts_for_the_search(

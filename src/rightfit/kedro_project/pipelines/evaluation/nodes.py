@@ -57,6 +57,62 @@ _folders = ExitStack()  # of cascades: the catalog copies what is in them
 atexit.register(_folders.close)
 
 
+def make_cascades(
+    validation: pl.DataFrame,
+    data_card: DataCard,
+    model: CascadeBlock,
+    *,
+    cell_name: str,
+    models: tuple[str, ...],
+    **of_models: Any,
+) -> dict[str, Bundle]:
+    """Make the cascades of a dataset's candidates that promise most.
+
+    Thresholds are chosen by the predictions that candidates made for the validation rows before
+    they learnt from them, members by what their structure usually costs: nothing measured decides
+    which cascades there are. ``of_models`` holds ``candidates_of_{model}``, ``trials_of_{model}``
+    and ``predictions_of_{model}`` of each of ``models``.
+
+    Returns:
+        Bundles by name; empty where no cascade promises more than single candidates.
+    """
+    if data_card.input_schema.task != "classification":
+        logger.warning("%s: only classifiers say how sure they are; no cascade is made", cell_name)
+        return {}
+    candidates: dict[str, Bundle] = {}
+    for searched in models:
+        candidates |= of_models[f"candidates_of_{searched}"]
+    rows_per_s = {
+        name_candidate(searched, number): rate
+        for searched in models
+        for number, rate in of_models[f"trials_of_{searched}"]
+        .select("number", "usual_rows_per_s")
+        .iter_rows()
+    }
+    predictions = [of_models[f"predictions_of_{searched}"] for searched in models]
+    labels = validation["label"].to_numpy()
+    chosen = choose_cascades(
+        find_members(candidates, rows_per_s, pl.concat(predictions, how="horizontal")),
+        lambda answers: data_card.quality.score(labels, answers),
+        n_cascades=model.n_candidates,
+    )
+    folder = _folders.enter_context(temporary_folder("cascades"))
+    name, built = cell_name.partition(".")[2], {}
+    for cascade in chosen:
+        number = cascade.number
+        while (label := name_candidate(name, number)) in built:
+            number += 1
+        try:
+            bundle = join_members(asdict(cascade), candidates, folder / label, model=name)
+            check_cascade(bundle, candidates, validation)
+        except ValueError as err:
+            logger.warning("%s: left out %s: %s", cell_name, cascade, err)
+            continue
+        logger.debug("%s: %s is %s", cell_name, label, cascade)
+        built[label] = bundle
+    return built
+
+
 def profile_candidates(
     test: pl.DataFrame,
     rows: pl.DataFrame,
@@ -69,30 +125,31 @@ def profile_candidates(
     equal_within: float,
     *,
     models: tuple[str, ...],
+    cascades: tuple[str, ...] = (),
     **of_models: Any,
 ) -> pl.DataFrame:
-    """Measure the candidates of a dataset's searches, beside each other.
+    """Measure the candidates of a dataset's searches and its cascades, beside each other.
 
     The profiles belong to the machine that runs this node; its description is stored with them.
     Native weights that no search of ``studies`` has written are not opened. ``of_models`` holds
-    ``candidates_of_{model}``, ``trials_of_{model}`` and ``block_of_{model}`` of each of ``models``.
+    ``candidates_of_{model}``, ``trials_of_{model}`` and ``block_of_{model}`` of each of ``models``,
+    and ``candidates_of_{model}`` of each of ``cascades``.
 
     Returns:
         One row per candidate, serving configuration and request path that an application names.
     """
     candidates: dict[str, Bundle] = {}
-    for model in models:
-        candidates |= of_models[f"candidates_of_{model}"]
     # Kedro leaves them raw where no node of the requested pipelines has an argument for each
     blocks = {model: ModelBlock.model_validate(of_models[f"block_of_{model}"]) for model in models}
-    named_candidates = {
-        name: trust_written(
-            replace(bundle, family=blocks[bundle.model].family), data_card.dataset, studies
-        )
-        for name, bundle in candidates.items()
-    }
+    for model, block in blocks.items():
+        for name, bundle in of_models[f"candidates_of_{model}"].items():
+            of_family = replace(bundle, family=block.family)
+            candidates[name] = trust_written(of_family, data_card.dataset, studies)
+    for model in cascades:
+        for name, bundle in of_models[f"candidates_of_{model}"].items():
+            candidates[name] = replace(bundle, family=ONNX_ONLY)
     profiles = measure_candidates(
-        named_candidates,
+        candidates,
         read_fit_costs({model: of_models[f"trials_of_{model}"] for model in models}),
         test,
         data_card,
@@ -102,8 +159,12 @@ def profile_candidates(
         choosers=applications,
         equal_within=equal_within,
     )
-    searched = {model: block.space for model, block in blocks.items()}
-    return add_settings(profiles, candidates, searched=searched)
+    return add_settings(
+        profiles,
+        candidates,
+        searched={model: block.space for model, block in blocks.items()},
+        fixed=dict.fromkeys(cascades, DEFINING),
+    )
 
 
 def profile_imported(
@@ -149,102 +210,6 @@ def profile_imported(
         equal_within=equal_within,
         table=table,
     )
-
-
-def profile_cascades(
-    validation: pl.DataFrame,
-    test: pl.DataFrame,
-    rows: pl.DataFrame,
-    encoder: Encoder,
-    data_card: DataCard,
-    measurements: JsonStore,
-    params: EvaluationParams,
-    applications: ApplicationsParams,
-    equal_within: float,
-    model: CascadeBlock,
-    profiles: pl.DataFrame,
-    *members: Any,
-    cell_name: str,
-) -> tuple[dict[str, Bundle], pl.DataFrame]:
-    """Make the cascades that promise most, and measure them as all other candidates are measured.
-
-    What was predicted of them counts for nothing. ``profiles`` are those of the dataset's
-    candidates; ``members`` are the candidates of each searched model, then the predictions of each
-    model's for the validation rows.
-
-    Returns:
-        Bundles by name; and one row per candidate, serving configuration and request path that an
-        application names.
-    """
-    n_models = len(members) // 2
-    candidates = {name: bundle for stored in members[:n_models] for name, bundle in stored.items()}
-    cascades = build_cascades(
-        candidates,
-        profiles,
-        validation,
-        pl.concat(members[n_models:], how="horizontal"),
-        data_card,
-        model,
-        cell_name=cell_name,
-    )
-    measured = measure_candidates(
-        {name: replace(bundle, family=ONNX_ONLY) for name, bundle in cascades.items()},
-        {},
-        test,
-        data_card,
-        raw=RawTest.take(rows, encoder),
-        measurements=measurements,
-        params=params,
-        choosers=applications,
-        equal_within=equal_within,
-        rivals=profiles,
-    )
-    return cascades, add_settings(measured, cascades, fixed=DEFINING)
-
-
-def build_cascades(
-    candidates: Mapping[str, Bundle],
-    profiles: pl.DataFrame,
-    validation: pl.DataFrame,
-    predictions: pl.DataFrame,
-    data_card: DataCard,
-    model: CascadeBlock,
-    *,
-    cell_name: str,
-) -> dict[str, Bundle]:
-    """Make the cascades of a dataset's candidates that promise most.
-
-    Thresholds are chosen by ``predictions``: those that candidates made for the validation rows
-    before they learnt from them.
-
-    Returns:
-        Bundles by name; empty where no cascade promises more than single candidates.
-    """
-    if data_card.input_schema.task != "classification":
-        logger.warning("%s: only classifiers say how sure they are; no cascade is made", cell_name)
-        return {}
-    labels = validation["label"].to_numpy()
-    members = find_members(candidates, profiles, predictions)
-    chosen = choose_cascades(
-        members,
-        lambda answers: data_card.quality.score(labels, answers),
-        n_cascades=model.n_candidates,
-    )
-    folder = _folders.enter_context(temporary_folder("cascades"))
-    name, built = cell_name.partition(".")[2], {}
-    for cascade in chosen:
-        number = cascade.number
-        while (label := name_candidate(name, number)) in built:
-            number += 1
-        try:
-            bundle = join_members(asdict(cascade), candidates, folder / label, model=name)
-            check_cascade(bundle, candidates, validation)
-        except ValueError as err:
-            logger.warning("%s: left out %s: %s", cell_name, cascade, err)
-            continue
-        logger.debug("%s: %s is %s", cell_name, label, cascade)
-        built[label] = bundle
-    return built
 
 
 def collect_profiles(

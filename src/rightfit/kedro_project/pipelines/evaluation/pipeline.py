@@ -7,8 +7,8 @@ from kedro.pipeline import Node, Pipeline
 from rightfit.kedro_project.nodes import BOXES, NodeFunction
 from rightfit.kedro_project.pipelines.evaluation.nodes import (
     collect_profiles,
+    make_cascades,
     profile_candidates,
-    profile_cascades,
     profile_imported,
 )
 from rightfit.params.grid import Grid
@@ -18,6 +18,11 @@ BOX = BOXES["evaluation"]
 OF_DATASET = ("rows", "encoder", "data_card")
 PARTS = {"params:applications": Applications.describe_demands}
 EQUAL_WITHIN = "params:ranking.equal_within"
+MEMBERS = {  # of cascades: tables of each model, by the argument
+    "candidates": "candidates",
+    "trials": "trials",
+    "predictions": "validation_predictions",
+}
 MEASURING = ("measurements", "params:evaluation", "params:applications", EQUAL_WITHIN)
 
 
@@ -28,9 +33,10 @@ def create_pipeline(grid: Grid) -> Pipeline:
         models = grid.list_searched(dataset)
         if not models:
             continue
+        cascades = tuple(model for of, model in grid.cascade_cells() if of == dataset)
         nodes.append(
             Node(
-                NodeFunction(profile_candidates, parts=PARTS, models=models),
+                NodeFunction(profile_candidates, parts=PARTS, models=models, cascades=cascades),
                 inputs={
                     **{name: f"{dataset}.{name}" for name in ("test", *OF_DATASET)},
                     "studies": "studies",
@@ -40,7 +46,7 @@ def create_pipeline(grid: Grid) -> Pipeline:
                     "equal_within": EQUAL_WITHIN,
                     **{
                         f"candidates_of_{model}": f"{dataset}.{model}.candidates"
-                        for model in models
+                        for model in (*models, *cascades)
                     },
                     **{f"trials_of_{model}": f"{dataset}.{model}.trials" for model in models},
                     **{f"block_of_{model}": f"params:models.{model}" for model in models},
@@ -66,23 +72,22 @@ def create_pipeline(grid: Grid) -> Pipeline:
             )
         )
     for dataset, model in grid.cascade_cells():
-        cell = f"{dataset}.{model}"
+        cell, models = f"{dataset}.{model}", grid.list_searched(dataset)
         nodes.append(
             Node(
-                NodeFunction(profile_cascades, parts=PARTS, cell_name=cell),
-                inputs=[
-                    *(f"{dataset}.{name}" for name in ("validation", "test", *OF_DATASET)),
-                    *MEASURING,
-                    f"params:models.{model}",
-                    f"{dataset}.profiles",
-                    *(
-                        f"{dataset}.{searched}.{name}"
-                        for name in ("candidates", "validation_predictions")
-                        for searched in grid.list_searched(dataset)
-                    ),
-                ],
-                outputs=[f"{cell}.candidates", f"{cell}.profiles"],
-                name=f"{model}.profile_cascades",
+                NodeFunction(make_cascades, cell_name=cell, models=models),
+                inputs={
+                    "validation": f"{dataset}.validation",
+                    "data_card": f"{dataset}.data_card",
+                    "model": f"params:models.{model}",
+                    **{
+                        f"{kind}_of_{searched}": f"{dataset}.{searched}.{name}"
+                        for kind, name in MEMBERS.items()
+                        for searched in models
+                    },
+                },
+                outputs=f"{cell}.candidates",
+                name=f"{model}.make_cascades",
                 namespace=f"{BOX}.{dataset}",
             )
         )
