@@ -150,7 +150,9 @@ def main() -> None:
                         widths[share, metric] += [
                             50 * (figure.high - figure.low) / figure.value for figure in (old, new)
                         ]
-                        shown.append(f"{metric} {100 * math.expm1(logs[share, model, metric][-1]):+.1f} %")
+                        shown.append(
+                            f"{metric} {100 * math.expm1(logs[share, model, metric][-1]):+.1f} %"
+                        )
                     text = f"{number} +{share:.0%} {model}: {verdict}, {', '.join(shown)}"
                     print(text, "; ".join(comparison.remarks), sep="; ", flush=True)
     figures = {}
