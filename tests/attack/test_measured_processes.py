@@ -141,15 +141,14 @@ def test_hanging_start_of_a_worker_is_a_failure(
 
 
 @pytest.mark.parametrize("stop_s", ["0.3", "2"])
-def test_process_that_a_signal_stopped_is_disturbed(stop_s: str, bench: MeasurementContext) -> None:
+def test_process_that_a_signal_stops_goes_on(stop_s: str, bench: MeasurementContext) -> None:
     subject = replace(misbehaving("stop_for_a_moment", Path(stop_s)), label="stopped")
 
     stopped = measurements.run_round(subject, bench, MeasurementState())
-    other = measurements.run_round(measurements.known_load(), bench, MeasurementState())
 
-    assert stopped.interruption == "a signal stopped the measuring process while it was timed"
-    assert stopped.interruption is not None
-    assert other.interruption is None
+    median_ns = stopped.percentiles_ns[0.5]
+    assert median_ns is not None
+    assert median_ns < 100e6  # one call of many holds the stop
 
 
 def test_what_a_model_has_started_ends_with_its_process(

@@ -6,7 +6,6 @@ from scipy import special, stats
 from rightfit.measuring.distributions import (
     beta_cdf,
     beta_quantile,
-    binomial_quantile,
     student_quantile,
 )
 
@@ -42,10 +41,3 @@ def test_student_agrees_with_scipy(n_degrees: int, error_share: float) -> None:
     expected = float(stats.t.ppf(1 - error_share / 2, n_degrees))
 
     assert student_quantile(error_share, n_degrees) == pytest.approx(expected, rel=1e-6)
-
-
-@pytest.mark.parametrize("n", [1, 6, 90, 10_000])
-@pytest.mark.parametrize("p", [0.01, 0.5, 0.99])
-@pytest.mark.parametrize("share", [0.00625, 0.025, 0.5, 0.975])
-def test_binomial_agrees_with_scipy(n: int, p: float, share: float) -> None:
-    assert binomial_quantile(share, n, p) == stats.binom.ppf(share, n, p)

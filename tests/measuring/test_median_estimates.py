@@ -11,7 +11,6 @@ from rightfit.measuring.median_estimates import (
     ProcessSpread,
     enclosing_ranks,
     estimate_median,
-    estimate_pooled,
     pool_spread,
 )
 
@@ -113,21 +112,6 @@ def test_pooled_spread_covers_with_a_fraction_of_the_width() -> None:
 
 def test_spread_is_unknown_where_no_model_has_two_positive_figures() -> None:
     assert pool_spread([[1.0], [0.0, 2.0]]) is None
-
-
-def test_percentile_of_pooled_calls_has_an_interval_that_covers() -> None:
-    rng = np.random.default_rng(0)
-    truth = math.exp(2.3263 * math.hypot(0.3, 0.1))  # p99 over the calls of all processes
-
-    def estimate() -> Interval:
-        runs = rng.lognormal(0, 0.3, (8, 90)) * rng.lognormal(0, 0.1, (8, 1))
-        value = float(np.quantile(runs, 0.99, method="median_unbiased"))
-        return estimate_pooled(value, runs.ravel(), 0.99, np.median(runs, axis=1).tolist())
-
-    found = [estimate() for _ in range(300)]
-
-    assert np.mean([i.low <= truth <= i.high for i in found if i.low and i.high]) >= 0.94
-    assert estimate_pooled(1.0, np.ones(90), 0.99, [1.0]).low is None
 
 
 def test_interval_of_few_processes_needs_positive_figures() -> None:

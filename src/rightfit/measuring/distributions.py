@@ -1,4 +1,4 @@
-"""Quantiles of Student's, the beta and the binomial distribution, by the incomplete beta function.
+"""Quantiles of Student's and the beta distribution, by the incomplete beta function.
 
 SciPy has them too. It is not imported here: it would make the installation of the core a third
 larger, and each measuring begin a second later.
@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import functools
 import math
-from bisect import bisect_left
 from collections.abc import Callable
 
 _MAX_TERMS = 1_000_000
@@ -80,12 +79,3 @@ def student_quantile(error_share: float, n_degrees: float) -> float:
     # n / (n + t²) has the beta distribution with the shapes n / 2 and 1/2
     x = beta_quantile(error_share, n_degrees / 2, 0.5)
     return math.sqrt(n_degrees * (1 - x) / x)
-
-
-def binomial_quantile(share: float, n: int, p: float) -> int:
-    """Return the smallest count that at least a share of the binomial distribution is at or below.
-
-    >>> [binomial_quantile(share, 10, 0.5) for share in (0.0, 0.5, 1.0)]
-    [0, 5, 10]
-    """
-    return bisect_left(range(n), share, key=lambda k: beta_cdf(1 - p, n - k, k + 1))

@@ -32,7 +32,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from rightfit.measuring.distributions import binomial_quantile, student_quantile
+from rightfit.measuring.distributions import student_quantile
 from rightfit.measuring.interval import Interval
 
 Floats = npt.NDArray[np.float64]
@@ -84,40 +84,6 @@ def estimate_median(
     low = min(float(np.exp(centre - half_width)), ordered[0])
     high = max(float(np.exp(centre + half_width)), ordered[-1])
     return Interval(value, low, high, is_distribution_free=False)
-
-
-def estimate_pooled(
-    value: float,
-    samples: npt.NDArray[np.float64],
-    share: float,
-    medians: Sequence[float],
-    *,
-    spread: ProcessSpread | None = None,
-) -> Interval:
-    """Estimate a percentile of the samples of all processes, none of which has enough alone.
-
-    What calls differ by is the distance to the order statistics that enclose the percentile of
-    independent calls; what processes differ by is Student's interval of the logarithms of their
-    medians. The two add in quadrature, in logarithms.
-
-    Args:
-        value: The percentile of all samples, positive.
-        samples: Of all processes, positive.
-        share: Percentile as a share in (0, 1).
-        medians: Of the samples of each process.
-        spread: By how much the medians of like models differ; see :func:`estimate_median`.
-    """
-    n = len(medians)
-    if n < 2 or not value > 0:
-        return Interval(value, None, None, is_distribution_free=False)
-    tail = _share_of_look(n) / 2
-    ordered = np.sort(samples)
-    below, above = (binomial_quantile(level, len(ordered), share) for level in (tail, 1 - tail))
-    ranks = np.clip([below - 1, above], 0, len(ordered) - 1)
-    ends = np.log(ordered[ranks] / value)
-    between = _half_width(np.log(medians), 2 * tail, spread)
-    low, high = np.exp(np.hypot(ends, between) * (-1, 1)) * value
-    return Interval(value, float(low), float(high), is_distribution_free=False)
 
 
 def _share_of_look(n: int) -> float:

@@ -28,17 +28,6 @@ from rightfit.measuring.worker.results import LimitTrial, ServerResult
 
 
 @dataclass(frozen=True)
-class BatchTried:
-    """A batch size that was timed."""
-
-    batch_size: int
-    rows_per_s: float
-    n_calls: int
-    cores: float
-    peak_memory_mib: float
-
-
-@dataclass(frozen=True)
 class LoadTried:
     """The random load that a model was served under."""
 
@@ -55,21 +44,12 @@ class MeasuredHow:
     devices: tuple[str, ...]  # of the measuring machine
     n_processes: int | None = None
     settled: str | None = None  # why measuring ended; None: it has not
-    is_warm: bool | None = None  # whether every warm-up ended by itself
-    n_warm_up_calls: int | None = None  # most of a process
-    first_call_ms: float | None = None  # median
-    overhead_ns: float | None = None  # that timing adds to a call, median
-    cores_load: float | None = None
-    cores_single_stream: float | None = None
     others_cores: float | None = None  # that other processes used meanwhile, most
-    batches: tuple[BatchTried, ...] = ()  # all sizes tried
     limits: tuple[LimitTrial, ...] = ()
-    interruptions: tuple[str, ...] = ()  # why times of rounds were not to be trusted
     measured_s: float | None = None  # of all rounds
     level_error_pct: float | None = None  # of the machine's usual speed, which intervals leave out
     n_runs_seen: int | None = None  # on this machine, that it was estimated from
     slowdown: float | None = None  # times of the reference meanwhile / its usual ones
-    tier: str | None = None  # how the hardware tier is known
     server: LoadTried | None = None
 
 

@@ -270,16 +270,12 @@ _GROWTH = FigureBounds(-64, MAX_MIB)  # of resident memory: freeing may outweigh
 _BY_NAME: Mapping[str, FigureBounds] = {
     "Environment.n_cores": FigureBounds(1, MAX_CORES),
     "LoadPhase.memory_mib": _GROWTH,
-    "StreamPhase.n_calls": FigureBounds(1, MAX_COUNT),
     "BatchPhase.n_calls": FigureBounds(1, MAX_COUNT),
     "batch_size": FigureBounds(1, MAX_BATCH_SIZE),
-    "cores": FigureBounds(0, MAX_CORES),
     "cpu_ms": FigureBounds(0, MAX_MS),  # the clock of a process may not have ticked
     "error": FigureBounds(0, 1_000),
     "files_mib": _GROWTH,
-    "ms": FigureBounds(0, MAX_MS),
     "others_cores": FigureBounds(0, MAX_CORES),
-    "overhead_ns": FigureBounds(0, MAX_MS * NS_PER_MS),
     "peak_memory_mib": _GROWTH,
     "utilisation": FigureBounds(0, 1_000),
 }

@@ -25,7 +25,6 @@ logger = logging.getLogger(__name__)
 
 MEASURE = "rightfit_study.training_costs.steps:measure_steps"
 VERSION = 3  # raise it when the meaning of stored results changes
-N_TRIES = 3  # of a stretch whose process is stopped meanwhile
 MEASURED = ("step_time_ms", "peak_memory_mib")
 # Undisturbed times of fixed work spread by 20 %; a neighbour on the core costs 70 to 90 %.
 SLOW_FACTOR = 1.4
@@ -105,13 +104,9 @@ def _train_once(
         factory=MEASURE,
         arguments={"task": asdict(task), "n_rows": n_rows},
         limit_s=params.answer_max_s,
-        is_timed=True,
     )
-    for _ in range(N_TRIES):
-        with machine_lock():
-            answer = pool.get(kind).ask(request, Described)
-        if not (isinstance(answer, Failure) and answer.is_of_a_stop):
-            break
+    with machine_lock():
+        answer = pool.get(kind).ask(request, Described)
     if isinstance(answer, Failure):
         raise RuntimeError(f"Training {task.family} with {batch_size=} failed: {answer.error}")
     steps = from_plain(StepsPhase, answer.found)

@@ -17,9 +17,7 @@ from typing import Any
 import numpy as np
 
 from rightfit._core.processes.codec import Plain, from_plain, to_plain
-from rightfit.measuring.worker.meters.cpu import PhaseMeter
 from rightfit.measuring.worker.meters.memory import MemoryMeter, read_memory, reset_peak
-from rightfit.measuring.worker.results import Phase
 from rightfit.measuring.worker.units import NS_PER_MS
 from rightfit.models.schema import InputSchema
 from rightfit_study.training_costs.delay import delay_share, read_delay_ns
@@ -55,9 +53,12 @@ class TrainingTask:
 
 
 @dataclass(frozen=True)
-class StepsPhase(Phase):
+class StepsPhase:
     """Training steps of one batch size."""
 
+    wall_ms: float
+    cpu_ms: float  # of all threads
+    cores: float  # in use on average
     delay_share: float | None  # run-queue delay of all threads / wall time; None: unknown
     n_steps: int
     step_time_ms: float
@@ -82,14 +83,20 @@ def measure_steps(*, task: Plain, n_rows: int) -> Plain:
     before_ns = time_fixed_work_ns()
     reset_peak()
     start = read_memory()
-    meter, start_delay_ns = PhaseMeter(), read_delay_ns()
+    start_cpu_ns, start_ns, start_delay_ns = (
+        time.process_time_ns(),
+        time.perf_counter_ns(),
+        read_delay_ns(),
+    )
     n_steps = train(n_rows)
-    phase, end_delay_ns = meter.read(), read_delay_ns()
+    wall_ns, cpu_ns = time.perf_counter_ns() - start_ns, time.process_time_ns() - start_cpu_ns
     steps = StepsPhase(
-        **vars(phase),
-        delay_share=delay_share(start_delay_ns, end_delay_ns, int(phase.wall_ms * NS_PER_MS)),
+        wall_ms=wall_ns / NS_PER_MS,
+        cpu_ms=cpu_ns / NS_PER_MS,
+        cores=cpu_ns / wall_ns,
+        delay_share=delay_share(start_delay_ns, read_delay_ns(), wall_ns),
         n_steps=n_steps,
-        step_time_ms=phase.wall_ms / n_steps,
+        step_time_ms=wall_ns / NS_PER_MS / n_steps,
         peak_memory_mib=memory.peak_mib(start),
         fixed_work_ns=max(before_ns, time_fixed_work_ns()),
     )

@@ -101,18 +101,16 @@ def test_percentile_without_enough_calls_is_null_with_the_numbers() -> None:
     )
 
 
-def test_percentile_that_no_process_holds_alone_is_read_from_all_calls() -> None:
-    changes = {
-        "percentiles_ns": {"0.5": 2e6, "0.9": None, "0.95": None, "0.99": None, "0.999": None},
-        "latency": {"n_calls": 10},
-        "kept_ns": [1_000_000] * 9 + [5_000_000],
-    }
+def test_percentile_is_that_of_the_processes_that_hold_it() -> None:
+    few = {"0.5": 2e6, "0.9": None, "0.95": None, "0.99": None, "0.999": None}
+    slow = fake_round([LARGE], percentiles_ns=few, latency={"n_calls": 12})
 
-    profile = summarise([fake_round([LARGE], **changes)] * 13)
+    some = summarise([fake_round([LARGE])] * 3 + [slow] * 3)
+    none = summarise([slow] * 11)
 
-    assert profile.values["latency_p95_ms"] == 5.0
-    assert profile.values["latency_p95_ms_low"] == 5.0  # 13 of 130 calls took so long
-    assert profile.values["latency_p95_ms_high"] == 5.0
+    assert some.values["latency_p95_ms"] == 3.0
+    assert none.values["latency_p95_ms"] is None
+    assert none.reasons["latency_p95_ms"].startswith("needs 13 calls of a process")
 
 
 def test_memory_carries_the_error_that_all_processes_share() -> None:
@@ -194,9 +192,7 @@ def test_profiles_compared_with_others_carry_the_error_of_their_blocks() -> None
     assert find_width(MetricTable.latency_p50_ms, is_apart=True) == pytest.approx(0, abs=1e-6)
 
 
-def measure_twice(
-    low_ms: float, high_ms: float, *, interruption: str | None = None
-) -> MeasurementState:
+def measure_twice(low_ms: float, high_ms: float, *, is_disturbed: bool = False) -> MeasurementState:
     """Return a screened measurement whose two processes found these medians."""
     rounds = [
         fake_round(
@@ -208,7 +204,7 @@ def measure_twice(
                 "0.99": None,
                 "0.999": None,
             },
-            interruption=interruption,
+            is_disturbed=is_disturbed,
         )
         for ms in (low_ms, high_ms)
     ]
@@ -253,14 +249,12 @@ def test_profiles_of_one_thread_are_as_sure_as_the_others_of_one_thread() -> Non
     assert two_threads > 10
 
 
-def test_interrupted_processes_are_less_sure_than_those_beside_them_and_do_not_count_there() -> (
-    None
-):
+def test_disturbed_processes_are_less_sure_than_those_beside_them_and_do_not_count_there() -> None:
     steady = [measure_twice(2.0, 2.02)] * 11
-    disturbed = measure_twice(2.0, 2.02, interruption="stopped")
+    disturbed = measure_twice(2.0, 2.02, is_disturbed=True)
 
     assert describe_median(disturbed, beside=steady) > 10
-    wild = measure_twice(1.0, 9.0, interruption="stopped")
+    wild = measure_twice(1.0, 9.0, is_disturbed=True)
     assert describe_median(steady[0], beside=[*steady, wild]) < 2
 
 
@@ -335,8 +329,8 @@ def test_profile_that_fits_no_tier_says_why_for_each() -> None:
     assert profile.reasons["cost_usd_per_1m_rows"] == reason
 
 
-def test_throughput_leaves_out_interrupted_processes_unless_too_few_remain() -> None:
-    stopped = fake_round([LARGE | {"rows_per_s": 200.0}], interruption="stopped")
+def test_throughput_leaves_out_disturbed_processes_unless_too_few_remain() -> None:
+    stopped = fake_round([LARGE | {"rows_per_s": 200.0}], is_disturbed=True)
 
     enough = summarise([fake_round([LARGE])] * 3 + [stopped] * 3)
     too_few = summarise([fake_round([LARGE])] * 2 + [stopped] * 3)

@@ -14,7 +14,7 @@ from rightfit.measuring.profile import ProfileBuilder
 from rightfit.measuring.profiles.measured import Measured, set_measured
 from rightfit.measuring.rounds import block_timing
 from rightfit.measuring.rounds.block_timing import JobMeasurement, time_block
-from rightfit.measuring.rounds.measurement import SHARED, MeasurementContext, predict
+from rightfit.measuring.rounds.measurement import MeasurementContext, predict
 from rightfit.measuring.rounds.settling import (
     find_stop_reason,
     per_process,
@@ -90,7 +90,7 @@ def test_process_whose_threads_shared_their_cores_is_marked(
     [finished] = measurement.state.rounds
     assert finished.others_cores is not None
     assert finished.others_cores > 1  # 1,000 s, but for its own
-    assert (finished.interruption == SHARED) == is_marked
+    assert finished.is_disturbed == is_marked
 
 
 def test_load_that_the_system_hides_is_not_known(
@@ -179,11 +179,11 @@ def test_other_work_can_only_multiply_the_time(n_rounds: int, expected: str | No
     assert find_stop_reason(fake_state([taken] * n_rounds), settings, {}) == expected
 
 
-def test_interrupted_rounds_are_left_out_unless_too_few_remain() -> None:
-    clean, stopped = fake_round(100.0), replace(fake_round(900.0), interruption="stopped")
+def test_disturbed_rounds_are_left_out_unless_too_few_remain() -> None:
+    clean, shared = fake_round(100.0), replace(fake_round(900.0), is_disturbed=True)
 
-    enough = usable_rounds([stopped, clean, stopped, clean, stopped, clean])
-    too_few = usable_rounds([clean, stopped, clean])
+    enough = usable_rounds([shared, clean, shared, clean, shared, clean])
+    too_few = usable_rounds([clean, shared, clean])
 
     assert per_process(enough, 0.5) == [100.0, 100.0, 100.0]
     assert per_process(too_few, 0.5) == [100.0, 900.0, 100.0]

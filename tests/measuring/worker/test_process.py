@@ -14,11 +14,7 @@ from rightfit._core.processes.lifeline import list_descendants
 from rightfit.measuring.rounds.worker_pool import Worker, WorkerKind, WorkerPool
 from rightfit.measuring.worker.process import HiddenLibraries
 from rightfit.measuring.worker.protocol import (
-    STOPPED,
-    Described,
-    DescribeRequest,
     Failure,
-    Finished,
     FinishRequest,
     MeasureRequest,
     Predicted,
@@ -27,6 +23,7 @@ from rightfit.measuring.worker.protocol import (
     SliceRequest,
     SliceTimed,
 )
+from rightfit.measuring.worker.results import ProcessResult
 
 ARGUMENTS = {"sleep_ms": 0, "burn_ms": 0, "allocate_mib": 0, "n_classes": 2}
 
@@ -85,17 +82,11 @@ def test_child_answers_every_row(worker: Worker, tmp_path: Path) -> None:
     assert np.load(tmp_path / "answers.npy").tolist() == [[0.5, 0.5]] * 3
 
 
-def test_child_that_answered_has_ended_once_its_end_was_awaited(
-    worker: Worker, tmp_path: Path
-) -> None:
-    answer = worker.ask_ahead(predicting(tmp_path), Predicted)
-    worker.await_end()
-    n_left = len(list_descendants(worker.pid))
-    first = worker.ask_ahead(predicting(tmp_path), Predicted)
-    second = worker.ask_ahead(predicting(tmp_path), Predicted)  # awaits the end of the first
+def test_child_that_answered_has_ended(worker: Worker, tmp_path: Path) -> None:
+    answer = worker.ask(predicting(tmp_path), Predicted)
 
-    assert n_left == 0
-    assert answer == first == second == Predicted(3)
+    assert not list_descendants(worker.pid)
+    assert answer == Predicted(3)
 
 
 def test_child_that_raises_says_what(worker: Worker, tmp_path: Path) -> None:
@@ -136,13 +127,13 @@ def test_child_is_timed_in_slices_until_it_tells_what_it_found(
     first = worker.ask(SliceRequest(child, is_batch=False), SliceTimed)
     between = worker.ask(predicting(tmp_path), Predicted)
     second = worker.ask(SliceRequest(child, is_batch=True), SliceTimed)
-    last = worker.ask(FinishRequest(child), Finished)
+    last = worker.ask(FinishRequest(child), ProcessResult)
 
     assert first == second == SliceTimed()
     assert between == Predicted(3)
-    assert isinstance(last, Finished)
-    assert last.result.latency.n_calls >= 1
-    assert last.result.batches[0].n_calls >= 1
+    assert isinstance(last, ProcessResult)
+    assert last.latency.n_calls >= 1
+    assert last.batches[0].n_calls >= 1
     assert not worker.has_children
 
 
@@ -157,17 +148,15 @@ def test_process_of_several_threads_is_stopped_between_its_slices(
         for is_batch in (False, True):
             worker.ask(SliceRequest(child, is_batch=is_batch), SliceTimed)
             states.append(await_state(child, "T"))
-    finished = worker.ask(FinishRequest(first), Finished)
+    finished = worker.ask(FinishRequest(first), ProcessResult)
     os.kill(second, signal.SIGCONT)  # somebody else's signal
     states.append(await_state(second, "S"))  # it has seen it: two that wait are one
-    woken = worker.ask(FinishRequest(second), Finished)
+    woken = worker.ask(FinishRequest(second), ProcessResult)
     worker.leave(third)
 
     assert states == ["T"] * 5 + ["S"]
-    assert isinstance(finished, Finished)
-    assert not finished.was_stopped
-    assert isinstance(woken, Finished)
-    assert woken.was_stopped
+    assert isinstance(finished, ProcessResult)
+    assert isinstance(woken, ProcessResult)
     assert not list_descendants(worker.pid)
 
 
@@ -232,17 +221,6 @@ def test_memory_limit_stops_a_model_that_needs_more(worker: Worker, tmp_path: Pa
 
     assert isinstance(answer, Failure)
     assert "MemoryError" in answer.error
-
-
-@pytest.mark.parametrize(
-    ("is_timed", "answer"),
-    [(False, Described({"n_stops": 1})), (True, Failure(STOPPED))],
-)
-def test_stop_spoils_only_what_was_timed(worker: Worker, is_timed: bool, answer: object) -> None:
-    factory = "fakes.misbehaving:describe_after_a_stop"
-    request = DescribeRequest(factory=factory, arguments={}, is_timed=is_timed)
-
-    assert worker.ask(request, Described) == answer
 
 
 def test_hidden_libraries_cannot_be_imported() -> None:

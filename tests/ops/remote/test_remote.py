@@ -281,10 +281,9 @@ IMPOSSIBLE = {
     "no calls": ("rounds.0.batches.0.n_calls", 0),
     "batch of no rows": ("rounds.0.batches.0.batch_size", 0),
     "huge batch": ("rounds.0.batches.0.batch_size", 2**70),
-    "negative cores": ("rounds.0.batches.0.cores", -5.0),
+    "negative cores": ("rounds.0.others_cores", -5.0),
     "memory of a galaxy": ("rounds.0.base_peak_mib", 1e12),
     "memory less than none": ("rounds.0.latency.peak_memory_mib", -1e6),
-    "negative call": ("rounds.0.kept_ns.0", -1),
     "text for a number": ("rounds.0.total_ms", "5"),
     "truth for a number": ("settled", True),
 }

@@ -99,7 +99,6 @@ class DictStore(dict[str, Any]):
 PHASE: dict[str, Any] = {
     "wall_ms": 20.0,
     "cpu_ms": 20.0,
-    "cores": 1.0,
 }
 BATCH: dict[str, Any] = PHASE | {
     "batch_size": 64,
@@ -113,9 +112,7 @@ BATCH: dict[str, Any] = PHASE | {
 # As a round was stored before rounds had a type of their own.
 STORED_ROUND: dict[str, Any] = {
     "ok": True,
-    "load": PHASE
-    | {"load_time_ms": 40.0, "first_call_ms": 4.0, "memory_mib": 11.0, "peak_memory_mib": 12.0},
-    "warm_up": {"n_calls": 9, "ms": 5.0, "is_steady": True},
+    "load": {"load_time_ms": 40.0, "memory_mib": 11.0, "peak_memory_mib": 12.0},
     "latency": PHASE
     | {
         "n_calls": 60,
@@ -125,10 +122,8 @@ STORED_ROUND: dict[str, Any] = {
     "batches": [BATCH],
     "files_mib": 5.0,
     "device_reasons": {"gpu_util_pct": "served on the CPU", "energy_j": "no counter"},
-    "overhead_ns": 70.0,
     "total_ms": 100.0,
     "percentiles_ns": {"0.5": 2e6, "0.9": 2e6, "0.95": 3e6, "0.99": None, "0.999": None},
-    "kept_ns": [2_000_000] * 60,
     "base_resident_mib": 95.0,
     "base_peak_mib": 105.0,
     "others_cores": 0.0,

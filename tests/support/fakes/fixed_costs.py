@@ -19,7 +19,6 @@ from factories.measurements import make_round
 from rightfit.measuring.rounds.worker_pool import Worker, WorkerKind, WorkerPool
 from rightfit.measuring.worker.process import handle
 from rightfit.measuring.worker.protocol import (
-    Finished,
     FinishRequest,
     Hello,
     MeasureRequest,
@@ -77,15 +76,13 @@ class FixedWorker(SimpleNamespace):
                 return self._measure(self.requests[request.child])
         return handle(request)
 
-    ask_ahead = ask
-
     def await_hello(self, _limit_s: float | None) -> None:
         """Return at once."""
 
     def leave(self, child: int) -> None:
         """End nothing."""
 
-    def _measure(self, request: MeasureRequest) -> Finished:
+    def _measure(self, request: MeasureRequest) -> ProcessResult:
         bundle = str(request.arguments.get("folder", request.arguments)).rpartition("/")[2]
         name = f"{bundle} {request.factory} {self.kind}"
         digest = hashlib.sha256(name.encode()).digest()
@@ -94,5 +91,4 @@ class FixedWorker(SimpleNamespace):
         np.save(request.samples, samples_ns)
         latency = {"n_calls": N_CALLS}
         made = vars(make_round(latency=latency))
-        result = ProcessResult(**{one.name: made[one.name] for one in fields(ProcessResult)})
-        return Finished(result)
+        return ProcessResult(**{one.name: made[one.name] for one in fields(ProcessResult)})

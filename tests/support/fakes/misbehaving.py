@@ -80,7 +80,7 @@ def write_half(_note: str) -> None:
     """Write half a line to every descriptor, and hang."""
     for descriptor in range(3, 256):
         try:
-            os.write(descriptor, b'{"Finished": ')
+            os.write(descriptor, b'{"Ready": ')
         except OSError:
             continue
     hang("")
@@ -90,12 +90,6 @@ def stop_for_a_moment(note: str) -> None:
     """Be stopped by a signal, and go on 0.3 s later, or as many as the note says."""
     subprocess.Popen(["/bin/sh", "-c", f"sleep {note or 0.3}; kill -CONT {os.getpid()}"])
     os.kill(os.getpid(), signal.SIGSTOP)
-
-
-def describe_after_a_stop() -> dict[str, int]:
-    """Return something once a signal has stopped this process for a moment."""
-    stop_for_a_moment("")
-    return {"n_stops": 1}
 
 
 def start_children(note: str) -> None:

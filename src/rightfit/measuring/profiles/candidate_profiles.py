@@ -307,7 +307,7 @@ def _try_tiers(
             continue
         mib = tier.memory_mib
         if mib not in trials:
-            trials[mib] = try_memory(subject, bench, state, memory_mib=mib, batch_size=batch_size)
+            trials[mib] = try_memory(subject, bench, memory_mib=mib, batch_size=batch_size)
         if trials[mib].ok:
             break
     return replace(state, limits=tuple(trials.values()))

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
-
-import numpy as np
 
 from rightfit.measuring.blocks import FigureByBlock, Level, adjust_figures, estimate_group_error
 from rightfit.measuring.hardware.tiers import TierFit, cheapest_fit, cost_per_1m_rows, smallest_fit
@@ -15,7 +13,6 @@ from rightfit.measuring.interval import Interval
 from rightfit.measuring.median_estimates import (
     ProcessSpread,
     estimate_median,
-    estimate_pooled,
     pool_spread,
 )
 from rightfit.measuring.metrics import (
@@ -26,17 +23,11 @@ from rightfit.measuring.metrics import (
     MetricTable,
     columns_from,
 )
-from rightfit.measuring.profile import BatchTried, LoadTried, MeasuredHow, ProfileBuilder
+from rightfit.measuring.profile import LoadTried, MeasuredHow, ProfileBuilder
 from rightfit.measuring.rounds.presets import MeasuringSettings
-from rightfit.measuring.rounds.settling import per_process, usable_rounds
+from rightfit.measuring.rounds.settling import usable_rounds
 from rightfit.measuring.rounds.state import FinishedRound, MeasurementState
-from rightfit.measuring.worker.latency import (
-    MEDIAN,
-    P99,
-    calls_to_hold,
-    min_calls_to_report,
-    percentile_ns,
-)
+from rightfit.measuring.worker.latency import P99, calls_to_hold, min_calls_to_report
 from rightfit.measuring.worker.results import BatchPhase
 from rightfit.measuring.worker.units import MS_PER_S, NS_PER_MS
 
@@ -93,11 +84,11 @@ class Measured:
 
     @property
     def is_disturbed(self) -> bool:
-        """Whether a process that counts was interrupted: too few others are left."""
-        return any(round_.interruption is not None for round_ in self.rounds)
+        """Whether a process that counts was disturbed: too few others are left."""
+        return any(round_.is_disturbed for round_ in self.rounds)
 
     def figures(self, metric: Metric) -> list[float]:
-        """Return a metric's figures, one per process; none where too few calls hold it."""
+        """Return a metric's figures, one for each process whose calls hold it."""
         figures = self.by_block(metric)
         adjusted = self.adjusted.get(metric.column, figures)
         return [adjusted.get(block, figure) for block, figure in figures.items()]
@@ -106,8 +97,7 @@ class Measured:
         """Return a metric's figures as they were timed, by block."""
         if metric.percentile is not None:
             times = {one.block: one.percentiles_ns[metric.percentile] for one in self.rounds}
-            timed = {block: ns / NS_PER_MS for block, ns in times.items() if ns is not None}
-            return timed if len(timed) == len(self.rounds) else {}
+            return {block: ns / NS_PER_MS for block, ns in times.items() if ns is not None}
         if metric.of_process is not None:
             return {one.block: metric.of_process(one, self.batch_size) for one in self.rounds}
         if metric.of_batch is not None:
@@ -123,24 +113,21 @@ class Measured:
             cores = MetricTable.cpu_cores
             shares = [100 / self.n_threads * n_cores for n_cores in self.figures(cores)]
             return estimate_median(shares, spread=self._spread(cores))
+        figures = self.figures(metric)
         if metric.percentile is not None:
-            share, n_calls = (
-                metric.percentile,
-                sum(round_.latency.n_calls for round_ in self.rounds),
-            )
+            n_calls = sum(round_.latency.n_calls for round_ in self.rounds)
             # during measuring it is read from fewer calls than may be published
-            needed = min_calls_to_report(share) if self.state.is_over else calls_to_hold(share)
+            needed = min_calls_to_report(metric.percentile) if self.state.is_over else 0
             if n_calls < needed:
                 return f"needs {needed} calls; the time allowed for {n_calls}: {LONGER}"
-        figures = self.figures(metric)
-        if figures:
-            interval = estimate_median(figures, spread=self._spread(metric))
-        elif metric.percentile is not None:
-            interval = self._pool_calls(metric.percentile)
-        else:
+            if not figures:
+                needed = calls_to_hold(metric.percentile)
+                return f"needs {needed} calls of a process; the time allowed for fewer: {LONGER}"
+        if not figures:
             reasons = self.rounds[0].device_reasons.items()
             device_reasons = (reason for key, reason in reasons if metric.column.startswith(key))
             return next(device_reasons, metric.null_reason)
+        interval = estimate_median(figures, spread=self._spread(metric))
         if metric.shares == "memory":
             return interval.widened(COMMON_MODE_MEMORY_ERROR_PCT)
         group_pct = self.group_pct.get(metric.column)
@@ -148,35 +135,6 @@ class Measured:
 
     def _spread(self, metric: Metric) -> ProcessSpread | None:
         return None if self.is_disturbed else self.spreads.get(metric.column)
-
-    def _pool_calls(self, percentile: float) -> Interval:
-        """Read a percentile in ms from the calls of all processes, when some have too few alone."""
-        medians = self.adjusted.get(MetricTable.latency_p50_ms.column, {})
-        calls_ns = np.concatenate(
-            [
-                np.array(round_.kept_ns or (), dtype=np.float64) * self._speed_up(round_, medians)
-                for round_ in self.rounds
-            ]
-        )
-        pooled_ns = percentile_ns(calls_ns, percentile)
-        if pooled_ns is None:  # a process that keeps no calls has enough of them
-            each_ns = per_process(self.rounds, percentile)
-            return estimate_median([value_ns / NS_PER_MS for value_ns in each_ns])
-        medians_ms = self.figures(MetricTable.latency_p50_ms)
-        return estimate_pooled(
-            pooled_ns / NS_PER_MS,
-            calls_ns / NS_PER_MS,
-            percentile,
-            medians_ms,
-            spread=self._spread(MetricTable.latency_p50_ms),
-        )
-
-    def _speed_up(self, timed: FinishedRound, medians: FigureByBlock) -> float:
-        """Return what takes a process' times to the machine's usual speed."""
-        median_ns = timed.percentiles_ns[MEDIAN]
-        if median_ns is None or timed.block not in medians:
-            return 1.0
-        return medians[timed.block] / (median_ns / NS_PER_MS)
 
     def _interval_under_load(self, metric: Metric) -> Interval | str:
         """Return a metric of the server scenario, whose processes follow each other in no turns."""
@@ -201,8 +159,6 @@ class Measured:
     def describe(self, how: MeasuredHow) -> MeasuredHow:
         """Return how it was measured, over the processes that count."""
         state, rounds = self.state, self.rounds
-        latencies = [round_.latency for round_ in rounds]
-        tried = max((round_.batches for round_ in rounds), key=len)
         served = None
         if state.server:
             served = LoadTried(
@@ -216,23 +172,10 @@ class Measured:
             how,
             n_processes=len(rounds),
             settled=state.settled,
-            is_warm=all(round_.warm_up.is_steady for round_ in rounds),
-            n_warm_up_calls=max(round_.warm_up.n_calls for round_ in rounds),
-            first_call_ms=statistics.median(round_.load.first_call_ms for round_ in rounds),
-            overhead_ns=statistics.median(round_.overhead_ns for round_ in rounds),
-            cores_load=statistics.median(round_.load.cores for round_ in rounds),
-            cores_single_stream=statistics.median(latency.cores for latency in latencies),
             others_cores=max(
                 (one.others_cores for one in rounds if one.others_cores is not None), default=None
             ),
-            batches=tuple(
-                BatchTried(
-                    **{field.name: getattr(batch, field.name) for field in fields(BatchTried)}
-                )
-                for batch in tried
-            ),
             limits=state.limits,
-            interruptions=tuple(sorted({r.interruption for r in state.rounds if r.interruption})),
             measured_s=sum(round_.total_ms for round_ in state.rounds) / MS_PER_S,
             level_error_pct=self.level.half_width_pct,
             n_runs_seen=self.level.n_runs,
@@ -350,5 +293,3 @@ def set_tiers(
         "cost_usd_per_1m_rows",
         Interval(cost, cheapest_cost, dearest_cost, is_distribution_free=True),
     )
-    if profile.how is not None:
-        profile.how = replace(profile.how, tier=smallest.how)

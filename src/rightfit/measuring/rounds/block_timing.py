@@ -14,7 +14,6 @@ import functools
 import logging
 import math
 import os
-import statistics
 import time
 import uuid
 from collections.abc import Callable, Collection, Sequence
@@ -35,14 +34,14 @@ from rightfit.measuring.rounds.measurement import (
     OpenRound,
     measure_under_load,
 )
-from rightfit.measuring.rounds.settling import P95, find_stop_reason, per_process, usable_rounds
+from rightfit.measuring.rounds.settling import P95, find_stop_reason, usable_rounds
 from rightfit.measuring.rounds.state import FinishedRound, MeasurementState
 from rightfit.measuring.rounds.worker_pool import WorkerKind
 from rightfit.measuring.worker.latency import MEDIAN
 from rightfit.measuring.worker.meters.cpu import read_busy_s, read_cpu_s
 from rightfit.measuring.worker.protocol import Failure
 from rightfit.measuring.worker.reference import BATCH_SIZE, REFERENCE_VERSION, draw_reference_rows
-from rightfit.measuring.worker.units import MS_PER_S, NS_PER_MS
+from rightfit.measuring.worker.units import MS_PER_S
 
 logger = logging.getLogger(__name__)
 
@@ -193,8 +192,7 @@ def _open_reference(
     key = reference_key(environment_id)
 
     def save(state: MeasurementState) -> None:
-        rounds = [replace(one, kept_ns=None) for one in state.rounds[-MAX_REFERENCE_ROUNDS:]]
-        store.put_record(key, replace(state, rounds=tuple(rounds)))
+        store.put_record(key, replace(state, rounds=state.rounds[-MAX_REFERENCE_ROUNDS:]))
 
     return JobMeasurement(
         subject,
@@ -347,7 +345,7 @@ def _wants_load(state: MeasurementState, bench: MeasurementContext) -> bool:
 
 
 def describe_cost(rounds: Sequence[FinishedRound], *, total_s: float) -> str:
-    """Describe where the time of some measuring processes went, and what timing adds to a call.
+    """Describe where the time of some measuring processes went.
 
     Args:
         rounds: The processes' results, at least one.
@@ -358,14 +356,9 @@ def describe_cost(rounds: Sequence[FinishedRound], *, total_s: float) -> str:
     """
     timed = (phase for r in rounds for phase in (r.latency, *r.batches))
     timing_s = sum(phase.wall_ms for phase in timed) / MS_PER_S
-    opening_s = sum(r.load.wall_ms + r.warm_up.ms for r in rounds) / MS_PER_S
     within_s = sum(r.total_ms for r in rounds) / MS_PER_S
-    overhead_ns = statistics.median(r.overhead_ns for r in rounds)
-    p50_ns = statistics.median(per_process(rounds, 0.5))
     return (
-        f"{len(rounds)} processes took {total_s:.1f} s: {timing_s:.1f} s timing, {opening_s:.1f} s "
-        f"opening and warming up, {within_s - timing_s - opening_s:.1f} s preparing and probing, "
-        f"{total_s - within_s:.1f} s starting, waiting and judging; timing adds {overhead_ns:.0f} "
-        f"ns to a call ({100 * overhead_ns / p50_ns:.2g} % of the median p50 of "
-        f"{p50_ns / NS_PER_MS:.3g} ms)"
+        f"{len(rounds)} processes took {total_s:.1f} s: {timing_s:.1f} s timing, "
+        f"{within_s - timing_s:.1f} s opening, warming up and preparing, "
+        f"{total_s - within_s:.1f} s starting, waiting and judging"
     )

@@ -21,9 +21,7 @@ from rightfit.measuring.rounds.state import PERCENTILES, FinishedRound, Measurem
 from rightfit.measuring.rounds.worker_pool import WorkerKind, WorkerPool
 from rightfit.measuring.worker.latency import REFILL_MS, percentile_ns
 from rightfit.measuring.worker.protocol import (
-    STOPPED,
     Failure,
-    Finished,
     FinishRequest,
     MeasureRequest,
     Predicted,
@@ -35,27 +33,22 @@ from rightfit.measuring.worker.protocol import (
     SliceRequest,
     SliceTimed,
 )
-from rightfit.measuring.worker.results import LimitTrial, ServerResult
+from rightfit.measuring.worker.results import LimitTrial, ProcessResult, ServerResult
 
-MAX_KEPT_CALLS = 700  # a process with no more calls keeps them all
-MAX_STOPS = 4  # load tests that a signal stopped, and that are repeated
 # Cores that others may use beyond those that its threads leave free: docs/explanation/measuring.md
 MAX_SHARED_CORES = 0.3
 
-SHARED = "other processes used the cores of its threads"
 
-
-def find_sharing(n_threads: int, others_cores: float | None, *, n_cores: int) -> str | None:
-    """Say that several threads shared their cores with other processes, ``None`` if they did not.
+def has_shared_cores(n_threads: int, others_cores: float | None, *, n_cores: int) -> bool:
+    """Tell whether several threads shared their cores with other processes.
 
     Of one thread the CPU time tells what others took, and it is left out. Of several it is not
     known: two threads of which one waits take as long as one, or many times as long.
 
-    >>> find_sharing(2, 0.5, n_cores=2) == SHARED, find_sharing(2, 0.5, n_cores=4)
-    (True, None)
+    >>> has_shared_cores(2, 0.5, n_cores=2), has_shared_cores(2, 0.5, n_cores=4)
+    (True, False)
     """
-    is_shared = (others_cores or 0.0) > n_cores - n_threads + MAX_SHARED_CORES
-    return SHARED if n_threads > 1 and is_shared else None
+    return n_threads > 1 and (others_cores or 0.0) > n_cores - n_threads + MAX_SHARED_CORES
 
 
 class OpenRound:
@@ -106,7 +99,7 @@ class OpenRound:
         if isinstance(self._ready, Failure) or self.is_lost:
             return
         request = SliceRequest(self._ready.child, is_batch, limit_s=self._request.limit_s)
-        answer = self._worker.ask_ahead(request, SliceTimed)
+        answer = self._worker.ask(request, SliceTimed)
         if isinstance(answer, Failure):
             self._ready = answer
 
@@ -122,7 +115,7 @@ class OpenRound:
         if self.is_lost:
             return None
         request = FinishRequest(self._ready.child, limit_s=self._request.limit_s)
-        answer = self._worker.ask(request, Finished)
+        answer = self._worker.ask(request, ProcessResult)
         if isinstance(answer, Failure):
             return answer
         hello = self._worker.hello
@@ -133,16 +126,15 @@ class OpenRound:
         except (OSError, ValueError) as err:
             return Failure(f"its latencies cannot be read: {err}")
         return FinishedRound(
-            **vars(answer.result),
+            **vars(answer),
             percentiles_ns={share: percentile_ns(samples_ns, share) for share in PERCENTILES},
-            kept_ns=tuple(samples_ns.tolist()) if len(samples_ns) <= MAX_KEPT_CALLS else None,
             base_resident_mib=hello.base_resident_mib,
             base_peak_mib=hello.base_peak_mib,
             others_cores=others_cores,
             block=block,
-            interruption=STOPPED
-            if answer.was_stopped
-            else find_sharing(self._n_threads, others_cores, n_cores=os.cpu_count() or 1),
+            is_disturbed=has_shared_cores(
+                self._n_threads, others_cores, n_cores=os.cpu_count() or 1
+            ),
         )
 
     def leave(self) -> None:
@@ -174,7 +166,7 @@ def _request(
         batch_max_call_ms=settings.batch_max_call_ms,
         files_mib=files_mib,
         samples=str(bench.folder / "samples.npy"),
-        limit_s=settings.limit_s(state.longest_s),
+        limit_s=settings.answer_max_s,
     )
 
 
@@ -238,13 +230,10 @@ def measure_under_load(
         n_requests=server.n_own_requests,
         max_s=server.max_s,
         seed=server.seed + len(state.server),  # other arrivals in each process
-        limit_s=bench.settings.limit_s(state.longest_s) + 2 * server.max_s,
+        limit_s=bench.settings.answer_max_s + 2 * server.max_s,
     )
-    for _ in range(1 + MAX_STOPS):
-        with machine_lock():
-            answer = bench.pool.get(subject.kind).ask(request, ServerResult)
-        if not (isinstance(answer, Failure) and answer.is_of_a_stop):
-            break
+    with machine_lock():
+        answer = bench.pool.get(subject.kind).ask(request, ServerResult)
     if isinstance(answer, Failure):
         return replace(state, error=answer.error)
     return replace(state, server=(*state.server, answer))
@@ -253,7 +242,6 @@ def measure_under_load(
 def try_memory(
     subject: MeasurementTarget,
     bench: MeasurementContext,
-    state: MeasurementState,
     *,
     memory_mib: float,
     batch_size: int,
@@ -270,11 +258,10 @@ def try_memory(
     Args:
         subject: What to run.
         bench: Where.
-        state: Its measurement.
         memory_mib: Memory of the tier.
         batch_size: Rows of the largest call.
     """
-    limit_s = bench.settings.limit_s(state.longest_s)
+    limit_s = bench.settings.answer_max_s
     answer: RanOnce | Failure
     with machine_lock():
         worker = bench.pool.get(subject.kind)

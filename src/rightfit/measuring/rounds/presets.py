@@ -10,9 +10,6 @@ from pydantic import Field, model_validator
 from rightfit._core.strict_model import MAX_MS, BatchSize, Seed, StrictModel
 from rightfit.measuring.worker.latency import P99, calls_to_hold
 
-# A process that takes so much longer than others of its model hangs.
-TIMES_SEEN = 20
-LEAST_LIMIT_S = 30.0
 MAX_MEASURING_S = 24 * 3_600  # of one configuration, a day
 MAX_REPEATS = 10_000  # fresh processes of one measurement
 
@@ -64,16 +61,6 @@ class MeasuringSettings(StrictModel):
     def key(self) -> dict[str, object]:
         """What figures depend on, as JSON types: not when a process is killed."""
         return self.model_dump(mode="json", exclude={"answer_max_s"})
-
-    def limit_s(self, seen_s: float | None) -> float:
-        """Return how long a measuring process may take for an answer.
-
-        Args:
-            seen_s: Longest that a process of the same model took; ``None`` before the first.
-        """
-        if seen_s is None:
-            return self.answer_max_s
-        return min(self.answer_max_s, max(LEAST_LIMIT_S, TIMES_SEEN * seen_s))
 
     @model_validator(mode="after")
     def _check_order(self) -> MeasuringSettings:

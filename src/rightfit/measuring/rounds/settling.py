@@ -60,8 +60,8 @@ def find_stop_reason(
 
 
 def usable_rounds(rounds: Sequence[FinishedRound]) -> Sequence[FinishedRound]:
-    """Return the rounds that nothing interrupted, or all of them when these are too few."""
-    clean = [r for r in rounds if r.interruption is None]
+    """Return the rounds that nothing disturbed, or all of them when these are too few."""
+    clean = [r for r in rounds if not r.is_disturbed]
     return clean if len(clean) >= min(MIN_CLEAN_ROUNDS, len(rounds)) else rounds
 
 

@@ -15,7 +15,6 @@ from rightfit.measuring.worker.results import (
     ServerResult,
     find_best_batch,
 )
-from rightfit.measuring.worker.units import MS_PER_S
 
 PERCENTILES = (0.5, 0.9, 0.95, 0.99, 0.999)  # of latencies, as shares
 
@@ -30,22 +29,19 @@ class FinishedRound(ProcessResult):
 
     Args:
         percentiles_ns: Latency percentiles by share; ``None``: too few calls.
-        kept_ns: All its calls where they are few, so that percentiles it cannot hold alone can be
-            read from the calls of all processes together.
         base_resident_mib: Resident memory of the empty worker.
         base_peak_mib: Highest resident memory of the empty worker.
         others_cores: Cores that processes outside its block used meanwhile; ``None``: unknown.
         block: Name of the stretch of time in which it was timed, which it shares with others.
-        interruption: Why its times are not to be trusted.
+        is_disturbed: Whether others used the cores of its threads, which no clock tells apart.
     """
 
     percentiles_ns: dict[float, float | None]
-    kept_ns: tuple[int, ...] | None
     base_resident_mib: float
     base_peak_mib: float
     others_cores: float | None
     block: str
-    interruption: str | None = None
+    is_disturbed: bool = False
 
     @property
     def best_batch_size(self) -> int:
@@ -87,11 +83,6 @@ class MeasurementState:
     def is_over(self) -> bool:
         """Whether nothing more is to be measured."""
         return self.settled is not None or self.error is not None
-
-    @property
-    def longest_s(self) -> float | None:
-        """Longest time of a process so far, ``None`` before the first."""
-        return max((r.total_ms / MS_PER_S for r in self.rounds), default=None)
 
     @property
     def wants_no_more(self) -> bool:

@@ -27,7 +27,6 @@ from rightfit._core.processes.starting import ForkServer, limit_threads
 from rightfit.measuring.worker.protocol import (
     KINDS,
     Failure,
-    FinishRequest,
     Follow,
     Forked,
     Hello,
@@ -70,23 +69,9 @@ class Child:
 
     pid: int
     channel: Channel
-    n_stops: int = 0
 
-    def stop(self) -> None:
-        """Stop all of its threads until it is woken."""
-        self.n_stops += 1
-        self._signal(signal.SIGSTOP)
-
-    def wake(self) -> None:
-        """Let it go on if it was stopped."""
-        if self.n_stops:
-            self._signal(signal.SIGCONT)
-
-    def kill(self) -> None:
-        """Kill it; its worker has still to await its end."""
-        self._signal(signal.SIGKILL)
-
-    def _signal(self, number: int) -> None:
+    def signal(self, number: int) -> None:
+        """Stop, wake or kill all of its threads; its worker has still to await its end."""
         with contextlib.suppress(ProcessLookupError):
             os.kill(self.pid, number)
 
@@ -112,7 +97,6 @@ class Worker:
         )
         self._hello: Hello | None = None
         self._staying: dict[int, Child] = {}
-        self._is_ending = False  # the child that answered last
 
     @property
     def pid(self) -> int:
@@ -164,16 +148,6 @@ class Worker:
         Returns:
             The answer, or why there is none.
         """
-        answer = self.ask_ahead(request, kind)
-        self.await_end()
-        return answer
-
-    def ask_ahead(self, request: Task | Follow, kind: type[Expected]) -> Expected | Failure:
-        """Do as :meth:`ask`, but return while the process that has answered may still be ending.
-
-        Before anything else is timed, :meth:`await_end` is due.
-        """
-        self.await_end()
         if self.is_closed:
             return Failure(
                 f"its measuring process has ended (status {self._server.process.poll()})"
@@ -184,9 +158,7 @@ class Worker:
         try:
             if isinstance(request, Follow):
                 child = self._staying.pop(request.child)
-                if isinstance(request, FinishRequest):
-                    request = replace(request, n_stops=child.n_stops)
-                child.wake()
+                child.signal(signal.SIGCONT)
                 return self._hear(child, request, kind)
             try:
                 channel = self._server.fork()
@@ -204,23 +176,9 @@ class Worker:
 
     def leave(self, child: int) -> None:
         """End a process that stayed, by its number."""
-        self.await_end()
         staying = self._staying.pop(child)
-        staying.wake()
-        self._let_end(staying)
-        self.await_end()
-
-    def await_end(self) -> int | Failure:
-        """Wait until the process that answered last has ended, unless it stays.
-
-        Returns:
-            Its exit status, negative for a signal's number; 0 where none is ending.
-        """
-        if not self._is_ending:
-            return 0
-        self._is_ending = False
-        reply = self._receive(self._server.control, Left, LEAVE_MAX_S)
-        return reply if isinstance(reply, Failure) else reply.status
+        staying.signal(signal.SIGCONT)
+        self._end(staying)
 
     def close(self) -> None:
         """End the worker with all it has started, and wait for it."""
@@ -263,37 +221,33 @@ class Worker:
             answer = Failure(
                 f"the measuring process gave no answer within {request.limit_s:g} s (answer_max_s)"
             )
-            child.kill()
+            child.signal(signal.SIGKILL)
         except Exception as err:  # it can write anything
             answer = Failure(f"the measuring process wrote what is no answer ({err!r:.200})")
-            child.kill()
+            child.signal(signal.SIGKILL)
         if isinstance(answer, kind) and isinstance(answer, Ready | SliceTimed):
             self._staying[child.pid] = child
             if self.kind.n_threads > 1:
-                child.stop()
+                child.signal(signal.SIGSTOP)
             named = replace(answer, child=child.pid) if isinstance(answer, Ready) else answer
             return cast("Expected", named)
-        self._let_end(child)
-        if answer is None:
-            return self._describe_end()
+        ended = self._end(child)
         if isinstance(answer, kind | Failure):
             return answer
-        return Failure(f"the measuring process answered with {type(answer).__name__}")
+        if answer is not None:
+            return Failure(f"the measuring process answered with {type(answer).__name__}")
+        if isinstance(ended, Failure):
+            return ended
+        status = ended.status
+        reason = f"signal {signal.Signals(-status).name}" if status < 0 else f"exit status {status}"
+        return Failure(f"the measuring process ended early ({reason})")
 
-    def _let_end(self, child: Child) -> None:
-        """Close the channel, whose end ends the process, and have its end awaited."""
+    def _end(self, child: Child) -> Left | Failure:
+        """Close the channel, whose end ends the process, and wait until it has ended."""
         child.channel.close()
         with contextlib.suppress(BrokenPipeError):  # the worker has died; that is found next
             self._server.end(child.pid)
-        self._is_ending = True
-
-    def _describe_end(self) -> Failure:
-        """Say how the process ended that gave no answer."""
-        status = self.await_end()
-        if isinstance(status, Failure):
-            return status
-        reason = f"signal {signal.Signals(-status).name}" if status < 0 else f"exit status {status}"
-        return Failure(f"the measuring process ended early ({reason})")
+        return self._receive(self._server.control, Left, LEAVE_MAX_S)
 
     def _receive(
         self, channel: Channel, kind: type[Expected], limit_s: float | None

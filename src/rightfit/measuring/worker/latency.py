@@ -17,7 +17,6 @@ import numpy as np
 import numpy.typing as npt
 
 from rightfit.data.request_path.raw_rows import Input
-from rightfit.measuring.worker.results import WarmUp
 from rightfit.measuring.worker.units import NS_PER_MS
 
 Call = Callable[[Any], object]  # answers one input: encoded rows, or raw columns
@@ -46,7 +45,7 @@ def warm_up(
     *,
     max_ns: int,
     clock_ns: Clock = time.perf_counter_ns,
-) -> WarmUp:
+) -> None:
     """Call until the calls stop getting faster.
 
     Args:
@@ -57,7 +56,6 @@ def warm_up(
     """
     inputs = itertools.cycle(rows)
     start_ns = clock_ns()
-    n_calls = 0
     previous_ns = math.inf
     while True:
         block_start_ns = clock_ns()
@@ -65,13 +63,12 @@ def warm_up(
         while n_block < WARM_BLOCK_CALLS or clock_ns() - block_start_ns < WARM_BLOCK_NS:
             call(next(inputs))
             n_block += 1
-        n_calls += n_block
         now_ns = clock_ns()
         mean_ns = (now_ns - block_start_ns) / n_block
         is_steady = mean_ns > previous_ns * (1 - WARM_GAIN)
         wall_ns = now_ns - start_ns
         if wall_ns >= max_ns or (is_steady and wall_ns >= WARM_MIN_NS):
-            return WarmUp(n_calls, wall_ns / NS_PER_MS, is_steady)
+            return
         previous_ns = mean_ns
 
 

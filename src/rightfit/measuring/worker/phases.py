@@ -29,7 +29,6 @@ from rightfit.data.request_path.raw_rows import (
     take_first,
 )
 from rightfit.measuring.worker.latency import REFILL_MS, Call, time_calls, warm_up
-from rightfit.measuring.worker.meters.cpu import PhaseMeter
 from rightfit.measuring.worker.meters.devices import DeviceMeter
 from rightfit.measuring.worker.meters.memory import (
     FilePages,
@@ -38,7 +37,6 @@ from rightfit.measuring.worker.meters.memory import (
     reset_peak,
 )
 from rightfit.measuring.worker.protocol import (
-    Finished,
     MeasureRequest,
     Predicted,
     PredictRequest,
@@ -63,7 +61,6 @@ Factory = Callable[..., Callable[[], Call]]  # returns what opens the model
 
 N_ROTATING_ROWS = 1_024
 N_PREDICT_ROWS = 1_024  # rows a call when the test split is answered
-N_OVERHEAD_CALLS = 500
 N_TRIED_SLICES = 3  # of a batch size with several threads, whose median others rarely disturb
 PIECE_NS = NS_PER_MS // 4  # of a slice whose CPU time is read at once, or one call
 MAX_TAKEN_SHARE = 0.05  # of a piece whose single calls count
@@ -131,10 +128,7 @@ class Contender:
         gc.collect()
         gc.freeze()
         rows = itertools.cycle(singles)
-        self._overhead_ns = time_calls(
-            lambda row: row, rows, min_calls=N_OVERHEAD_CALLS, min_ns=0, max_ns=10 * NS_PER_MS
-        )
-        self._warm_up = warm_up(self._call, singles, max_ns=int(request.warm_up_max_ms * NS_PER_MS))
+        warm_up(self._call, singles, max_ns=int(request.warm_up_max_ms * NS_PER_MS))
         reset_peak()
         before_rows = read_memory()
         first_ns = time_calls(
@@ -172,7 +166,7 @@ class Contender:
         self._spent_ns += time.perf_counter_ns() - start_ns
         return SliceTimed()
 
-    def finish(self) -> Finished:
+    def finish(self) -> ProcessResult:
         """Write the times of single rows; return what was found."""
         samples_ns = self._rows.read_samples_ns()
         np.save(self._samples_path, samples_ns)
@@ -184,18 +178,14 @@ class Contender:
             rows_per_s=best.batch_size * NS_PER_S / self._batches.read_call_ns(),
             energy_j=best.energy_j and best.energy_j / best.n_calls * timed.n_calls,
         )
-        return Finished(
-            ProcessResult(
-                load=self._load,
-                warm_up=self._warm_up,
-                latency=replace(rows, n_calls=len(samples_ns), peak_memory_mib=self._row_peak_mib),
-                batches=tuple(batch if tried is best else tried for tried in self._tried),
-                files_mib=self._files_mib,
-                device_reasons=self._device.reasons,
-                overhead_ns=float(np.median(self._overhead_ns)),
-                total_ms=self._spent_ns / NS_PER_MS,
-                cpu_ms=(time.process_time_ns() - self._start_cpu_ns) / NS_PER_MS,
-            )
+        return ProcessResult(
+            load=self._load,
+            latency=replace(rows, n_calls=len(samples_ns), peak_memory_mib=self._row_peak_mib),
+            batches=tuple(batch if tried is best else tried for tried in self._tried),
+            files_mib=self._files_mib,
+            device_reasons=self._device.reasons,
+            total_ms=self._spent_ns / NS_PER_MS,
+            cpu_ms=(time.process_time_ns() - self._start_cpu_ns) / NS_PER_MS,
         )
 
 
@@ -303,7 +293,6 @@ class _Slices:
         return TimedPhase(
             wall_ms=wall_ns / NS_PER_MS,
             cpu_ms=cpu_ns / NS_PER_MS,
-            cores=cpu_ns / wall_ns,
             n_calls=sum(piece.n_calls for piece in self._pieces),
             peak_memory_mib=0.0,
         )
@@ -331,19 +320,14 @@ def count_rows(batch_sizes: Sequence[int]) -> int:
 def _load(
     open_model: Callable[[], Call], row: Input, memory: MemoryMeter
 ) -> tuple[Call, LoadPhase]:
-    meter = PhaseMeter()
     start_ns = time.perf_counter_ns()
     call = open_model()
-    opened_ns = time.perf_counter_ns()
     call(row)
-    answered_ns = time.perf_counter_ns()
-    phase = meter.read()
+    load_ns = time.perf_counter_ns() - start_ns
     loaded_mib = memory.loaded_mib()
     now = read_memory()
     return call, LoadPhase(
-        **vars(phase),
-        load_time_ms=(answered_ns - start_ns) / NS_PER_MS,
-        first_call_ms=(answered_ns - opened_ns) / NS_PER_MS,
+        load_time_ms=load_ns / NS_PER_MS,
         memory_mib=loaded_mib,
         peak_memory_mib=loaded_mib + now.peak_mib - now.resident_mib,
     )

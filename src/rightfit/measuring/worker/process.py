@@ -33,7 +33,6 @@ import signal
 import sys
 import traceback
 from collections.abc import Callable
-from dataclasses import replace
 from importlib.machinery import ModuleSpec
 from typing import TYPE_CHECKING, Any
 
@@ -45,7 +44,6 @@ from rightfit._core.processes.lifeline import adopt_orphans, end_children, end_w
 from rightfit.measuring.worker.meters.memory import FilePages, read_file_pages, read_memory
 from rightfit.measuring.worker.protocol import (
     KINDS,
-    STOPPED,
     Answer,
     Described,
     DescribeRequest,
@@ -188,22 +186,13 @@ def work(channel: Channel, *, base_pages: FilePages | None) -> int:
     Returns:
         The exit status.
     """
-    n_stops = 0
-
-    def note_stop(_number: int, _frame: object) -> None:  # one signal stopped it, another woke it
-        nonlocal n_stops
-        n_stops += 1
-
-    signal.signal(signal.SIGCONT, note_stop)
-    signal.siginterrupt(signal.SIGCONT, False)  # libraries' calls go on
     channel.send(Forked(os.getpid()))
     task = channel.receive()
     if task is None:
         return 0
     try:
         if not isinstance(task, MeasureRequest):
-            answer = handle(task)
-            channel.send(Failure(STOPPED) if n_stops and is_spoilt_by_a_stop(task) else answer)
+            channel.send(handle(task))
             return 0
         contender = open_contender(task, base_pages=base_pages)
         channel.send(contender.ready)
@@ -211,16 +200,10 @@ def work(channel: Channel, *, base_pages: FilePages | None) -> int:
             if isinstance(request, SliceRequest):
                 channel.send(contender.time_slice(is_batch=request.is_batch))
             elif isinstance(request, FinishRequest):
-                was_stopped = n_stops > request.n_stops
-                channel.send(replace(contender.finish(), was_stopped=was_stopped))
+                channel.send(contender.finish())
     except BaseException as err:  # whatever happens is the answer
         channel.send(Failure(describe_error(err), _format_traceback()))
     return 0
-
-
-def is_spoilt_by_a_stop(task: Task) -> bool:
-    """Tell whether a signal that stops the process meanwhile spoils what a task's answer says."""
-    return isinstance(task, ServerRequest) or (isinstance(task, DescribeRequest) and task.is_timed)
 
 
 def _format_traceback() -> str:

@@ -8,8 +8,6 @@ from typing import Any, get_args
 from rightfit._core.processes.channel import name_kinds
 from rightfit.measuring.worker.results import ProcessResult, ServerResult
 
-STOPPED = "a signal stopped the measuring process while it was timed"
-
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
@@ -71,8 +69,6 @@ class ServerRequest(ModelRequest):
 class DescribeRequest(Request):
     """Return what the factory says of something that only such a process may open."""
 
-    is_timed: bool = False  # a signal that stops the process meanwhile spoils what it says
-
 
 @dataclass(frozen=True)
 class SliceRequest:
@@ -89,7 +85,6 @@ class FinishRequest:
 
     child: int
     limit_s: float | None = None
-    n_stops: int = 0  # between its slices, filled in by who sends the request
 
 
 @dataclass(frozen=True)
@@ -116,11 +111,6 @@ class Failure:
     error: str  # in one line
     detail: str = ""  # traceback
 
-    @property
-    def is_of_a_stop(self) -> bool:
-        """Whether a signal has stopped the process meanwhile: the same task may succeed."""
-        return self.error == STOPPED
-
 
 @dataclass(frozen=True)
 class Ready:
@@ -135,14 +125,6 @@ class Ready:
 @dataclass(frozen=True)
 class SliceTimed:
     """A slice is over; the process waits for another one."""
-
-
-@dataclass(frozen=True)
-class Finished:
-    """The process has told what it found."""
-
-    result: ProcessResult
-    was_stopped: bool = False  # by a signal meanwhile
 
 
 @dataclass(frozen=True)
@@ -167,6 +149,8 @@ class Described:
 SingleTask = PredictRequest | RunOnceRequest | ServerRequest | DescribeRequest  # of one answer
 Task = MeasureRequest | SingleTask
 Follow = SliceRequest | FinishRequest  # of a process that is ready
-Answer = Failure | Ready | SliceTimed | Finished | Predicted | RanOnce | ServerResult | Described
+Answer = (
+    Failure | Ready | SliceTimed | ProcessResult | Predicted | RanOnce | ServerResult | Described
+)
 
 KINDS = name_kinds(*get_args(Task), *get_args(Follow), Hello, Forked, *get_args(Answer))

@@ -14,37 +14,20 @@ WORTHWHILE_GAIN = 0.05
 
 
 @dataclass(frozen=True)
-class Phase:
-    """What a stretch of a measuring process took."""
-
-    wall_ms: float
-    cpu_ms: float  # of the process tree
-    cores: float  # in use on average
-
-
-@dataclass(frozen=True)
-class LoadPhase(Phase):
+class LoadPhase:
     """Opening the model and answering the first row."""
 
     load_time_ms: float  # from opening to the first answer
-    first_call_ms: float
     memory_mib: float  # growth that stays
     peak_memory_mib: float  # highest growth
 
 
 @dataclass(frozen=True)
-class WarmUp:
-    """What warming up took."""
-
-    n_calls: int
-    ms: float
-    is_steady: bool  # whether the calls had stopped getting faster before the cap was reached
-
-
-@dataclass(frozen=True)
-class TimedPhase(Phase):
+class TimedPhase:
     """A phase whose calls were timed."""
 
+    wall_ms: float
+    cpu_ms: float  # of all threads
     n_calls: int
     peak_memory_mib: float  # highest growth
 
@@ -78,12 +61,10 @@ class ProcessResult:
     """What one process found about its model."""
 
     load: LoadPhase
-    warm_up: WarmUp
     latency: TimedPhase  # calls of one row (``single_stream``)
     batches: tuple[BatchPhase, ...]  # sizes rise
     files_mib: float  # resident memory of files that the empty worker did not have
     device_reasons: dict[str, str]  # why a figure of DeviceFigures is unknown
-    overhead_ns: float  # that timing adds to a call
     total_ms: float  # wall time in which it was not asleep
     cpu_ms: float = field(default=0.0, kw_only=True)  # CPU time of them, all threads
 
