@@ -80,6 +80,7 @@ class TaskResult:
         model_size_mib: Size of the kept model's files; ``None`` if none was kept.
         process_cpu_s: CPU seconds of the worker's process so far, imports and all else beside tasks
             included.
+        ends_worker: Whether the worker's process ends with it: the task took all that it may.
     """
 
     started_s: float
@@ -89,6 +90,7 @@ class TaskResult:
     point: dict[str, Any] | None = None
     model_size_mib: float | None = None
     process_cpu_s: float = 0.0
+    ends_worker: bool = False
 
 
 @dataclass(frozen=True)

@@ -62,6 +62,21 @@ def test_what_is_left_out_keeps_the_librarys_value(name: str, noisy: TrainingDat
     np.testing.assert_allclose(answers, theirs.predict_proba(noisy.rows), atol=1e-6)
 
 
+def test_lightgbm_takes_what_its_classifier_does_not_name(
+    noisy: TrainingData, tmp_path: Path
+) -> None:
+    pytest.importorskip("lightgbm")
+    configuration, family = {"n_estimators": 12, "extra_trees": True}, get_family("lightgbm")
+    family.check_configuration(configuration)
+    *_, last = family.train(TrainingRun(configuration, noisy, n_checkpoints=1))
+    bundle = store_model(tmp_path / "m", last.model, "lightgbm", configuration, noisy.schema)
+
+    theirs = make_theirs("lightgbm", 12).set_params(extra_trees=True)
+    answers = theirs.fit(noisy.rows, noisy.labels).predict_proba(noisy.rows)
+    assert offer_onnx(bundle, noisy.rows).onnx
+    np.testing.assert_allclose(family.predict(last.model, noisy.rows), answers, atol=1e-6)
+
+
 def test_catboost_chooses_its_learning_rate_beside_any_other_setting(noisy: TrainingData) -> None:
     pytest.importorskip("catboost")
     configuration = {"iterations": 12, "l2_leaf_reg": 3.0}  # CatBoost's own value

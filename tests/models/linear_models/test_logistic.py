@@ -13,6 +13,7 @@ from rightfit.models.family import TrainingData, TrainingRun
 from rightfit.models.linear import FAMILY
 from rightfit.models.runtimes import open_predictor
 from rightfit.models.schema import InputSchema
+from rightfit.params.defaults import read_default
 
 EXACT = {
     "n_epochs": 2,
@@ -49,6 +50,21 @@ def test_solver_changes_nothing_in_how_a_model_is_served(
 
     np.testing.assert_array_equal(native(blobs.rows), FAMILY.predict(last.model, blobs.rows))
     assert FAMILY.describe_structure(untrained) == FAMILY.describe_structure(last.model)
+
+
+def test_a_model_as_it_is_shipped_does_not_depend_on_the_seed() -> None:
+    rng, block = np.random.default_rng(0), read_default("models")["linear"]
+    rows = rng.standard_normal((300, 4), dtype=np.float32)
+    labels = (rows[:, 0] + rng.standard_normal(300) > 0).astype(np.int64)
+    data = TrainingData(rows, labels, InputSchema(tuple("abcd"), ("no", "yes"), None))
+    probabilities = []
+    for seed in (0, 1):
+        configuration = block["fixed"] | block["default"]
+        run = TrainingRun(configuration, data, n_checkpoints=1, seed=seed)
+        [checkpoint] = FAMILY.train(run)
+        probabilities.append(FAMILY.predict(checkpoint.model, rows))
+
+    np.testing.assert_allclose(*probabilities, atol=0.01)
 
 
 def test_unknown_solver_is_named() -> None:

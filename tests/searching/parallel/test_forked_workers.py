@@ -85,6 +85,9 @@ class PlayedServer:
     def take_cpu_s(self) -> float:
         return 0.5
 
+    def note_end(self, _: float) -> None:
+        pass
+
     def fork(self, _: str) -> Channel:
         ours, theirs = socket.socketpair()
         self.workers.append(Channel(theirs, KINDS))
@@ -105,3 +108,22 @@ def test_all_that_a_worker_takes_is_counted() -> None:
     server.workers[0].close()
 
     assert counted_s == [5.0 + 0.5, 1.5 + 0.5]
+
+
+def test_a_worker_that_ends_with_its_result_is_replaced_at_once() -> None:
+    server = PlayedServer()
+    workers = ForkedWorkers(cast("ForkServer", server), n_at_once=1)
+    workers.begin("x", "", family="linear", n_workers=1)
+    workers.submit("x", workers.find_idle("x")[0], Task("train", 0, {}, 0))
+    server.workers[0].send(TaskResult(0.0, 1.0, 2.0, "failed", ends_worker=True))  # open as yet
+    [report] = workers.wait()
+    workers.submit("x", workers.find_idle("x")[0], Task("train", 1, {}, 0))
+    task = server.workers[-1].receive()
+    task = task if isinstance(task, Task) else server.workers[-1].receive()  # after its start
+    workers.close()
+    for worker in server.workers:
+        worker.close()
+
+    assert report.result is not None
+    assert task == Task("train", 1, {}, 0)
+    assert len(server.workers) == 2

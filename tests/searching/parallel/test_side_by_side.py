@@ -6,6 +6,7 @@ import logging
 import os
 import signal
 import sys
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import optuna
+import psutil
 import pytest
 from factories.planned_searches import DEFAULT, PARAMS, plan
 from harness.python_programs import run_python
@@ -26,7 +28,11 @@ from rightfit.models.family import Checkpoint, TrainingData, TrainingRun
 from rightfit.models.registry import get_family
 from rightfit.searching.cell import study_name
 from rightfit.searching.parallel import side_by_side
-from rightfit.searching.parallel.forked_workers import ForkedWorkers, start_fork_server
+from rightfit.searching.parallel.forked_workers import (
+    ForkedWorkers,
+    shared_fork_server,
+    start_fork_server,
+)
 from rightfit.searching.parallel.planned_search import PlannedSearch, complete_search
 from rightfit.searching.parallel.side_by_side import (
     SearchQueue,
@@ -124,7 +130,7 @@ def test_tasks_of_killed_processes_are_given_out_again(
         search_in_parallel(searches)
     studies = [open_study(one.cell, one.settings, one.store) for one in searches]
 
-    assert "a worker has died, its task goes to another" in caplog.text
+    assert "a worker has died over a task" in caplog.text
     assert all(is_over(one.cell, one.settings, one.store) for one in searches)
     assert [list(outcomes_by_index(study)) for study in studies] == [list(range(10))] * 3
     assert [len(study.trials) for study in studies] == [10] * 3
@@ -272,6 +278,40 @@ def test_a_single_task_is_charged_with_what_prepared_its_worker(
     assert result is not None
     assert result.process_cpu_s >= result.cpu_s > 0.0
     assert limit.spent_cpu_s == result.cpu_s + 7.0
+
+
+def test_a_call_is_charged_with_what_a_killed_worker_took(
+    blobs: TrainingData, tmp_path: Path
+) -> None:
+    limit = CallLimit(1e6, cpu_clock_ns=lambda: 0)
+    search = replace(plan(blobs, tmp_path, 1)[0], limit=limit)
+    before = set(list_descendants(os.getpid()))
+    short = {**PARAMS.fixed, **DEFAULT["default"]}
+    carry_out(search, Task("train", 0, short, 0))  # the libraries are imported now
+
+    def kill_when_busy() -> None:
+        while True:
+            for pid in set(list_descendants(os.getpid())) - before:
+                with contextlib.suppress(psutil.Error, ProcessLookupError):
+                    is_worker = os.getpgid(pid) == pid and os.getsid(pid) != pid
+                    if is_worker and psutil.Process(pid).cpu_times().user > 1.0:
+                        os.kill(pid, signal.SIGKILL)
+                        return
+            time.sleep(0.01)
+
+    killing = threading.Thread(target=kill_when_busy)
+    killing.start()
+    spent_s, endless = limit.spent_cpu_s, {**short, "n_epochs": 10_000_000}
+    result = carry_out(search, Task("train", 1, endless, 0))
+    killing.join()
+    charged_s, server = limit.spent_cpu_s - spent_s, shared_fork_server([], None)
+    end_s = time.monotonic() + 60
+    while charged_s < 1.0 and time.monotonic() < end_s:  # until the server has waited for it
+        charged_s += server.take_cpu_s()
+        time.sleep(0.01)
+
+    assert result is None
+    assert charged_s >= 1.0
 
 
 @pytest.mark.parametrize("search_all", [search_in_parallel, search_in_turn])

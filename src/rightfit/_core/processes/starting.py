@@ -94,7 +94,7 @@ class ForkServer:
         variables: Mapping[str, str],
         output: int | IO[str] = subprocess.DEVNULL,
     ) -> None:
-        self._kinds, self._counted_s = kinds, 0.0
+        self._kinds, self._counted_s, self._reported_s = kinds, 0.0, 0.0
         self.process, end = start_module(module, *arguments, variables=variables, output=output)
         self.control = Channel(end, {**SERVER_KINDS, **kinds})
 
@@ -104,14 +104,24 @@ class ForkServer:
         return self.process.poll() is not None
 
     def take_cpu_s(self) -> float:
-        """Return its CPU seconds since the last call, imports above all, without its children's."""
+        """Return CPU seconds since the last call: its own, imports above all, and unreported ones.
+
+        What a forked process has taken without reporting it counts once that has ended and was
+        waited for. The result is negative where some of it is reported later.
+        """
         import psutil
 
         before_s = self._counted_s
         with contextlib.suppress(psutil.Error):  # it has ended
             times = psutil.Process(self.process.pid).cpu_times()
-            self._counted_s = max(before_s, times.user + times.system)
+            ended_s = times.children_user + times.children_system
+            unreported_s = max(0.0, ended_s - self._reported_s)
+            self._counted_s = times.user + times.system + unreported_s
         return self._counted_s - before_s
+
+    def note_end(self, reported_cpu_s: float) -> None:
+        """Note that a forked process ends, and which of its CPU seconds were counted already."""
+        self._reported_s += reported_cpu_s
 
     def fork(self, key: str = "") -> Channel:
         """Return the channel to a new process, which has the imports of a key.

@@ -21,6 +21,10 @@ from rightfit.models.schema import InputSchema
 from rightfit.models.stored_rows import StoredRows
 from rightfit.models.tree_export import round_thresholds
 
+_CORE_SETTINGS = (  # which LGBMClassifier takes without naming them
+    *("extra_trees", "feature_fraction_bynode", "max_bin"),
+    *("max_delta_step", "min_data_in_bin", "path_smooth"),
+)
 _COUNTS = re.compile(r"^(leaf_count|internal_count|num_leaves)=(.*)$", re.MULTILINE)
 _THRESHOLDS = re.compile(r"^threshold=(.*)$", re.MULTILINE)
 _SIZES = re.compile(r"^tree_sizes=.*\n", re.MULTILINE)  # of their texts, which need not be said
@@ -35,6 +39,10 @@ class LightgbmFamily(BoosterFamily):
     objectives: tuple[str, str, str] = ("regression", "binary", "multiclass")
     reads_blocks: bool = True
     converter_options: Mapping[str, object] = {"zipmap": False}
+
+    def list_settings(self) -> set[str]:
+        """Return the classifier's arguments, and those of the trees that it does not name."""
+        return super().list_settings().union(_CORE_SETTINGS)
 
     def describe_structure(self, model: Booster) -> dict[str, float]:
         """Count trees, their nodes, and the splits that an average training row passes."""

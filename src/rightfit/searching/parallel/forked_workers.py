@@ -151,7 +151,7 @@ class ForkedWorkers:
             self._waiting[search] = processes
             return
         for process in processes:
-            process.channel.close()
+            self._close(process)
 
     def close(self) -> None:
         """Have all processes end."""
@@ -187,25 +187,26 @@ class ForkedWorkers:
                     self._overhead_s += message.process_cpu_s - process.counted_s - message.cpu_s
                     process.counted_s = message.process_cpu_s
                     reports.append(Report(process.search, process.name, task, message))
-                else:  # it has ended
-                    reports += self._replace(process, task, message)
-                    break
+                    if not message.ends_worker:
+                        continue
+                elif task is not None:  # it has ended over it
+                    error = message.error if isinstance(message, Ended) else ""
+                    reports.append(Report(process.search, process.name, task, None, error))
+                self._replace(process, had_task=task is not None)
+                break
         return reports
 
-    def _replace(
-        self, process: _Process, task: Task | None, message: TaskResult | Ended | None
-    ) -> list[Report]:
-        """Put another process in the place of one that has ended; report the task it had."""
-        process.channel.close()
+    def _replace(self, process: _Process, *, had_task: bool) -> None:
+        """Put another process in the place of one that has ended, or ends."""
+        self._close(process)
         siblings = self._processes[process.search]
         siblings.remove(process)
-        if task is None:
-            if not siblings:
-                self._fork(process.search)
-            return []
-        self._fork(process.search)
-        error = message.error if isinstance(message, Ended) else ""
-        return [Report(process.search, process.name, task, None, error)]
+        if had_task or not siblings:
+            self._fork(process.search)
+
+    def _close(self, process: _Process) -> None:
+        process.channel.close()
+        self._server.note_end(process.counted_s)
 
     def _fork(self, search: str) -> None:
         job, family = self._jobs[search]

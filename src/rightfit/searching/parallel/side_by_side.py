@@ -321,17 +321,23 @@ class _SideBySide:
 
     def _take(self, report: Report) -> None:
         open_search = self._open[report.search]
+        limit = open_search.search.limit
         if report.result is not None:
             open_search.worked_s += report.result.ended_s - report.result.started_s
             open_search.trainers[report.task.number] = report.worker
             open_search.scheduler.note(report.task, report.result)
-            limit = open_search.search.limit
-            if limit is not None:
-                limit.charge(report.result.cpu_s + self._executor.take_overhead_s())
         elif report.worker_died:
-            logger.warning("%s: a worker has died, its task goes to another", open_search.name)
+            n_retries = open_search.search.settings.n_retries
+            logger.warning(
+                "%s: a worker has died over a task, which is handed out again %d times at most",
+                open_search.name,
+                n_retries,
+            )
             open_search.scheduler.record_worker_loss(report.task)
         else:
             self._errors[open_search.name] = report.error
             logger.debug("%s: a worker broke, the run goes on: %s", open_search.name, report.error)
             open_search.scheduler.release(report.task)
+        if limit is not None:
+            task_s = 0.0 if report.result is None else report.result.cpu_s
+            limit.charge(task_s + self._executor.take_overhead_s())

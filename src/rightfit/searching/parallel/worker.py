@@ -36,10 +36,17 @@ LOOK_S = 0.1  # between two looks at a task's clock
 def main() -> None:
     """Fork until the parent closes its end."""
     end_with_parent(int(sys.argv[1]))
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # no zombies: nobody asks how a process ended
+    signal.signal(signal.SIGCHLD, _reap)
     control, (exports, *families) = connect_to_parent(SERVER_KINDS)
     load = partial(_load, exports=bool(exports))
     serve_forks(control, run_worker, KINDS, keys=families, load=load)
+
+
+def _reap(*_: object) -> None:
+    """Leave no zombies; what ended processes have taken counts as this process' children's."""
+    with contextlib.suppress(ChildProcessError):  # there is none
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
 
 
 def _load(family: str, *, exports: bool) -> None:
@@ -89,7 +96,9 @@ def _limited(channel: Channel, task: Task) -> Iterator[None]:
             if cpu_s > max_cpu_s or wall_s > max_wall_s:
                 fault = f"failed: ended after {cpu_s:.1f} CPU seconds, all that the budget had left"
                 result = TaskResult(
-                    started_s, time.time(), cpu_s, fault=fault, process_cpu_s=process_cpu_s
+                    *(started_s, time.time(), cpu_s, fault),
+                    process_cpu_s=process_cpu_s,
+                    ends_worker=True,
                 )
                 with contextlib.suppress(OSError):  # the run is gone
                     channel.send(result)
