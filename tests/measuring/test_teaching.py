@@ -85,15 +85,29 @@ def test_taught_rows_fill_the_sample_up(tmp_path: Path) -> None:
     assert rows.filter(pl.col("part") != "test").height == 58
 
 
-def test_a_split_by_groups_leaves_rows_without_a_label_out(tmp_path: Path) -> None:
-    table = TABLE.with_columns(constant=pl.int_range(pl.len()) // 4)
-    by_group = {"method": "by_group", "group_columns": ["constant"], "share": 0.2}
-    teacher = teach(answer_kind, tmp_path, table)
+@pytest.mark.parametrize(
+    ("split", "n_taught"),
+    [
+        # five groups or times of twelve rows with a label and as many without; one is tested
+        ({"method": "by_group", "group_columns": ["constant"], "share": 0.2}, 48),
+        ({"method": "by_time", "time_columns": ["constant"], "share": 0.2}, 48),
+        ({"column": "part", "train": "old", "test": "new"}, 30),
+    ],
+    ids=["groups", "time", "column"],
+)
+def test_rows_that_belong_to_the_test_stay_out(
+    split: dict[str, Any], n_taught: int, tmp_path: Path
+) -> None:
+    numbers = np.arange(N_ROWS) % N_LABELLED  # a row with and one without a label have each
+    table = TABLE.with_columns(
+        constant=pl.Series(numbers // 12),
+        part=pl.Series(np.where(numbers % 2, "old", "new")),
+    )
+    teacher = teach(lambda rows: answer_kind(rows.select("x", "constant")), tmp_path, table)
 
-    prepared = prepare(teacher, split=by_group)
-
-    assert prepared.rows.height == N_LABELLED
-    assert "60 rows without kind stay out" in teacher.remarks[0]
+    prepared = prepare(teacher, split=split)
+    assert prepared.data_card.rows.taught == n_taught
+    assert f"{N_ROWS - N_LABELLED - n_taught} rows without kind stay out" in teacher.remarks[1]
 
 
 @pytest.mark.parametrize("drop", [True, False], ids=["absent", "null"])
@@ -133,6 +147,23 @@ def test_numbers_are_taught_as_they_are(tmp_path: Path) -> None:
     labels = prepare(teacher, task="regression").rows["label"].to_numpy()
     assert labels[N_LABELLED:] == pytest.approx(2 * X[N_LABELLED:], rel=1e-6)
     assert labels[:N_LABELLED] == pytest.approx(3 * X[:N_LABELLED])
+
+
+def test_probabilities_are_taught_by_copies(tmp_path: Path) -> None:
+    table = TABLE.with_columns(kind=pl.when(pl.col("kind") == "high").then(9).otherwise(7))
+    table = table.with_columns(kind=pl.when(pl.int_range(pl.len()) < N_LABELLED).then("kind"))
+
+    class Unsure(Probabilities):
+        def predict_proba(self, rows: Any) -> Any:
+            return np.full((len(rows), 2), [0.25, 0.75])
+
+    prepared = prepare(teach(Unsure(), tmp_path, table), task="classification")
+
+    taught = prepared.rows.filter(x=X[-1])
+    assert taught["label"].sort().to_list() == [0, 1, 1, 1]
+    assert prepared.rows.height == N_LABELLED + 4 * (N_ROWS - N_LABELLED)
+    assert prepared.data_card.rows.taught == N_ROWS - N_LABELLED
+    assert prepared.data_card.rows.dropped == ()
 
 
 def fail(rows: Any) -> Any:

@@ -89,7 +89,7 @@ def assemble(
             for reason, n_rows in (*dropped, *parted.dropped)
             if n_rows
         ),
-        kept=rows.height,
+        kept=row_parts[ROW].n_unique(),
         beyond_sample=0 if parted.beyond_sample is None else int(parted.beyond_sample.sum()),
         taught=parted.n_taught,
         unmatched=unmatched,
@@ -98,10 +98,19 @@ def assemble(
 
 
 def label_rows(spec: DatasetSpec, main: Table) -> pl.DataFrame:
-    """Return the main table's rows whose target is known: the columns that decide on their part.
+    """Return the main table's rows whose target is known, with their ``label``.
 
     Returns:
-        The target, the columns of the split, ``label``, and the row's position as :data:`ROW`.
+        The columns of :func:`read_deciding`, and ``label``.
+    """
+    return add_label(read_deciding(spec, main), spec.target)
+
+
+def read_deciding(spec: DatasetSpec, main: Table) -> pl.DataFrame:
+    """Return the columns that decide on the part of the main table's rows.
+
+    Returns:
+        The target, the columns of the split, and the row's position as :data:`ROW`.
     """
     deciding = {spec.target.column}
     if isinstance(spec.split, ColumnSplit):
@@ -111,8 +120,7 @@ def label_rows(spec: DatasetSpec, main: Table) -> pl.DataFrame:
             deciding.update(share.time_columns)
         if isinstance(share, GroupShare):
             deciding.update(share.group_columns)
-    columns = clean_table(main, spec.schemas[spec.main_table], deciding)
-    return add_label(columns.with_row_index(ROW), spec.target)
+    return clean_table(main, spec.schemas[spec.main_table], deciding).with_row_index(ROW)
 
 
 def join_and_derive(

@@ -97,6 +97,34 @@ def assign_parts(spec: DatasetSpec, labelled: pl.DataFrame) -> Parted:
     return Parted(rows, dropped, beyond_sample)
 
 
+def select_train_rows(spec: DatasetSpec, rows: pl.DataFrame, parted: pl.DataFrame) -> pl.DataFrame:
+    """Select the rows without a label that may be learnt from beside a split.
+
+    They are of the split column's train value, of no group that is held out, and earlier than all
+    rows that are held out.
+
+    Args:
+        spec: The dataset's description.
+        rows: Rows with the columns of the split.
+        parted: The split, labelled rows.
+    """
+    if isinstance(spec.split, ColumnSplit):
+        rows = rows.filter(pl.col(spec.split.column) == spec.split.train)
+    for share, part in ((spec.split, "test"), (spec.validation, "validation")):
+        held_out = parted.filter(part=part)
+        if isinstance(share, GroupShare):
+            rows = rows.join(held_out, on=share.group_columns, how="anti", nulls_equal=True)
+        elif isinstance(share, LatestShare):
+            times = pl.concat(
+                frame.select(*share.time_columns, _is_late=pl.lit(is_late))
+                for frame, is_late in ((rows, False), (held_out, True))
+            )
+            ordered = times.group_by(share.time_columns).agg(pl.col("_is_late").any())
+            early = ordered.sort(share.time_columns).filter(~pl.col("_is_late").cum_max())
+            rows = rows.join(early, on=share.time_columns, how="semi", nulls_equal=True)
+    return rows
+
+
 def _keep(mask: Mask, strata: Strata, *, n_rows: int | None, seed: int, min_rows: int) -> Mask:
     if n_rows is None:
         return mask

@@ -105,11 +105,12 @@ class ScannedTable:
 
         Args:
             names: The columns.
-            rows: Positions of the rows, called :data:`ROW`, rising, of dtype UInt32.
+            rows: Positions of the rows, called :data:`ROW`, rising, of dtype UInt32; one that comes
+                twice is taken twice.
         """
         numbered = self._scan.select(names).with_row_index(ROW)
         row_numbers = rows.to_frame().lazy()
-        table = self._collect(numbered.join(row_numbers, on=ROW, how="semi"))
+        table = self._collect(numbered.join(row_numbers, on=ROW))
         return table.sort(ROW).drop(ROW)
 
     def _collect(self, scan: pl.LazyFrame) -> pl.DataFrame:

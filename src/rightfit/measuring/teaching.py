@@ -22,9 +22,9 @@ from rightfit._core.errors import RightfitError
 from rightfit._core.extras import is_of
 from rightfit._core.formatting import count, describe_error, end_sentence, format_number
 from rightfit._core.progress import report_progress
+from rightfit.data.assembling import read_deciding
 from rightfit.data.description import DatasetSpec
-from rightfit.data.description_parts import RandomShare, StratifiedShare
-from rightfit.data.splitting import Parted, assign_parts
+from rightfit.data.splitting import Parted, assign_parts, select_train_rows
 from rightfit.data.tables import ROW, Table, take_rows
 from rightfit.measuring.given_models import adapt_model
 from rightfit.measuring.rounds.first_rows import WorkerFirstRows
@@ -42,6 +42,9 @@ TEACHER = "teacher"  # the candidate's name in a search from Python
 LABELLING_SHARE = 0.5  # of the budget's seconds
 N_TIMED = 16  # rows of the first call, which tells the pace
 BATCH_S = 5.0  # of each later call
+N_COPIES = 4  # of a row, which share its classes' probabilities among them
+SURE = 0.99  # a probability of which copies say no more
+MAX_COPIED_ROWS = 20_000  # above which rows have fewer copies
 SILENT_S = 10.0  # labelling that may take longer is announced as a warning
 
 Positions = npt.NDArray[np.intp]
@@ -161,7 +164,7 @@ class Teacher:
             labelled,
             parted,
             lambda rows: check_predictions(predict(rows), n_rows=len(rows), schema=bundle.schema),
-            n_rows=self._frame.height,
+            main=self._frame,
             max_s=self._max_s,
         )
         return parted
@@ -189,13 +192,14 @@ def add_taught(
     parted: Parted,
     answer: Callable[[Positions], Rows],
     *,
-    n_rows: int,
+    main: Table,
     max_s: float | None,
 ) -> tuple[Parted, tuple[str, ...]]:
     """Put rows without a label, answered by a teacher, to the train rows.
 
-    Under ``max_train_rows`` they fill what the labelled rows leave. A split by columns, groups or
-    time is left as it is: it does not say where rows without a label belong.
+    Under ``max_train_rows`` they fill what the labelled rows leave. A split by a column, groups or
+    time leaves out those that belong to what it holds out, see :func:`select_train_rows`. Of a
+    classification a row comes several times, with labels as :func:`draw_labels` draws them.
 
     Args:
         spec: The dataset's description.
@@ -203,7 +207,7 @@ def add_taught(
         parted: Those that are kept, split.
         answer: Returns the teacher's probabilities, shape (n_rows, n_classes), or values, shape
             (n_rows, 1), of the rows at some positions of the table.
-        n_rows: Rows of the table.
+        main: The main table.
         max_s: As of :func:`label_rows`.
 
     Returns:
@@ -212,27 +216,58 @@ def add_taught(
     Raises:
         RightfitError: If the teacher fails.
     """
-    missing = np.setdiff1d(np.arange(n_rows), labelled[ROW].to_numpy())
-    if not len(missing):
+    unlabelled = read_deciding(spec, main).join(labelled, on=ROW, how="anti")
+    if not unlabelled.height:
         return parted, ()
-    drawn = StratifiedShare | RandomShare
-    if not (isinstance(spec.split, drawn) and isinstance(spec.validation, drawn)):
-        return parted, (
-            f"{count(len(missing), 'row')} without {spec.target.column} stay out: the teacher "
-            "answers for train rows that are drawn at random, not for a split by columns",
+    for_training = select_train_rows(spec, unlabelled, parted.rows)
+    missing, n_left = for_training[ROW].to_numpy(), unlabelled.height - for_training.height
+    remarks = ()
+    if n_left:
+        remarks = (
+            f"{count(n_left, 'row')} without {spec.target.column} stay out: by the split they "
+            "belong to the rows that are held out",
         )
+    n_train = parted.rows.filter(pl.col("part") != "test").height
     if spec.max_train_rows is not None:
-        n_train = parted.rows.filter(pl.col("part") != "test").height
         rng = np.random.default_rng(spec.seed)
         missing = rng.permutation(missing)[: max(0, spec.max_train_rows - n_train)]
-        if not len(missing):
-            return parted, ()
+    if not len(missing):
+        return parted, remarks
     rows, answers, remark = label_rows(answer, missing, max_s=max_s, seed=spec.seed)
-    labels = answers.argmax(axis=1) if spec.task == "classification" else answers[:, 0]
+    labels = answers[:, :1]
+    if spec.task == "classification":
+        is_sure = answers.max(axis=1).min() > SURE  # as of a model that says classes
+        room = MAX_COPIED_ROWS if spec.max_train_rows is None else spec.max_train_rows - n_train
+        n_copies = 1 if is_sure else max(1, min(N_COPIES, room // len(rows)))
+        labels = draw_labels(answers, n_copies=n_copies, seed=spec.seed)
     kept = parted.rows.select(ROW, "label", "part")
-    columns = {ROW: rows, "label": labels, "part": ["train"] * len(rows)}
+    columns = {ROW: np.repeat(rows, labels.shape[1]), "label": labels.ravel(), "part": "train"}
     together = pl.concat([kept, pl.DataFrame(columns, schema=kept.schema)]).sort(ROW)
-    return replace(parted, rows=together, n_taught=len(rows)), (remark,)
+    return replace(parted, rows=together, n_taught=len(rows)), (remark, *remarks)
+
+
+def draw_labels(answers: Rows, *, n_copies: int, seed: int) -> npt.NDArray[np.int64]:
+    """Draw labels of copies of each row, as many of a class as its probability says.
+
+    Systematic sampling: a class of probability p labels ``n_copies * p`` copies, rounded up or down
+    at random, so that families which know no soft labels learn the teacher's probabilities.
+
+    Args:
+        answers: The teacher's probabilities, shape (n_rows, n_classes).
+        n_copies: Copies of each row.
+        seed: Of the rounding.
+
+    Returns:
+        Class positions, shape (n_rows, n_copies).
+
+    >>> draw_labels(np.array([[0.5, 0.5], [0.0, 1.0]]), n_copies=2, seed=0).tolist()
+    [[0, 1], [1, 1]]
+    """
+    starts = np.random.default_rng(seed).random((len(answers), 1))
+    points = (starts + np.arange(n_copies)) / n_copies
+    ends = np.cumsum(answers / answers.sum(axis=1, keepdims=True), axis=1)[:, :-1]
+    labels: npt.NDArray[np.int64] = (points[:, :, None] >= ends[:, None, :]).sum(axis=2)
+    return labels
 
 
 def label_rows(

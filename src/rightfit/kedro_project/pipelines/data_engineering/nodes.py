@@ -174,7 +174,7 @@ def assemble_taught_rows(
                 labelled,
                 assign_parts(spec, labelled),
                 answer,
-                n_rows=main.height,
+                main=main,
                 max_s=budget_cpu_s and LABELLING_SHARE * budget_cpu_s * n_searches,
             )
             for remark in remarks:
