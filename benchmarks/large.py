@@ -13,8 +13,8 @@ Standard error shows each process' memory and CPU seconds. The last line is JSON
 - ``cpu_s_per_1m_rows``, ``wall_s_per_1m_rows``: of the resumed process, per million rows of the
   table, for all families together: preparing, training, judging and measuring;
 - ``killed_and_resumed``: 1 if that succeeded;
-- ``families``: R² of the sample and of all rows, the foretold gain and cost with their intervals,
-  and rows learnt from.
+- ``families``: R² of the sample and of all rows, gain and CPU seconds of the training beside
+  their forecasts with intervals, whether these held, and rows learnt from.
 """
 
 from __future__ import annotations
@@ -179,6 +179,7 @@ def read_tree_mib(pid: int) -> tuple[float, float]:
 def compare(sampled: dict[str, Any], of_all: dict[str, Any]) -> dict[str, Any]:
     """Compare what a family's model gained by all rows with its forecast."""
     gain, (expected, low, high) = of_all["r2"] - sampled["r2"], of_all["foretold_gain"]
+    _, lowest_s, highest_s = of_all["foretold_cpu_s"]
     return {
         "r2_sample": round(sampled["r2"], 4),
         "r2_all": round(of_all["r2"], 4),
@@ -187,6 +188,7 @@ def compare(sampled: dict[str, Any], of_all: dict[str, Any]) -> dict[str, Any]:
         "cpu_s": round(of_all["cpu_s"], 1),
         "foretold_cpu_s": [round(figure, 1) for figure in of_all["foretold_cpu_s"]],
         "gain_within_forecast": int(low <= gain <= high),
+        "cost_within_forecast": int(lowest_s <= of_all["cpu_s"] <= highest_s),
         "learnt_rows": of_all["learnt_rows"],
     }
 
