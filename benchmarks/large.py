@@ -13,13 +13,14 @@ Standard error shows each process' memory and CPU seconds. The last line is JSON
 - ``cpu_s_per_1m_rows``, ``wall_s_per_1m_rows``: of the resumed process, per million rows of the
   table, for all families together: preparing, training, judging and measuring;
 - ``killed_and_resumed``: 1 if that succeeded;
-- ``families``: R² of the sample and of all rows, the foretold gain and cost with their intervals,
-  and rows learnt from.
+- ``families``: R² of the sample and of all rows, gain and CPU seconds of the training beside
+  their forecasts with intervals, whether these held, and rows learnt from.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import logging
 import os
@@ -75,6 +76,7 @@ def search(table: Path, folder: Path, *, families: list[str], stage: str, n_samp
         logger = logging.getLogger(name)
         logger.addHandler(logging.StreamHandler())
         logger.setLevel(logging.INFO)
+    costs_s = record_costs_s(logging.getLogger("rightfit.searching.parallel.all_rows"))
     result = rf.search(
         pl.scan_parquet(table / "*.parquet"),
         "y",
@@ -107,8 +109,22 @@ def search(table: Path, folder: Path, *, families: list[str], stage: str, n_samp
         figures[name.rpartition("-")[0]] |= {
             "foretold_gain": astuple(forecast.gain),
             "foretold_cpu_s": astuple(forecast.cpu_s),
+            "cpu_s": costs_s[name],
         }
     print(json.dumps(figures))
+
+
+def record_costs_s(logger: logging.Logger) -> dict[str, float]:
+    """Return the CPU seconds of trainings by candidate name, to come as a logger says them."""
+    costs_s: dict[str, float] = {}
+
+    def record_cost(record: logging.LogRecord) -> bool:
+        if record.msg == "%s took %.3g CPU seconds" and isinstance(record.args, tuple):
+            costs_s[str(record.args[0])] = float(str(record.args[1]))
+        return True
+
+    logger.addFilter(record_cost)
+    return costs_s
 
 
 def run_stage(arguments: list[str], *, kill_at: Path | None = None) -> dict[str, Any]:
@@ -122,9 +138,11 @@ def run_stage(arguments: list[str], *, kill_at: Path | None = None) -> dict[str,
     command = [sys.executable, __file__, *arguments]
     with tempfile.TemporaryFile("w+") as output:
         process = subprocess.Popen(command, stdout=output, start_new_session=True)  # noqa: S603
-        peak_mib, is_killed = 0.0, False
+        peak_mib, parent_mib, is_killed = 0.0, 0.0, False
         while process.poll() is None:
-            peak_mib = max(peak_mib, read_tree_mib(process.pid))
+            own_mib, tree_mib = read_tree_mib(process.pid)
+            if tree_mib > peak_mib:
+                peak_mib, parent_mib = tree_mib, own_mib
             if kill_at is not None and any(kill_at.glob("rows-*/rows.json")):
                 os.killpg(process.pid, signal.SIGKILL)
                 is_killed = True
@@ -136,6 +154,7 @@ def run_stage(arguments: list[str], *, kill_at: Path | None = None) -> dict[str,
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     run = {
         "peak_mib": peak_mib,
+        "parent_mib": parent_mib,  # at that moment
         "cpu_s": used.ru_utime + used.ru_stime - before.ru_utime - before.ru_stime,
         "wall_s": time.monotonic() - started_s,
         "is_killed": is_killed,
@@ -145,27 +164,31 @@ def run_stage(arguments: list[str], *, kill_at: Path | None = None) -> dict[str,
     return run
 
 
-def read_tree_mib(pid: int) -> float:
-    """Return the memory of a process and its children, shared pages counted once."""
-    total = 0
-    try:
-        for process in (root := psutil.Process(pid), *root.children(recursive=True)):
-            total += process.memory_full_info().pss
-    except (psutil.NoSuchProcess, psutil.AccessDenied):  # it has just ended
-        return 0.0
-    return total / BYTES_PER_MIB
+def read_tree_mib(pid: int) -> tuple[float, float]:
+    """Return the memory of a process, and of it with its children, shared pages counted once."""
+    own, total, processes = 0.0, 0.0, []
+    with contextlib.suppress(psutil.Error):  # it has just ended
+        processes = [root := psutil.Process(pid), *root.children(recursive=True)]
+    for process in processes:
+        with contextlib.suppress(psutil.Error):
+            mib = process.memory_full_info().pss / BYTES_PER_MIB
+            own, total = mib if process.pid == pid else own, total + mib
+    return own, total
 
 
 def compare(sampled: dict[str, Any], of_all: dict[str, Any]) -> dict[str, Any]:
     """Compare what a family's model gained by all rows with its forecast."""
     gain, (expected, low, high) = of_all["r2"] - sampled["r2"], of_all["foretold_gain"]
+    _, lowest_s, highest_s = of_all["foretold_cpu_s"]
     return {
         "r2_sample": round(sampled["r2"], 4),
         "r2_all": round(of_all["r2"], 4),
         "gain": round(gain, 4),
         "foretold_gain": [round(figure, 4) for figure in (expected, low, high)],
+        "cpu_s": round(of_all["cpu_s"], 1),
         "foretold_cpu_s": [round(figure, 1) for figure in of_all["foretold_cpu_s"]],
         "gain_within_forecast": int(low <= gain <= high),
+        "cost_within_forecast": int(lowest_s <= of_all["cpu_s"] <= highest_s),
         "learnt_rows": of_all["learnt_rows"],
     }
 

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -79,6 +80,22 @@ HOUSES = make_houses()
 @pytest.fixture(scope="module")
 def found(children: set[psutil.Process]) -> searching.SearchResult:
     return search(HOUSES.drop("is_dear"), "price", **QUICK)
+
+
+def test_distinct_targets_are_freed_before_anything_is_trained(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    check, references = searching.check_target, []
+
+    def check_and_refer(frame: pl.DataFrame, target: str) -> pl.Series:
+        values = check(frame, target)
+        references.append(weakref.ref(values))
+        return values
+
+    monkeypatch.setattr(searching, "check_target", check_and_refer)
+    monkeypatch.setattr(searching, "search_dataset", lambda *_, **__: references[0]())
+
+    assert search(make_houses(), "price") is None
 
 
 def test_the_model_found_predicts_from_raw_rows(found: searching.SearchResult) -> None:

@@ -85,7 +85,7 @@ def test_cpu_seconds_are_the_usual_ones_times_what_this_machine_takes() -> None:
 
     cpu_s = forecast_cpu_s(curve, 20)
 
-    assert (cpu_s.value, cpu_s.low, cpu_s.high) == (30, 20, 40)
+    assert (cpu_s.value, cpu_s.low, cpu_s.high) == (30, 20 / 2, 40 * 2)
 
 
 @pytest.mark.parametrize("family", ["linear", "libraries.xgboost", "libraries.lightgbm"])

@@ -418,6 +418,7 @@ def search(
                 assign=assign_parts if opened_teacher is None else opened_teacher.assign,
             )
             labels = list_labels(prepared.data_card, values)
+            del values  # in regression as many as the table has rows
             return search_dataset(
                 prepared, rules, labels, folder=workspace, table=frame, teacher=opened_teacher
             )

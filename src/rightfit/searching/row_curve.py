@@ -26,6 +26,8 @@ PARTS = (4, 2)  # of the sample that models are trained on
 # Of the gain by a doubling, from one to the next: benchmarks/constants/learn_row_curves.py.
 DECLINE = 0.7
 N_ERRORS = 2  # standard errors in each direction
+# Beyond the spread of costs in the sample: benchmarks/constants/learn_row_costs.py.
+COST_FACTOR = 2.0
 
 
 @dataclass(frozen=True)
@@ -149,10 +151,13 @@ def predict_all_rows_s(
 def forecast_cpu_s(curve: RowCurve, work_s: float) -> Forecast:
     """Foretell the CPU seconds of a training that usually takes so many.
 
-    The sample's training says how those of this machine compare; all sizes give the interval.
+    The sample's training says how those of this machine compare. The interval reaches beyond what
+    all sizes say, in each direction by :data:`COST_FACTOR`: a training that reads its rows in
+    blocks works in another way than one in memory.
     """
     ratios = np.array(curve.cpu_s) / np.array(curve.work_s)
-    return Forecast(*(work_s * float(ratio) for ratio in (ratios[-1], ratios.min(), ratios.max())))
+    ends = (ratios[-1], ratios.min() / COST_FACTOR, ratios.max() * COST_FACTOR)
+    return Forecast(*(work_s * float(ratio) for ratio in ends))
 
 
 def choose_n_rows(curves: list[RowCurve], n_all: int) -> int:
