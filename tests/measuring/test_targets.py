@@ -30,7 +30,7 @@ THREE = say("classification", "maybe", "no", "yes")
         ([say("classification", "0", "1")], [True, False], ("0", "1"), [1, 0]),
         ([say("classification", "0", "1")], [1.0, 0.0], ("0", "1"), [1, 0]),
         ([UNKNOWN], [10, 9, 10], ("9", "10"), [1, 0, 1]),
-        ([UNKNOWN], [True, False], ("False", "True"), [1, 0]),
+        ([UNKNOWN], [True, False], ("false", "true"), [1, 0]),
     ],
 )
 def test_classes_come_from_models_else_from_targets(

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +8,7 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
+from sklearn.tree import DecisionTreeClassifier
 
 from rightfit._core.errors import RightfitError
 from rightfit.data.description import DatasetBlock
@@ -166,13 +168,35 @@ def test_probabilities_are_taught_by_copies(tmp_path: Path) -> None:
     assert prepared.data_card.rows.dropped == ()
 
 
+@pytest.mark.parametrize("is_labelled", [True, False])
+def test_truth_values_are_taught(is_labelled: bool, tmp_path: Path) -> None:
+    labels = [x > 0 for x in X[:N_LABELLED]] if is_labelled else [None] * N_LABELLED
+    kind = pl.Series([*labels, *[None] * (N_ROWS - N_LABELLED)], dtype=pl.Boolean)
+    fitted = DecisionTreeClassifier().fit(np.stack([X, np.ones(N_ROWS)], axis=1), X > 0.5)
+
+    for name, model in {"fitted": fitted, "function": lambda rows: rows["x"] > 0.5}.items():
+        (tmp_path / name).mkdir()
+        teacher = teach(model, tmp_path / name, TABLE.with_columns(kind=kind))
+        prepared = prepare(teacher)
+        taught = prepared.rows["label"].to_numpy()[N_LABELLED:]
+        assert prepared.spec.target.classes == ("false", "true")
+        np.testing.assert_array_equal(taught, X[N_LABELLED:] > 0.5)
+
+
 def fail(rows: Any) -> Any:
     raise OSError("the service is away")
+
+
+def leave(rows: Any) -> Any:
+    return answer_kind(rows) if len(rows) == N_TIMED else sys.exit(3)
 
 
 @pytest.mark.parametrize(
     ("model", "message"),
     [
+        (lambda rows: ["x" * 999] * len(rows), "teacher: .*answers the classes ..x{60}..,"),
+        (leave, "teacher: SystemExit: 3"),
+        ("model.pkl", "teacher: opening model.pkl may run .* give the model"),
         (lambda rows: ["other"] * len(rows), "teacher: .*answers the classes .'other'."),
         (lambda rows: np.full((len(rows), 2), np.nan), "teacher: .*(finite|NaN)"),
         (lambda rows: np.full((len(rows), 5), 0.2), r"teacher: .*shape \(16, 5\)"),
@@ -181,7 +205,18 @@ def fail(rows: Any) -> Any:
         (3, "teacher: A model must be a fitted estimator"),
         ("no_such.onnx", "teacher: .*no_such.onnx"),
     ],
-    ids=["classes", "nan", "width", "length", "raises", "no_model", "no_file"],
+    ids=[
+        "long",
+        "exits",
+        "pickle",
+        "classes",
+        "nan",
+        "width",
+        "length",
+        "raises",
+        "no_model",
+        "no_file",
+    ],
 )
 def test_a_teacher_that_does_not_fit_is_named(model: Any, message: str, tmp_path: Path) -> None:
     with pytest.raises(RightfitError, match=message):
@@ -193,6 +228,14 @@ def test_a_teacher_that_does_not_fit_is_named(model: Any, message: str, tmp_path
     [
         (lambda rows: np.full(len(rows), np.nan), "teacher: .*NaN"),
         (lambda rows: [1.0], "teacher: .*shape"),
+        (lambda rows: 1.0, r"teacher: .*shape \(\) for 1 rows"),
+        (lambda rows: np.zeros((len(rows), 2, 2)), r"teacher: .*shape \(1, 2, 2\)"),
+        (lambda rows: answer_kind(rows) if len(rows) == N_TIMED else [None] * len(rows), "null"),
+        (lambda rows: [object()] * len(rows), "teacher: .*must answer texts or numbers"),
+        (
+            lambda rows: answer_kind(rows) if len(rows) == N_TIMED else np.eye(2)[[0] * len(rows)],
+            "teacher: .*different forms",
+        ),
     ],
 )
 def test_a_teacher_of_unlabelled_rows_is_checked(model: Any, message: str, tmp_path: Path) -> None:
@@ -246,3 +289,16 @@ def test_a_slow_teacher_is_announced_after_a_few_rows(caplog: pytest.LogCaptureF
     assert sizes[:3] == [1, N_TIMED, 100]  # one that opens it, and then five seconds each
     (warning,) = caplog.messages
     assert "50 ms a row; it answers for 1,000 of 1,000 rows without a label, in some 50" in warning
+
+
+def test_a_teacher_that_is_slow_at_once_is_asked_for_few_rows() -> None:
+    clock, sizes = Clock(), []
+
+    def answer(rows: Any) -> Any:
+        clock.now_s += 2 * len(rows)
+        sizes.append(len(rows))
+        return rows[:, None]
+
+    label_rows(answer, np.arange(9), max_s=1, seed=0, clock_s=clock, cpu_clock_s=lambda: 0.0)
+
+    assert sizes == [1, 2]  # no more than five seconds, though a second would have been enough

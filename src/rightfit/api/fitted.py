@@ -241,7 +241,6 @@ class FittedModel:
                 with showing_progress():
                     report_progress("exporting", self.candidate)
                     self._bundle = offer_onnx(self._bundle, self._feeding.tried_rows)
-                    self._answer = None  # an export may leave the model uncalibrated
                     encoder = self._feeding.encoder.to_json()
                     model = Model(self._bundle, encoder, self._feeding.data_card)
                     return export_model(self._make_answer(), model, target, with_server=with_server)

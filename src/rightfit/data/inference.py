@@ -251,7 +251,9 @@ def infer_classes(target: Target, column: pl.Series) -> tuple[str, ...]:
     if values.len() > MAX_CLASSES:
         raise RightfitError(f"{where}, allowed are at most {MAX_CLASSES} classes")
     if values.len() < 2:
-        raise RightfitError(f"{where} ({values.to_list()}); classification needs at least two")
+        raise RightfitError(
+            f"{where} ({values.to_list()!s:.60}); classification needs at least two"
+        )
     return tuple(values.cast(pl.String).to_list())
 
 

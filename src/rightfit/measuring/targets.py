@@ -87,7 +87,7 @@ def plan_judging(
     if targets is None:
         return Judging(task, _agree_on_classes(class_sets, ()), None, UNJUDGED)
     plain, class_names = targets.tolist(), {name for classes in class_sets for name in classes}
-    if targets.dtype.kind == "b" and class_names and not class_names & {"True", "False"}:
+    if targets.dtype.kind == "b" and class_names and not class_names & {"true", "false"}:
         plain = list(map(int, plain))  # the models' classes are 0 and 1
     names = [name_class(target) for target in plain]
     classes = _agree_on_classes(class_sets, names)

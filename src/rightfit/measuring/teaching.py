@@ -32,6 +32,7 @@ from rightfit.measuring.rounds.worker_pool import shared_pool
 from rightfit.models.bundle import Bundle
 from rightfit.models.family import Rows
 from rightfit.models.imported.feeds import make_rows
+from rightfit.models.imported.kinds import needs_trust
 from rightfit.models.imported.row_table import RowTable, read_row_table
 from rightfit.models.predictions import check_predictions
 from rightfit.models.runtimes import available_runtimes, open_predictor
@@ -94,6 +95,11 @@ class Teacher:
         if is_of(table, "pandas", "DataFrame"):
             self._pandas = table.drop(columns=target, errors="ignore")  # type: ignore[attr-defined]
         self._tried = self.take(np.arange(min(N_TIMED, frame.height)))
+        if isinstance(model, str | Path) and needs_trust(Path(model)):
+            raise RightfitError(
+                f"teacher: opening {Path(model).name} may run whatever code it holds. If you trust "
+                "who wrote it, open it and give the model; else export it to ONNX."
+            )
         with _naming_teacher():
             first = WorkerFirstRows(shared_pool())
             self._adapted = adapt_model(model, rows=self._tried, trust=False, first=first)
@@ -122,18 +128,26 @@ class Teacher:
         classes = facts.classes or (() if facts.task == "regression" else None)
         _, predict = self._open("labelling", classes)
         names = np.asarray(getattr(self.model, "classes_", classes))
+        forms = set[tuple[tuple[int, ...], bool]]()
 
         def answer(positions: Positions) -> Any:
             answers = predict(positions)
-            answers = answers.reshape(len(answers), -1) if answers.size else answers
-            if answers.shape[:1] != positions.shape:
+            if answers.shape[:1] != positions.shape or answers.ndim > 2:
                 raise ValueError(f"it answers shape {answers.shape} for {len(positions)} rows")
+            forms.add((answers.shape[1:], answers.dtype.kind in "biuf"))
+            if len(forms) > 1:
+                raise ValueError(f"it answers in different forms: {answers.dtype} and others")
             if answers.dtype.kind == "f" and not np.isfinite(answers).all():
                 raise ValueError("it answers NaN or infinity")
-            if answers.shape[1] == 1:
-                return answers[:, 0]
-            chosen = answers.argmax(axis=1)
-            return names[chosen] if classes else chosen
+            if answers.ndim == 2 and answers.shape[1] > 1:
+                chosen = answers.argmax(axis=1)
+                return names[chosen] if classes else chosen
+            answers = answers.reshape(-1)
+            labels = pl.Series(answers.tolist())
+            if not _is_label(labels.dtype) or labels.null_count():
+                answered = f"{labels.dtype} with {count(labels.null_count(), 'null')}"
+                raise ValueError(f"it answers {answered}: it must answer texts or numbers")
+            return answers
 
         rows, answers, remark = label_rows(
             answer, np.arange(frame.height), max_s=self._max_s, seed=self._seed
@@ -297,10 +311,12 @@ def label_rows(
     """
     order = np.random.default_rng(seed).permutation(positions)
     answers: list[npt.NDArray[Any]] = []
+    opened_s = clock_s()
     with _naming_teacher():
         answer(order[:1])  # opens the model, and warms it up
     begun_s, begun_cpu_s = clock_s(), cpu_clock_s()
-    n_done, n_rows, n_next = 0, len(order), N_TIMED
+    first_s = max(begun_s - opened_s, 1e-9)
+    n_done, n_rows, n_next = 0, len(order), max(1, min(N_TIMED, int(BATCH_S / first_s)))
     while n_done < n_rows:
         batch = order[n_done : min(n_done + n_next, n_rows)]
         with _naming_teacher():
@@ -333,6 +349,10 @@ def label_rows(
     return order[:n_done], np.concatenate(answers), remark
 
 
+def _is_label(dtype: pl.DataType) -> bool:
+    return dtype.is_numeric() or dtype in (pl.String, pl.Boolean)
+
+
 @contextmanager
 def _naming_teacher() -> Iterator[None]:
     """Name the argument in whatever its model raises."""
@@ -340,5 +360,5 @@ def _naming_teacher() -> Iterator[None]:
         yield
     except RightfitError as err:
         raise RightfitError(f"teacher: {err}") from err
-    except Exception as err:  # models raise whatever they stumble over
+    except (Exception, SystemExit) as err:  # models raise whatever they stumble over
         raise RightfitError(f"teacher: {end_sentence(describe_error(err))}") from err

@@ -40,13 +40,14 @@ EXTREMES = (0.0, 1.0, -1.0, 10.0, -1e3)  # times the furthest value of a column
 MAX_REASON = 300  # characters of a refused export's reason
 
 
-def add_onnx(bundle: Bundle, rows: Rows) -> Bundle:
+def add_onnx(bundle: Bundle, rows: Rows, *, may_uncalibrate: bool = False) -> Bundle:
     """Export a bundle's model to ONNX after comparing the answers of both.
 
     Args:
         bundle: Bundle to extend in place.
         rows: Held-out rows for the comparison, shape (n_rows, n_features); 2,000 or more make it
             strict.
+        may_uncalibrate: As of :func:`keep_onnx`.
 
     Returns:
         The bundle with its ONNX file and the comparison's figures.
@@ -58,7 +59,7 @@ def add_onnx(bundle: Bundle, rows: Rows) -> Bundle:
     model = bundle.load_native()
     exported = family.export_onnx(model, bundle.schema)
     native = family.predict(model, rows)
-    return keep_onnx(bundle, exported, native, {"rows": rows})
+    return keep_onnx(bundle, exported, native, {"rows": rows}, may_uncalibrate=may_uncalibrate)
 
 
 def keep_onnx(
@@ -68,6 +69,7 @@ def keep_onnx(
     feed: Mapping[str, Any],
     *,
     tensors: Sequence[Mapping[str, Any]] = (),
+    may_uncalibrate: bool = False,
 ) -> Bundle:
     """Keep an export in its bundle if it answers as the native model does.
 
@@ -77,6 +79,8 @@ def keep_onnx(
         native: Answers of the native model.
         feed: The same rows as the export's inputs, by name.
         tensors: How the export's named inputs are filled; empty: it reads ``rows``.
+        may_uncalibrate: Whether the model may lose a temperature at which its export would answer
+            otherwise; not once it has answered anybody at it.
 
     Raises:
         ValueError: If the answers differ by more than rounding does.
@@ -117,6 +121,12 @@ def keep_onnx(
         scaled_parity = compare_predictions(expected, predict(scaled, feed))
         if is_same(scaled_parity):
             content, parity = scaled, scaled_parity
+        elif not may_uncalibrate:
+            raise ValueError(
+                f"at its temperature of {bundle.temperature:.3g} the graph does not answer as the "
+                f"model does: {scaled_parity}. Search with applications: what they choose from "
+                "can be exported"
+            )
         else:  # votes close to 0, which the graph rounds otherwise, at a high temperature
             logger.warning("%s stays uncalibrated: %s", bundle.path.name, scaled_parity)
             manifest["temperature"] = 1.0
@@ -143,13 +153,16 @@ def draw_awkward_rows(rows: Rows) -> Rows:
     return np.ascontiguousarray(drawn, dtype=np.float32)
 
 
-def offer_onnx(bundle: Bundle, rows: Rows, *, again: bool = False) -> Bundle:
+def offer_onnx(
+    bundle: Bundle, rows: Rows, *, again: bool = False, may_uncalibrate: bool = False
+) -> Bundle:
     """Export a bundle's model to ONNX, or note in the bundle why it stays native.
 
     Args:
         bundle: Bundle to extend in place.
         rows: Held-out rows for the comparison, shape (n_rows, n_features).
         again: Whether to try once more what was refused before, since its cause may be mended.
+        may_uncalibrate: As of :func:`keep_onnx`.
 
     Returns:
         The bundle with its ONNX file, or with the reason that there is none.
@@ -157,7 +170,11 @@ def offer_onnx(bundle: Bundle, rows: Rows, *, again: bool = False) -> Bundle:
     Raises:
         OSError: If the disk is full.
     """
-    return offer_export(bundle, lambda: add_onnx(bundle, rows), again=again)
+    return offer_export(
+        bundle,
+        lambda: add_onnx(bundle, rows, may_uncalibrate=may_uncalibrate),
+        again=again,
+    )
 
 
 def offer_export(

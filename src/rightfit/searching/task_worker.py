@@ -174,7 +174,8 @@ class TaskWorker:
         if bundle.temperature is None and not bundle.onnx:
             bundle = self._calibrate(task, bundle)
         if task.exports:
-            bundle = offer_onnx(bundle, self._cell.validation.rows, again=True)
+            rows = self._cell.validation.rows
+            bundle = offer_onnx(bundle, rows, again=True, may_uncalibrate=True)
         return bundle
 
     def _calibrate(self, task: Task, bundle: Bundle) -> Bundle:

@@ -166,7 +166,7 @@ def test_scores_of_pairs_are_no_scores_of_classes(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("function", "fault"),
     [
-        (lambda rows: rows["age"] > 0, r"the classes \['False', 'True'\], but those known are"),
+        (lambda rows: rows["age"] > 0, r"the classes \['false', 'true'\], but those known are"),
         (lambda rows: None, r"answers object of shape \(\)"),
         (lambda rows: rows["age"][:0], "must answer each row"),
     ],

@@ -11,9 +11,10 @@ import onnx as onnx_library
 import pytest
 from factories.bundles import store_model
 
-from rightfit.models.bundle import read_bundle
+from rightfit.models.bundle import read_bundle, set_temperature
 from rightfit.models.bundle_exports import offer_onnx
 from rightfit.models.family import TrainingData, TrainingRun
+from rightfit.models.libraries import xgboost as xgboost_family
 from rightfit.models.onnx_session import open_session
 from rightfit.models.registry import LIBRARIES, get_family
 from rightfit.models.runtimes import open_predictor
@@ -166,6 +167,35 @@ def test_bundle_answers_alike_in_every_runtime(
     np.testing.assert_allclose(native(noisy.rows), answers, atol=1e-7)
     np.testing.assert_allclose(onnx(noisy.rows), answers, atol=1e-5)
     assert onnx(noisy.rows[:1]).shape == (1, noisy.schema.n_classes)
+
+
+@pytest.mark.parametrize("exact", [True, False])
+def test_a_calibrated_model_that_is_sure_is_exported_as_it_answers_or_not_at_all(
+    exact: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("xgboost")
+    if not exact:  # one minus a probability of float32 that is nearly 1
+        monkeypatch.setattr(xgboost_family, "_SIGMOIDS", ())
+    rows = np.repeat(np.arange(4, dtype=np.float32), 50)[:, None]
+    data = TrainingData(rows, (rows[:, 0] > 1).astype(int), InputSchema(("a",), ("x", "y"), None))
+    sure = {"n_estimators": 40, "min_child_weight": 0, "reg_lambda": 0, "learning_rate": 1}
+    *_, last = get_family("xgboost").train(TrainingRun(sure, data))
+    written = store_model(tmp_path / "bundle", last.model, "xgboost", sure, data.schema)
+
+    kept = offer_onnx(set_temperature(written, 3.0), rows)
+
+    assert kept.temperature == 3.0
+    assert bool(kept.onnx) is exact
+    if exact:
+        native, onnx = (
+            open_predictor(kept, runtime=runtime, n_threads=1, device="cpu")(rows)
+            for runtime in ("native", "onnx")
+        )
+        np.testing.assert_allclose(onnx, native, rtol=1e-3, atol=0)
+    else:
+        assert "its temperature of 3 the graph does not" in (kept.onnx_refused or "")
+        shipped = offer_onnx(kept, rows, again=True, may_uncalibrate=True)  # by a search
+        assert (shipped.temperature, shipped.onnx_refused) == (1.0, None)
 
 
 @pytest.mark.parametrize("name", LIBRARIES)

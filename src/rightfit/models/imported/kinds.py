@@ -69,6 +69,12 @@ def name_weights(path: Path, *, trust: bool) -> str:
     return name
 
 
+def needs_trust(path: Path) -> bool:
+    """Tell whether a file is of a kind that is opened only if its writer is trusted."""
+    name = SUFFIXES.get(path.suffix.lower())
+    return name is not None and name not in UNTRUSTED
+
+
 def _require_trust(weights_file: str, called: str, *, trust: bool) -> None:
     if trust or weights_file in UNTRUSTED:
         return

@@ -36,6 +36,7 @@ Matrix = npt.NDArray[Any]
 PredictionKind = Literal["probabilities", "second", "scores", "score", "labels", "values", "any"]
 """``second`` and ``score`` are of the second of two classes; ``any`` is not judged."""
 
+MAX_SHOWN = 60  # characters of a class in a message
 OBJECT_FILE = "object.pickle"  # of this user's own process, which is why it may be opened
 SKLEARN = (
     "sklearn.compose", "sklearn.ensemble", "sklearn.impute", "sklearn.linear_model",
@@ -97,12 +98,16 @@ def describe_object(model: Any) -> ModelDescription:
 
 
 def name_class(value: Any) -> str:
-    """Return a class label as text; whole numbers are alike whatever their type.
+    """Return a class label as text, as a table's description does.
+
+    Whole numbers are alike whatever their type.
 
     >>> [name_class(value) for value in ("yes", 1, 1.0, np.int64(1), True)]
-    ['yes', '1', '1', '1', 'True']
+    ['yes', '1', '1', '1', 'true']
     """
     plain = value.item() if isinstance(value, np.generic) else value
+    if isinstance(plain, bool):
+        return str(plain).lower()
     return str(int(plain)) if isinstance(plain, float) and plain.is_integer() else str(plain)
 
 
@@ -272,8 +277,9 @@ def make_finish(
         def finish(output: Any) -> Any:
             names = [name_class(label) for label in np.asarray(output).tolist()]
             if unknown := sorted(set(names) - set(positions)):
+                shown = [name[:MAX_SHOWN] for name in unknown[:10]]
                 raise RightfitError(
-                    f"it answers the classes {unknown[:10]}, but those known are "
+                    f"it answers the classes {shown}, but those known are "
                     f"{list(schema.classes[:10])}. Let it answer labels as the targets hold them, "
                     "or give it the attribute classes_ with all of them"
                 )

@@ -32,11 +32,12 @@ _OPSET, _IR_VERSION = 15, 8  # that go together
 
 @dataclass
 class Booster:
-    """A trained model of one of the libraries."""
+    """A trained model of one of the libraries; ``objective``: what XGBoost calls what it learnt."""
 
     trees: Any
     task: Task = "classification"
     n_threads: int = 1
+    objective: str | None = None
 
 
 class BoosterFamily(Family):

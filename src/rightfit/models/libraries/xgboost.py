@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from rightfit.models.family import (
     Checkpoint,
     Configuration,
@@ -28,6 +30,7 @@ from rightfit.models.stored_rows import StoredRows
 
 _LISTS = re.compile(rb'"(left_children|sum_hessian)":\[([^\]]*)\]')  # of each tree
 _LEAF = b"-1"  # its child
+_SIGMOIDS = ("binary:logistic", "reg:logistic")  # objectives
 
 
 class XgboostFamily(BoosterFamily):
@@ -85,8 +88,19 @@ class XgboostFamily(BoosterFamily):
         return super().train_stored(run, stored) if is_binned else None
 
     def predict(self, model: Booster, rows: Rows) -> Rows:
-        """See :class:`rightfit.models.family.Family`."""
-        return shape_predictions(model.trees.inplace_predict(rows), model.task)
+        """See :class:`rightfit.models.family.Family`.
+
+        Of two classes both probabilities are sigmoids: XGBoost's is of float32, so 1 minus it is 0
+        or a multiple of 6e-8, which a temperature makes large.
+        """
+        if model.objective is None:  # reading it takes as long as some predictions
+            learner = json.loads(model.trees.save_config())["learner"]
+            model.objective = learner["objective"]["name"]
+        if model.task == "regression" or model.objective not in _SIGMOIDS:
+            return shape_predictions(model.trees.inplace_predict(rows), model.task)
+        scores = model.trees.inplace_predict(rows, predict_type="margin")
+        sigmoids = np.exp(-np.logaddexp(np.float32(0), np.stack([scores, -scores], axis=1)))
+        return shape_predictions(sigmoids, model.task)
 
     def set_serving(self, model: Booster, *, n_threads: int, device: str) -> None:
         """See :class:`rightfit.models.family.Family`."""
