@@ -44,6 +44,10 @@ def test_unknown_fields_are_ignored_and_absent_ones_take_their_default() -> None
         ({"name": "a", "parts": [{}], "values": {}}, r"Part lacks \['share'\]"),
         ({"name": None, "parts": [], "values": {}}, "None stands where str must"),
         ({"name": "a", "parts": [{"share": "b"}], "values": {}}, "'b' stands where float must"),
+        ({"name": "a", "parts": None, "values": {}}, "None stands where list must"),
+        ({"name": "a", "parts": "abc", "values": {}}, "'abc' stands where list must"),
+        ({"name": "a", "parts": [None], "values": {}}, "Part must be a JSON object, but got None"),
+        ({"name": "a", "parts": [], "values": None}, "None stands where dict must"),
         ([], "Whole must be a JSON object, but got list"),
     ],
 )

@@ -20,6 +20,7 @@ Record = TypeVar("Record")
 Plain = Any  # what json.loads returns
 
 _KINDS = {int: (int,), float: (float, int), str: (str,), bool: (bool,)}
+_GROUPS: dict[Any, tuple[type, ...]] = {tuple: (tuple, list), dict: (dict,)}
 _read_hints = functools.cache(typing.get_type_hints)  # takes longer than reading the record
 
 
@@ -86,7 +87,9 @@ def _read(hint: Any, plain: Plain) -> Any:
             raise ValueError(f"{plain!r:.40} stands where {hint.__name__} must.")
         return plain
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
-    if plain is None:
+    if origin in (tuple, dict) and type(plain) not in _GROUPS[origin]:
+        raise ValueError(f"{plain!r:.40} stands where {_GROUPS[origin][-1].__name__} must.")
+    if plain is None and not dataclasses.is_dataclass(hint):
         return None
     if dataclasses.is_dataclass(hint):
         return from_plain(typing.cast(Any, hint), plain)
