@@ -234,8 +234,13 @@ def read_load(path: Path) -> LoadCurve:
         raise ValueError(f"There is no file {path}.")
     require_regular(path)
     try:
-        numbers = dict.fromkeys(("parse_int", "parse_float", "parse_constant"), read_figure)
-        curve = from_plain(LoadCurve, json.loads(path.read_text(encoding="utf-8"), **numbers))
+        plain = json.loads(
+            path.read_text(encoding="utf-8"),
+            parse_int=read_figure,
+            parse_float=read_figure,
+            parse_constant=read_figure,
+        )
+        curve = from_plain(LoadCurve, plain)
     except (AttributeError, KeyError, TypeError, ValueError, RecursionError) as err:
         raise ValueError(f"{path} is not what rightfit load-test --json prints: {err}") from err
     if any(
