@@ -93,6 +93,7 @@ SUITES = {  # files of tests, and what a failed one counts as
     "tests/_core/processes/test_lost_threads.py": "hangs",
     "tests/_core/processes/test_leftovers.py": "orphans",
     "tests/measuring/rounds/test_lock.py": "hangs",
+    "tests/measuring/test_teaching.py": "accepted_wrongly",
 }
 
 

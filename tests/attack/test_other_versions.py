@@ -1,4 +1,4 @@
-"""Exports of another version: they answer alike, or are refused."""
+"""Exports, loads and baselines of another version: they answer alike, or are refused."""
 
 from __future__ import annotations
 
@@ -13,14 +13,30 @@ from typing import Any
 import numpy as np
 import pytest
 from factories.exports import choose, make_model
+from factories.reports import make_load_curve
 from factories.studies import make_raw
 
+from rightfit._core.processes.codec import to_plain
+from rightfit.cli.load_test import summarise_curve
+from rightfit.cli.size import read_load
 from rightfit.data.request_path import usage
 from rightfit.exporting.export_folder import export_model
+from rightfit.measuring.serving import Serving
 from rightfit.models.export_check import HASHES
+from rightfit.ops.http_load.curve import judge_curve
+from rightfit.ops.sizing import count_instances
+from rightfit.ranking.records.baseline import (
+    Baseline,
+    MeasuredOn,
+    StoredFigure,
+    StoredWinner,
+    compare_baselines,
+    read_baseline,
+)
 
 CALL = "model.json"
 OTHERS = (None, "new", -1, 0, 3, 10**400, [], {}, True, [[0]], float("nan"))
+NEVER = (None, "", -1, 10**400, 1e308, [], {}, [[0]], float("nan"), float("-inf"))
 GONE = object()
 
 
@@ -80,3 +96,95 @@ def test_fields_of_another_version_change_no_answer(exported: Path, tmp_path: Pa
 
     assert len(cases) > 200
     assert n_refused > len(cases) / 4
+
+
+def test_fields_of_a_load_are_of_a_load_or_named(tmp_path: Path) -> None:
+    content = json.loads(json.dumps(to_plain(make_load_curve())))
+    optional = {"highest_rate_per_s", "knee_per_s", "others_cores", "0.5", "0.95", "0.99"}
+    file, n_read, refusals = tmp_path / "load.json", 0, []
+
+    for place in list_places(content):
+        for value in (GONE, *OTHERS, *NEVER):
+            file.write_text(json.dumps(change(content, place, value)))
+            try:
+                curve = read_load(file)
+            except ValueError as err:  # and nothing else
+                refusals.append(str(err))
+                continue
+            n_read += 1
+            list(summarise_curve(curve))
+            judged = judge_curve(curve, curve.limit)
+            table = count_instances(
+                {"board": judged}, [1.0, 1e6], headroom_pct=30, prices={}, per_row=False
+            )
+            assert list(table.write_lines()), place
+            is_unread = place[-1] in ("loop", "is_distribution_free", "errors")  # no figures
+            lacks = value is None and place[-1] in {*optional, "low", "high"}
+            is_empty = value in ([], {}) and place[-1] in ("opened", "closed")
+            assert is_unread or lacks or is_empty or value not in NEVER, (place, value)
+
+    assert n_read > 100
+    assert all(text.startswith(str(file)) for text in refusals)
+
+
+def test_fields_of_a_baseline_are_of_one_or_named(tmp_path: Path) -> None:
+    figures = StoredFigure(value=0.8, low=0.7, high=0.9)
+    winner = StoredWinner(
+        candidate="linear-000",
+        model="linear",
+        serving=Serving("onnx", 1),
+        batch_size=256,
+        utility=figures,
+        metrics={"quality": figures},
+    )
+    now = Baseline(
+        format_version=2,
+        ranked_in="now",
+        machine=MeasuredOn(cpu="Hand-made CPU", n_cores=2, memory_mib=8192),
+        winners={"web_api": {"landsat": winner}},
+    )
+    content = json.loads(now.model_dump_json())
+    file, accepted, refusals = tmp_path / "baseline.json", set(), []
+
+    for place in list_places(content):
+        for value in (GONE, *OTHERS, *NEVER):
+            file.write_text(json.dumps(change(content, place, value)))
+            try:
+                before = read_baseline(file)
+            except ValueError as err:  # and nothing else
+                refusals.append(str(err))
+                continue
+            list(compare_baselines(before, now, margin_pct=5))
+            if value in ("", -1):
+                accepted.add((place[-1], value))
+
+    assert accepted <= {("ranked_in", ""), ("cpu", "")} | {
+        (end, value) for end in ("value", "low", "high") for value in (-1,)
+    }
+    assert all(text.startswith(str(file)) for text in refusals)
+
+
+def test_the_same_candidate_served_otherwise_is_told_so() -> None:
+    figure = StoredFigure(value=0.8, low=0.7, high=0.9)
+    winners = [
+        StoredWinner(
+            candidate="linear-000",
+            model="linear",
+            serving=Serving(runtime, 1),
+            batch_size=None,
+            utility=figure,
+            metrics={"quality": figure},
+        )
+        for runtime in ("native", "onnx")
+    ]
+    before, now = (
+        Baseline(
+            format_version=2, ranked_in="now", machine=None, winners={"web_api": {"landsat": one}}
+        )
+        for one in winners
+    )
+
+    (comparison,) = compare_baselines(before, now, margin_pct=5)
+
+    expected = "linear-000 with onnx, 1 thread, cpu has replaced native, 1 thread, cpu"
+    assert comparison.notes == (expected,)

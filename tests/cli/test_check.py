@@ -240,7 +240,7 @@ def test_size_needs_a_measured_rate_or_a_load(ask: Ask, tmp_path: Path) -> None:
     assert yaml.safe_load(served.output)["spec"]["replicas"] == 6  # 2,000 × 1.3 / 500 = 5.2
     assert other.exit_code == 1
     assert "is not what rightfit load-test --json prints" in other.output
-    assert "These are no figures of a server" in rows.output
+    assert "-2 is no figure of a load" in rows.output
 
 
 def test_size_holds_every_kind_to_the_application_s_limit(ask: Ask, tmp_path: Path) -> None:

@@ -1,10 +1,15 @@
 from __future__ import annotations
 
+import os
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from rightfit._core.errors import RightfitError
+from rightfit._core.processes.file_locks import hold
+from rightfit._core.processes.leftovers import MARK
 from rightfit.models.family import TrainingData, TrainingRun
 from rightfit.models.registry import get_family
 from rightfit.models.schema import InputSchema
@@ -124,8 +129,38 @@ def test_xgboost_keeps_binned_rows_on_disk(tmp_path: Path) -> None:
 
     assert training is not None
     next(training)
-    [binned] = stored.folder.glob("xgboost-*/*")
+    [binned] = stored.folder.glob("xgboost-*/bins*")
     assert binned.stat().st_size >= N_ROWS * CLASSES.n_features
+
+
+def test_xgboost_removes_binned_rows_of_a_process_that_died(tmp_path: Path) -> None:
+    stored, sample = store(tmp_path / "rows", CLASSES)
+    for name in ("xgboost-died", "xgboost-lives"):
+        (stored.folder / name).mkdir()
+        (stored.folder / name / MARK).touch()
+        os.utime(stored.folder / name / MARK, (0, 0))
+    with (stored.folder / "xgboost-lives" / MARK).open("wb") as file:
+        hold(file)
+        training = get_family("xgboost").train_stored(
+            TrainingRun({"n_estimators": 2}, sample), stored
+        )
+        assert training is not None
+        next(training)
+
+    assert not (stored.folder / "xgboost-died").exists()
+    assert (stored.folder / "xgboost-lives").exists()
+    assert len(list(stored.folder.glob("xgboost-*"))) == 2
+
+
+def test_a_disk_without_room_for_binned_rows_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stored, sample = store(tmp_path / "rows", CLASSES)
+    usage = shutil.disk_usage(tmp_path)._replace(free=N_ROWS * CLASSES.n_features * 3)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _folder: usage)
+
+    with pytest.raises(RightfitError, match=r"binned rows need .* MiB of .*rows, where"):
+        get_family("xgboost").train_stored(TrainingRun({"n_estimators": 2}, sample), stored)
 
 
 def test_stochastic_gradient_descent_on_stored_rows_is_no_worse_than_on_the_sample(

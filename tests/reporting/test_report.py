@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
-from factories.reports import LADDER, make_profiles
+from factories.reports import APPLICATIONS, LADDER, build_results, make_profiles
 
 from rightfit.reporting.html_report import describe_application, render_report, write_headline
 from rightfit.reporting.run_results import Results
@@ -24,6 +24,18 @@ def test_report_is_one_small_file(report_path: Path) -> None:
     assert "<link" not in text.split("<script", 1)[0]
     assert 'src="' not in text.split("<script", 1)[0]
     assert "default-src 'none'" in text  # it may load nothing
+
+
+def test_report_takes_names_for_text_and_keeps_the_direction_of_reading() -> None:
+    hostile = "</script><img src=x>\u202e"
+    applications = {f"{name}{hostile}": one for name, one in APPLICATIONS.items()}
+    profiles = make_profiles().with_columns(pl.col("candidate", "dataset") + hostile)
+
+    text = render_report(build_results(applications, profiles), LADDER)
+
+    assert "&lt;/script&gt;&lt;img src=x&gt;?" in text
+    assert "<img" not in text
+    assert "\u202e" not in text
 
 
 def test_report_sentences_change_with_a_limit(

@@ -9,6 +9,7 @@ import unicodedata
 from collections.abc import Callable
 
 NOT_MEASURED = "\N{EN DASH}"
+_ESCAPED = str.maketrans({char: f"\\{char}" for char in "\\`*_[]<>|~"})  # what starts markup
 MAX_ERROR = 2_000  # characters of what foreign code raises
 N_DIGITS = 3  # significant digits of a measured number: none is known to more
 LARGE_QUALITY, SMALL_QUALITY = 10.0, 0.0005
@@ -161,6 +162,15 @@ def clean_text(text: str) -> str:
         "?" if unicodedata.category(c) in ("Cc", "Cf", "Cs") and c not in "\n\t" else c
         for c in text
     )
+
+
+def escape_markdown(text: str) -> str:
+    r"""Write a text so that Markdown and HTML take it for text on one line.
+
+    >>> print(escape_markdown("<b>|[x]\n(y)"))
+    \<b\>\|\[x\] (y)
+    """
+    return " ".join(clean_text(text).split()).translate(_ESCAPED)
 
 
 def describe_error(error: BaseException) -> str:

@@ -15,7 +15,7 @@ from pydantic import TypeAdapter, ValidationError
 from rightfit._core.formatting import clean_text
 from rightfit._core.processes.codec import from_plain, to_plain
 from rightfit._core.processes.regular_files import require_regular
-from rightfit._core.strict_model import list_faults
+from rightfit._core.strict_model import MAX_SIZE, list_faults
 from rightfit.api.progress_line import showing_progress
 from rightfit.cli.options import (
     APPLICATION,
@@ -234,10 +234,19 @@ def read_load(path: Path) -> LoadCurve:
         raise ValueError(f"There is no file {path}.")
     require_regular(path)
     try:
-        curve = from_plain(LoadCurve, json.loads(path.read_text(encoding="utf-8")))
+        plain = json.loads(
+            path.read_text(encoding="utf-8"),
+            parse_int=read_figure,
+            parse_float=read_figure,
+            parse_constant=read_figure,
+        )
+        curve = from_plain(LoadCurve, plain)
     except (AttributeError, KeyError, TypeError, ValueError, RecursionError) as err:
         raise ValueError(f"{path} is not what rightfit load-test --json prints: {err}") from err
-    if any({*SHARES, curve.limit_share} != {*step.latency_ms} for step in curve.opened):
+    if any(
+        {*SHARES, curve.limit_share} != {*step.latency_ms}
+        for step in (*curve.closed, *curve.opened)
+    ):
         raise ValueError(f"{path} lacks a percentile of {SHARES}; load the server again.")
     if curve.highest_rate_per_s is not None:
         try:
@@ -245,6 +254,17 @@ def read_load(path: Path) -> LoadCurve:
         except (AttributeError, TypeError, ValueError) as err:
             raise ValueError(f"{path}: {err}") from err
     return curve
+
+
+def read_figure(text: str) -> float:
+    """Read a number of a load, none of which is negative, infinite or not a number.
+
+    Raises:
+        ValueError: If it is, or is larger than :data:`MAX_SIZE`.
+    """
+    if not 0 <= float(text) <= MAX_SIZE:
+        raise ValueError(f"{text:.20} is no figure of a load")
+    return int(text) if text.isdigit() else float(text)
 
 
 def read_prices(path: Path) -> dict[str, MachineKind]:

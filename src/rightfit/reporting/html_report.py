@@ -10,6 +10,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
 from rightfit._core.formatting import (
+    clean_text,
     count,
     format_duration,
     format_number,
@@ -68,11 +69,12 @@ def render_report(results: Results, tiers: Sequence[Tier]) -> str:
     environment = Environment(
         loader=PackageLoader("rightfit.reporting"),
         autoescape=select_autoescape(enabled_extensions=("html.j2",)),
+        finalize=lambda value: clean_text(value) if type(value) is str else value,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["setting"] = write_value
+    environment.filters |= {"setting": write_value, "clean": clean_text}
     findings = list_findings(results, tiers)
     environment.policies["json.dumps_kwargs"] = {"allow_nan": False, "separators": (",", ":")}
     applications = [

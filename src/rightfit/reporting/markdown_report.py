@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from rightfit._core.formatting import clean_text
+from rightfit._core.formatting import escape_markdown
 from rightfit.measuring.hardware.tiers import Tier
 from rightfit.ranking.explanation.decisions import list_decisions
 from rightfit.reporting.decision_views import DecisionView, view_decisions
@@ -13,8 +13,6 @@ from rightfit.reporting.run_results import Results
 from rightfit.reporting.sections.fleet import build_fleet
 from rightfit.reporting.sections.run_findings import list_findings, tabulate_findings
 from rightfit.reporting.sections.section import Section, Table
-
-ESCAPED = str.maketrans({char: f"\\{char}" for char in "\\`*_[]<>|"})
 
 
 def render_markdown(results: Results, tiers: Sequence[Tier]) -> str:
@@ -34,8 +32,8 @@ def render_markdown(results: Results, tiers: Sequence[Tier]) -> str:
     table = tabulate_findings([one for one in findings if one.severity != "not applicable"])
     parts = [
         "# Which model fits",
-        _escape(write_headline(results)),
-        _escape(f"Measured on {results.environment.machine}."),
+        escape_markdown(write_headline(results)),
+        escape_markdown(f"Measured on {results.environment.machine}."),
         _write_table(
             ("Application", "Dataset", "Winner", "Served", "Status", "Figures", "Machine"),
             map(_describe_winner, views),
@@ -45,12 +43,13 @@ def render_markdown(results: Results, tiers: Sequence[Tier]) -> str:
         _write_section_table(table) if table.rows else "None.",
         "## Applications",
         "\n".join(
-            f"- **{_escape(name)}**: {_escape(describe_application(application))}"
+            f"- **{escape_markdown(name)}**: {escape_markdown(describe_application(application))}"
             for name, application in results.applications.items()
         ),
         "## What would change a winner",
         "\n".join(
-            f"- **{_escape(application)}, {_escape(dataset)}**: {_escape(decision.reversal)}"
+            f"- **{escape_markdown(f'{application}, {dataset}')}**: "
+            f"{escape_markdown(decision.reversal)}"
             for application, dataset, decision in list_decisions(results.recommendations)
         ),
     ]
@@ -79,7 +78,7 @@ def _describe_winner(view: DecisionView) -> tuple[str, ...]:
 
 
 def _write_fleet(section: Section) -> list[str]:
-    points = [f"- {_escape(point)}" for point in section.points]
+    points = [f"- {escape_markdown(point)}" for point in section.points]
     return [f"## {section.title}", "\n".join(points), *map(_write_section_table, section.tables)]
 
 
@@ -88,9 +87,9 @@ def _write_section_table(table: Table) -> str:
 
 
 def _write_table(heads: Sequence[str], rows: Iterable[tuple[str, ...]]) -> str:
-    lines = [heads, ["---"] * len(heads), *([_escape(cell) for cell in row] for row in rows)]
+    lines = [
+        heads,
+        ["---"] * len(heads),
+        *([escape_markdown(cell) for cell in row] for row in rows),
+    ]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
-
-
-def _escape(text: str) -> str:
-    return " ".join(clean_text(text).split()).translate(ESCAPED)

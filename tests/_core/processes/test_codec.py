@@ -19,6 +19,7 @@ class Whole:
     parts: tuple[Part, ...]
     values: dict[float, float | None]
     first: Part | None = None
+    later: tuple[Part, ...] = ()
 
 
 WHOLE = Whole("a", (Part(0.5), Part(None)), {0.5: 1.0, 0.95: None}, Part(1.0))
@@ -35,6 +36,7 @@ def test_unknown_fields_are_ignored_and_absent_ones_take_their_default() -> None
     plain = {"name": "a", "parts": [], "values": {}, "ok": True}
 
     assert from_plain(Whole, plain) == Whole("a", (), {}, None)
+    assert from_plain(Whole, plain | {"later": None}).later == ()  # a row of an older version
 
 
 @pytest.mark.parametrize(
@@ -44,6 +46,10 @@ def test_unknown_fields_are_ignored_and_absent_ones_take_their_default() -> None
         ({"name": "a", "parts": [{}], "values": {}}, r"Part lacks \['share'\]"),
         ({"name": None, "parts": [], "values": {}}, "None stands where str must"),
         ({"name": "a", "parts": [{"share": "b"}], "values": {}}, "'b' stands where float must"),
+        ({"name": "a", "parts": None, "values": {}}, r"Whole lacks \['parts'\]"),
+        ({"name": "a", "parts": "abc", "values": {}}, "'abc' stands where list must"),
+        ({"name": "a", "parts": [None], "values": {}}, "Part must be a JSON object, but got None"),
+        ({"name": "a", "parts": [], "values": None}, r"Whole lacks \['values'\]"),
         ([], "Whole must be a JSON object, but got list"),
     ],
 )

@@ -125,6 +125,14 @@ def test_markdown_begins_with_the_worst_verdict() -> None:
     assert [EXIT_CODES[conclude(one)] for one in ([same], [worse, same], [])] == [0, 1, 0]
 
 
+def test_markdown_takes_names_for_text() -> None:
+    hostile = Comparison("<img src=x>\r\n# `a", "[x](y)\u202e", (), ("_why_",))
+
+    row = write_verdict([hostile], title="Models").splitlines()[-1]
+
+    assert row == r"| \<img src=x\>? # \`a | \[x\](y)? | same | \_why\_ |"
+
+
 def test_nobody_within_the_limits_fails() -> None:
     assert compare(None).faults == ("no candidate meets its limits any more; net-1 did",)
 

@@ -1,9 +1,9 @@
 """Records to plain JSON types and back: the one codec of the worker's pipes and of the store.
 
 A dataclass becomes an object of its fields, a tuple a list. Reading follows the type hints, ignores
-fields that the record does not have, and takes a field's default where it is absent, so that what
-was stored before a field was added can still be read. It uses the standard library only: whatever a
-measuring process imports counts as its memory.
+fields that the record does not have, and takes a field's default where it is absent, or a table has
+null for a list, so that what was stored before a field was added can still be read. It uses the
+standard library only: whatever a measuring process imports counts as its memory.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ Record = TypeVar("Record")
 Plain = Any  # what json.loads returns
 
 _KINDS = {int: (int,), float: (float, int), str: (str,), bool: (bool,)}
+_GROUPS: dict[Any, tuple[type, ...]] = {tuple: (tuple, list), dict: (dict,)}
 _read_hints = functools.cache(typing.get_type_hints)  # takes longer than reading the record
 
 
@@ -54,15 +55,21 @@ def from_plain(kind: type[Record], plain: Plain) -> Record:
     fields = dataclasses.fields(typing.cast(Any, kind))
     if not isinstance(plain, dict):
         raise ValueError(f"{kind.__name__} must be a JSON object, but got {type(plain).__name__}.")
+    hints = _read_hints(typing.cast(Any, kind))
+    present = {
+        f.name: plain[f.name]
+        for f in fields
+        if f.name in plain
+        and not (plain[f.name] is None and typing.get_origin(hints[f.name]) in _GROUPS)
+    }
     missing = [
         f.name
         for f in fields
-        if f.name not in plain and f.default is f.default_factory is dataclasses.MISSING
+        if f.name not in present and f.default is f.default_factory is dataclasses.MISSING
     ]
     if missing:
         raise ValueError(f"{kind.__name__} lacks {missing}; got {sorted(plain)}.")
-    hints = _read_hints(typing.cast(Any, kind))
-    return kind(**{f.name: _read(hints[f.name], plain[f.name]) for f in fields if f.name in plain})
+    return kind(**{name: _read(hints[name], value) for name, value in present.items()})
 
 
 def hash_json(content: object, *, n_digits: int = 64, **writing: Any) -> str:
@@ -86,7 +93,9 @@ def _read(hint: Any, plain: Plain) -> Any:
             raise ValueError(f"{plain!r:.40} stands where {hint.__name__} must.")
         return plain
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
-    if plain is None:
+    if origin in (tuple, dict) and type(plain) not in _GROUPS[origin]:
+        raise ValueError(f"{plain!r:.40} stands where {_GROUPS[origin][-1].__name__} must.")
+    if plain is None and not dataclasses.is_dataclass(hint):
         return None
     if dataclasses.is_dataclass(hint):
         return from_plain(typing.cast(Any, hint), plain)

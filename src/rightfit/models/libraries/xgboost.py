@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import shutil
 import tempfile
+import weakref
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from rightfit._core.errors import RightfitError
+from rightfit._core.processes.file_locks import hold
+from rightfit._core.processes.leftovers import MARK, sweep_folders
 from rightfit.models.family import (
     Checkpoint,
     Configuration,
@@ -30,6 +36,8 @@ from rightfit.models.stored_rows import StoredRows
 
 _LISTS = re.compile(rb'"(left_children|sum_hessian)":\[([^\]]*)\]')  # of each tree
 _LEAF = b"-1"  # its child
+_CACHE = "xgboost-"  # begins the names of folders of binned rows
+_ROW_BYTES, _VALUE_BYTES = 8, 4  # of binned rows at most; of 8 columns 3.3 a value were measured
 _SIGMOIDS = ("binary:logistic", "reg:logistic")  # objectives
 
 
@@ -155,12 +163,27 @@ def _mean_depth(left_children: Sequence[bytes], weights: Sequence[bytes]) -> flo
 
 
 def _make_reader(xgboost: Any, stored: StoredRows) -> Any:
-    """Return stored rows as XGBoost reads them, a block at a time."""
+    """Return stored rows as XGBoost reads them, a block at a time.
+
+    Raises:
+        RightfitError: If the disk has no room for what it keeps there.
+    """
+    sweep_folders(stored.folder.glob(f"{_CACHE}*"))  # of processes that died over them
+    n_bytes = stored.n_rows * (_ROW_BYTES + stored.schema.n_features * _VALUE_BYTES)
+    free = shutil.disk_usage(stored.folder).free
+    if free < n_bytes:  # a full disk ends the process
+        raise RightfitError(
+            f"XGBoost's binned rows need {n_bytes / 2**20:,.0f} MiB of {stored.folder}, "
+            f"where {free / 2**20:,.0f} MiB are free."
+        )
+    cache = Path(tempfile.mkdtemp(prefix=_CACHE, dir=stored.folder))
 
     class Reader(xgboost.DataIter):  # type: ignore[misc]  # the library is imported late
         def __init__(self) -> None:
-            cache = tempfile.mkdtemp(prefix="xgboost-", dir=stored.folder)
-            super().__init__(cache_prefix=str(Path(cache, "bins")))
+            super().__init__(cache_prefix=str(cache / "bins"))
+            mark = os.open(cache / MARK, os.O_CREAT | os.O_CLOEXEC)
+            hold(mark)
+            weakref.finalize(self, os.close, mark)
             self._n_read = 0
 
         def reset(self) -> None:

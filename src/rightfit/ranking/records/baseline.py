@@ -11,11 +11,11 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
-from rightfit._core.formatting import format_interval, format_quality
+from rightfit._core.formatting import escape_markdown, format_interval, format_quality
 from rightfit._core.processes.json_store import JsonStore
 from rightfit._core.processes.regular_files import require_regular
 from rightfit._core.strict_model import StrictModel, list_faults
@@ -30,6 +30,7 @@ from rightfit.ranking.explanation.decisions import RankedCandidate
 
 FORMAT_VERSION = 2
 UTILITY = "utility"
+Name = Annotated[str, Field(min_length=1)]
 MAX_FAULTS = 5  # of a file that are shown
 QUALITIES = ("quality", "quality_raw", UTILITY)  # their intervals alone say what is worse
 DISTURBED = "other processes took the cores meanwhile: measure again on a quiet machine"
@@ -54,12 +55,20 @@ class StoredFigure(StrictModel):
 class StoredWinner(StrictModel):
     """The winner of an application and dataset, with what the application asks for."""
 
-    candidate: str
-    model: str
+    candidate: Name
+    model: Name
     serving: Serving
-    batch_size: int | None
+    batch_size: int | None = Field(gt=0)
     utility: StoredFigure | None
     metrics: dict[str, StoredFigure]
+
+    @model_validator(mode="after")
+    def _check(self) -> StoredWinner:
+        if not (self.serving.runtime and self.serving.device and self.serving.n_threads > 0):
+            raise ValueError(
+                f"serving must name runtime, threads and device, but is {self.serving}"
+            )
+        return self
 
     @property
     def key(self) -> ProfileKey:
@@ -71,8 +80,8 @@ class MeasuredOn(StrictModel):
     """The hardware that timings depend on."""
 
     cpu: str
-    n_cores: int
-    memory_mib: int
+    n_cores: int = Field(gt=0)
+    memory_mib: int = Field(gt=0)
 
 
 class Baseline(StrictModel):
@@ -353,7 +362,10 @@ def _compare(
     }
     utility = standing or now.utility
     lost = _describe_loss(UTILITY, before.utility, utility, margin_pct) if before.utility else None
-    notes = [] if is_same else [f"{now.candidate} has replaced {before.candidate}"]
+    replaced = (before.candidate, now.candidate)
+    if len(set(replaced)) == 1:
+        replaced = (str(before.serving), f"{now.candidate} with {now.serving}")
+    notes = [] if is_same else ["{1} has replaced {0}".format(*replaced)]
     if standing:
         notes = [f"{notes[0]}, but is not significantly better"]
     if is_same and before.batch_size != now.batch_size:
@@ -433,8 +445,7 @@ def write_verdict(compared: Sequence[Comparison], *, title: str) -> str:
     for one in sorted(compared, key=lambda one: order.index(one.verdict)):
         why = ". ".join(one.remarks) or "no loss beyond margin and errors"
         cells = (one.application, one.dataset, one.verdict, why)
-        escaped = (cell.replace("|", "\\|").replace("\n", " ") for cell in cells)
-        lines.append(f"| {' | '.join(escaped)} |")
+        lines.append(f"| {' | '.join(map(escape_markdown, cells))} |")
     return "\n".join(lines) + "\n"
 
 
