@@ -2,9 +2,10 @@
 
 Run from the repository's root: ``python benchmarks/repeat.py``. The main job runs on fresh data
 folders with one seed; the last ``--n-busy`` of the runs share the machine with a busy loop on one
-core. A candidate is told by its predictions, whatever a run calls it. Utilities are compared on
-the profiles of all runs together: that of a candidate in a serving configuration is its mean over
-the runs that measured it. The last line is JSON:
+core. A candidate is told by its predictions, whatever a run calls it; those that are not in every
+run are printed with the name and settings that they have in each. Utilities are compared on the
+profiles of all runs together: that of a candidate in a serving configuration is its mean over the
+runs that measured it. The last line is JSON:
 
 - ``candidates_common``: the share of all candidates of any run that are in every run;
 - ``winners_same_min``: the fewest applications × datasets, of ``n_choices``, for which two of the
@@ -38,7 +39,11 @@ from main_job import PROJECT, Version
 
 from rightfit.kedro_project.stored_results import ProjectLocation
 from rightfit.measuring.profile import PREDICTIONS
-from rightfit.ranking.explanation.decisions import list_decisions, read_recommendations
+from rightfit.ranking.explanation.decisions import (
+    SETTINGS,
+    list_decisions,
+    read_recommendations,
+)
 
 SPIN = "while True: pass"
 KEYS = ("dataset", PREDICTIONS, "runtime", "n_threads", "device", "request_path")
@@ -48,14 +53,14 @@ class Decided(NamedTuple):
     """What a run found; candidates are hashes of their predictions for the test rows.
 
     Args:
-        candidates: Dataset and hash of each.
+        candidates: Name and settings of each, by dataset and hash.
         winners: Key of the winner's profile, or nothing, by application and dataset.
         utilities: By application and key of a profile.
         doubted: Candidates that a run does not tell apart from its winner, all where the choice is
             open (``None``), by application and dataset.
     """
 
-    candidates: set[tuple[str, str]]
+    candidates: dict[tuple[str, str], str]
     winners: dict[tuple[str, str], tuple[object, ...] | None]
     utilities: dict[tuple[str, tuple[object, ...]], float]
     doubted: dict[tuple[str, str], set[str] | None]
@@ -91,7 +96,12 @@ def read(root: Path, env: str) -> Decided:
         .filter(pl.col("utility").is_not_null())
         .iter_rows(named=True)
     }
-    return Decided(set(hashes.select(KEYS[:2]).iter_rows()), winners, utilities, doubted)
+    settings = dict(profiles.select(pl.concat_str("dataset", "candidate"), SETTINGS).iter_rows())
+    candidates = {
+        (dataset, sha256): f"{name} {settings[dataset + name]}"
+        for (dataset, name), sha256 in hash_of.items()
+    }
+    return Decided(candidates, winners, utilities, doubted)
 
 
 @contextmanager
@@ -111,8 +121,10 @@ def busy_core(*, is_busy: bool) -> Iterator[None]:
 def compare(runs: list[Decided]) -> dict[str, float]:
     """Compare what several runs found."""
     anywhere, everywhere = (
-        method(*(run.candidates for run in runs)) for method in (set.union, set.intersection)
+        method(*(set(run.candidates) for run in runs)) for method in (set.union, set.intersection)
     )
+    for candidate in sorted(anywhere - everywhere):
+        print(candidate, [run.candidates.get(candidate) for run in runs])
     pooled = defaultdict(list)
     for run in runs:
         for key, utility in run.utilities.items():

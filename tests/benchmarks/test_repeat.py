@@ -23,7 +23,8 @@ QUALITY = make_application(objectives={"quality": {"weight": 1, "worst": 0, "bes
 
 
 def make(name: str, predictions: str, quality: float) -> dict[str, Any]:
-    return make_profile(name, **around("quality", quality, 0.001), predictions_sha256=predictions)
+    values = {"predictions_sha256": predictions, "settings": "{}"}
+    return make_profile(name, **around("quality", quality, 0.001), **values)
 
 
 def read(*rows: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> repeat.Decided:
@@ -41,12 +42,17 @@ def read(*rows: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> repeat.Decid
     return repeat.read(Path(), "base")
 
 
-def test_candidates_are_told_by_their_predictions(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_candidates_are_told_by_their_predictions(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     first = read(make("net-1", "a", 0.5), make("cascade-1", "b", 0.9), monkeypatch=monkeypatch)
     renamed = read(make("net-1", "a", 0.5), make("cascade-2", "b", 0.9), monkeypatch=monkeypatch)
     other = read(make("net-1", "a", 0.5), make("cascade-1", "c", 0.9), monkeypatch=monkeypatch)
 
-    same, different = repeat.compare([first, renamed]), repeat.compare([first, other])
+    same = repeat.compare([first, renamed])
+    assert capsys.readouterr().out == ""
+    different = repeat.compare([first, other])
+    assert len(capsys.readouterr().out.splitlines()) == 2  # the cascade of each
     assert (same["unsaid"], same["winners_same_min"], same["candidates_common"]) == (0, 1, 1)
     assert (different["unsaid"], different["winners_same_min"]) == (1, 0)
     assert different["candidates_common"] == pytest.approx(1 / 3)

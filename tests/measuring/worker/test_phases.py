@@ -63,6 +63,28 @@ def test_time_that_others_took_is_left_out_of_a_slice(
     assert slices.read_samples_ns().tolist() == samples_ns
 
 
+def test_time_that_others_took_beside_a_call_makes_it_no_shorter(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A call of 5.6 ms was told as 1 ns: others had the core between it and the clock's reading."""
+    clock = Clock(taken_ns=0, n_waits=0)
+    clock.install(monkeypatch)
+    time_calls_only = phases.time_calls
+
+    def lose_core_afterwards(*arguments: Any, **limits: Any) -> npt.NDArray[np.int64]:
+        samples_ns = time_calls_only(*arguments, **limits)
+        clock.wall_ns += 20 * NS_PER_MS
+        return samples_ns
+
+    monkeypatch.setattr(phases, "time_calls", lose_core_afterwards)
+    slices = phases._Slices(itertools.cycle([0]), 1e-6, has_threads=False)
+
+    slices.time(clock.call)
+
+    assert slices.read_samples_ns().tolist() == [CALL_NS]
+    assert slices.read_call_ns() == CALL_NS
+
+
 def test_call_that_is_longer_than_the_longest_slice_has_one_to_itself(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
