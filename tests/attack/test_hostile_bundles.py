@@ -21,7 +21,7 @@ from rightfit.models.schema import InputSchema
 pytestmark = [pytest.mark.whole, pytest.mark.long]
 
 N_FEATURES = 4
-PATIENCE_S = 60  # a bundle that takes longer counts as one that never ends
+PATIENCE_S = 600  # a bundle that takes longer counts as one that never ends
 CONFIGURATIONS = {
     "linear": {
         "n_epochs": 2, "alpha": 1e-4, "penalty": "l2", "learning_rate": "optimal", "eta0": 0.01,

@@ -16,6 +16,7 @@ import rightfit
 pytestmark = pytest.mark.long
 
 HREFS = "links => links.map(link => link.getAttribute('href'))"
+FINISHED = ".search-summary:has-text('Search finished')"  # results appear one after the other
 MOST_README_WORDS = 900
 
 

@@ -31,13 +31,13 @@ def serve(bench: MeasurementContext, *, burn_ms: float, **server: Any) -> Server
 
 
 def test_fast_model_is_served_at_the_rate(bench: MeasurementContext) -> None:
-    served = serve(bench, burn_ms=0.05, rate_per_s=2_000, max_s=20)
+    served = serve(bench, burn_ms=0.05, rate_per_s=500, max_s=20)  # of 20,000, on a free core
 
     assert served.reason is None
     assert served.p99_ms is not None
     assert served.p99_ms > 0.05
     assert served.n_requests >= 662
-    assert served.utilisation > 2_000 * 0.05e-3
+    assert served.utilisation > 500 * 0.05e-3
 
 
 def test_model_that_cannot_keep_up_says_so(bench: MeasurementContext) -> None:

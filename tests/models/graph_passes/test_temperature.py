@@ -61,7 +61,7 @@ def fit_trees(estimator: Any, n_classes: int) -> onnx.ModelProto:
 @pytest.mark.parametrize("n_classes", [2, 3])
 @pytest.mark.parametrize("temperature", [0.5, 2.5])
 def test_sums_of_boosted_trees_are_scaled(n_classes: int, temperature: float) -> None:
-    model = fit_trees(GradientBoostingClassifier(n_estimators=5), n_classes)
+    model = fit_trees(GradientBoostingClassifier(n_estimators=5, random_state=0), n_classes)
 
     scaled = scale_output(model, temperature, "probabilities")
 
@@ -71,7 +71,7 @@ def test_sums_of_boosted_trees_are_scaled(n_classes: int, temperature: float) ->
 
 
 def test_votes_of_a_forest_become_powers() -> None:
-    model = fit_trees(RandomForestClassifier(n_estimators=5), 3)
+    model = fit_trees(RandomForestClassifier(n_estimators=5, random_state=0), 3)
 
     scaled = scale_output(model, 0.5, "probabilities")
 

@@ -82,7 +82,9 @@ def test_untrained_model_of_many_classes_warns_of_nothing(solver: str) -> None:
     assert untrained.coef_.shape == (26, 2)
 
 
-@pytest.mark.parametrize("estimator", [LogisticRegression(), SGDClassifier(loss="log_loss")])
+@pytest.mark.parametrize(
+    "estimator", [LogisticRegression(), SGDClassifier(loss="log_loss", random_state=0)]
+)
 def test_unlikely_class_has_a_probability_whichever_it_is(
     estimator: LogisticRegression | SGDClassifier,
 ) -> None:
