@@ -128,7 +128,7 @@ def read_rows(name: str, seed: int) -> Rows:
     )
 
 
-def fit_teacher(rows: Rows, seed: int, n_trees: int = 200) -> SlowModel:
+def fit_teacher(rows: Rows, seed: int) -> SlowModel:
     """Fit an accurate model of columns of any kind."""
     from lightgbm import LGBMClassifier, LGBMRegressor
     from sklearn.compose import make_column_selector, make_column_transformer
@@ -149,7 +149,7 @@ def fit_teacher(rows: Rows, seed: int, n_trees: int = 200) -> SlowModel:
             make_column_selector(dtype_exclude="number"),
         ),
     )
-    trees: dict[str, Any] = {"n_estimators": n_trees, "random_state": seed, "n_jobs": 1}
+    trees: dict[str, Any] = {"n_estimators": 200, "random_state": seed, "n_jobs": 1}
     boosted = trees | {"learning_rate": 0.05, "num_leaves": 15, "verbose": -1}
     vote: Any
     if rows.task == "regression":
