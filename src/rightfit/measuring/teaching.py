@@ -221,7 +221,7 @@ def add_taught(
         return parted, ()
     for_training = select_train_rows(spec, unlabelled, parted.rows)
     missing, n_left = for_training[ROW].to_numpy(), unlabelled.height - for_training.height
-    remarks = ()
+    remarks: tuple[str, ...] = ()
     if n_left:
         remarks = (
             f"{count(n_left, 'row')} without {spec.target.column} stay out: by the split they "
