@@ -36,7 +36,7 @@ from rightfit.models.quality.metric import QualityMetric
 
 N_TEACHING, N_TEST = 4_000, 2_500
 N_LABELLED, N_UNLABELLED = 500, 1_000
-LEAST_OF_CLASS = 150  # rows of a class; rarer classes are left out
+LEAST_SHARE = 0.03  # of the rows, of a class; rarer classes are left out
 ROW_S = 0.005  # that the slow model takes; it waits, so that a busy machine changes nothing
 FAMILIES = ["linear", "forest", "lightgbm"]  # quick ones: the budget is small
 TABLES = {
@@ -114,7 +114,7 @@ def read_rows(name: str, seed: int) -> Rows:
     is_number = table[target].dtype.is_numeric() and table[target].n_unique() > 30
     if not is_number:
         table = table.with_columns(pl.col(target).cast(pl.String))
-        table = table.filter(pl.len().over(target) >= LEAST_OF_CLASS)
+        table = table.filter(pl.len().over(target) >= LEAST_SHARE * pl.len())
     n_seen = N_LABELLED + N_UNLABELLED
     seen, rest = table[:n_seen], table[n_seen:]
     n_aside = min(N_TEST, rest.height // 4)
