@@ -265,11 +265,12 @@ class Clock:
 def test_labelling_ends_within_its_seconds() -> None:
     clock = Clock()
 
-    rows, answers, remark = label_rows(
+    rows, answers, remark, spent_s = label_rows(
         clock.answer, np.arange(1000), max_s=20, seed=0, clock_s=clock, cpu_clock_s=lambda: 0.0
     )
 
     assert len(rows) == 400
+    assert spent_s == pytest.approx(20)
     assert answers[:, 0].tolist() == rows.tolist()
     assert len(set(rows.tolist())) == 400
     assert rows.max() > 900  # a random draw, not the first ones

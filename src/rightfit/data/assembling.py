@@ -34,7 +34,8 @@ class RowCounts(BaseModel):
     """Rows read, left out and kept; per joined table the rows without a partner.
 
     ``beyond_sample`` counts the train rows among those left out that ``max_train_rows`` excludes,
-    ``taught`` the kept ones whose label is a teacher's answer.
+    ``taught`` the kept ones whose label is a teacher's answer, which took ``labelling_s`` of the
+    seconds of each search.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -44,6 +45,7 @@ class RowCounts(BaseModel):
     kept: int
     beyond_sample: int = 0
     taught: int = 0
+    labelling_s: float = 0.0
     unmatched: dict[str, int]
 
 
@@ -92,6 +94,7 @@ def assemble(
         kept=row_parts[ROW].n_unique(),
         beyond_sample=0 if parted.beyond_sample is None else int(parted.beyond_sample.sum()),
         taught=parted.n_taught,
+        labelling_s=parted.labelling_s,
         unmatched=unmatched,
     )
     return rows.with_columns(row_parts["label"], row_parts["part"]), counts

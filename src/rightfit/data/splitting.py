@@ -38,13 +38,15 @@ class Parted:
         dropped: Reason and number of rows left out, in order; reasons without rows are missing.
         beyond_sample: Which labelled rows belong to the train split but not to its sample, shape
             (n_rows,); ``None``: there is no sample.
-        n_taught: Rows among the kept ones whose label is a teacher's answer.
+        n_taught: Rows among the kept ones whose label is a teacher's answer; copies do not count.
+        labelling_s: Seconds that the teacher took.
     """
 
     rows: pl.DataFrame
     dropped: tuple[tuple[str, int], ...]
     beyond_sample: Mask | None = None
     n_taught: int = 0
+    labelling_s: float = 0.0
 
 
 def assign_parts(spec: DatasetSpec, labelled: pl.DataFrame) -> Parted:

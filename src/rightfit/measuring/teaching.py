@@ -149,7 +149,7 @@ class Teacher:
                 raise ValueError(f"it answers {answered}: it must answer texts or numbers")
             return answers
 
-        rows, answers, remark = label_rows(
+        rows, answers, remark, _ = label_rows(
             answer, np.arange(frame.height), max_s=self._max_s, seed=self._seed
         )
         agreement = "no row has a label: every quality is the agreement with the teacher"
@@ -235,7 +235,7 @@ def add_taught(
         return parted, ()
     for_training = select_train_rows(spec, unlabelled, parted.rows)
     missing, n_left = for_training[ROW].to_numpy(), unlabelled.height - for_training.height
-    remarks = ()
+    remarks: tuple[str, ...] = ()
     if n_left:
         remarks = (
             f"{count(n_left, 'row')} without {spec.target.column} stay out: by the split they "
@@ -247,7 +247,7 @@ def add_taught(
         missing = rng.permutation(missing)[: max(0, spec.max_train_rows - n_train)]
     if not len(missing):
         return parted, remarks
-    rows, answers, remark = label_rows(answer, missing, max_s=max_s, seed=spec.seed)
+    rows, answers, remark, spent_s = label_rows(answer, missing, max_s=max_s, seed=spec.seed)
     labels = answers[:, :1]
     if spec.task == "classification":
         is_sure = answers.max(axis=1).min() > SURE  # as of a model that says classes
@@ -257,7 +257,8 @@ def add_taught(
     kept = parted.rows.select(ROW, "label", "part")
     columns = {ROW: np.repeat(rows, labels.shape[1]), "label": labels.ravel(), "part": "train"}
     together = pl.concat([kept, pl.DataFrame(columns, schema=kept.schema)]).sort(ROW)
-    return replace(parted, rows=together, n_taught=len(rows)), (remark, *remarks)
+    taught = replace(parted, rows=together, n_taught=len(rows), labelling_s=spent_s)
+    return taught, (remark, *remarks)
 
 
 def draw_labels(answers: Rows, *, n_copies: int, seed: int) -> npt.NDArray[np.int64]:
@@ -292,7 +293,7 @@ def label_rows(
     seed: int,
     clock_s: Callable[[], float] = time.perf_counter,
     cpu_clock_s: Callable[[], float] = time.process_time,
-) -> tuple[Positions, npt.NDArray[Any], str]:
+) -> tuple[Positions, npt.NDArray[Any], str, float]:
     """Have a teacher answer rows in batches, a few first, which tell how long all would take.
 
     Args:
@@ -304,7 +305,8 @@ def label_rows(
         cpu_clock_s: CPU time of this process.
 
     Returns:
-        The positions of the answered rows, the first axis of the answers; and a remark on them.
+        The positions of the answered rows, the first axis of the answers; a remark on them; and
+        the seconds that they took, by the clock or of CPU time, whichever are more.
 
     Raises:
         RightfitError: If the teacher fails.
@@ -346,7 +348,7 @@ def label_rows(
     )
     if n_done < len(order):
         remark += "; labelling may take half of the budget's seconds"
-    return order[:n_done], np.concatenate(answers), remark
+    return order[:n_done], np.concatenate(answers), remark, max(spent_s, spent_cpu_s)
 
 
 def _is_label(dtype: pl.DataType) -> bool:

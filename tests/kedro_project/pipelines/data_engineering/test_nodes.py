@@ -79,6 +79,7 @@ def test_rows_without_a_target_are_labelled_by_the_teacher(
 
     taught = rows.tail(60)
     assert (counts.kept, counts.taught, counts.dropped) == (120, 60, ())
+    assert counts.labelling_s > 0
     assert rows["v1"].to_list() == list(range(120))
     assert taught["part"].unique().to_list() == ["train"]
     assert taught["label"].unique().to_list() == [1]

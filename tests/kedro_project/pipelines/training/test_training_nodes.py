@@ -11,7 +11,7 @@ from factories.recordings import application, pausing_params
 from rightfit.data.description import DatasetBlock
 from rightfit.data.prepared import prepare_dataset
 from rightfit.data.tables import read_tables
-from rightfit.kedro_project.pipelines.training.nodes import TABLE, tune_model
+from rightfit.kedro_project.pipelines.training.nodes import TABLE, plan_cell, tune_model
 from rightfit.measuring.hardware.tiers import Tier
 from rightfit.measuring.serving import Serving
 from rightfit.models.family import TrainingData
@@ -84,6 +84,33 @@ def tune(
         cell_name="blobs.linear",
         predicts=predicts,
     )
+
+
+@pytest.mark.parametrize(("labelling_s", "budget_s"), [(0.0, 40), (15.0, 25), (90.0, 20)])
+def test_labelling_counts_in_a_searchs_budget_at_most_half(
+    blobs: TrainingData, tmp_path: Path, labelling_s: float, budget_s: float
+) -> None:
+    frame = pl.DataFrame(blobs.rows, schema=list(blobs.schema.features)).with_columns(
+        label=pl.Series(blobs.labels)
+    )
+    quality = {"name": "accuracy", "worst": 0.0, "best": 1.0}
+    card = make_data_card("blobs", input_schema=blobs.schema.to_dict(), quality=quality)
+    rows = card.rows.model_copy(update={"labelling_s": labelling_s})
+
+    planned = plan_cell(
+        frame,
+        frame,
+        card.model_copy(update={"rows": rows}),
+        StudyStore(tmp_path, None),
+        ModelBlock.model_validate({"family": "linear"} | LINEAR),
+        TrainingParams.model_validate(TRAINING | {"budget_cpu_s": 40}),
+        ApplicationsParams.model_validate(APPLICATIONS.model_dump()),
+        EVALUATION,
+        cell_name="blobs.linear",
+        n_searches=1,
+    )
+
+    assert planned.settings.budget_cpu_s == budget_s
 
 
 def test_tune_model_returns_trials_curves_and_exported_candidates(

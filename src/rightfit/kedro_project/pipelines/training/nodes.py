@@ -20,6 +20,7 @@ from rightfit.data.row_stream import stream_beyond_sample
 from rightfit.data.tables import read_tables
 from rightfit.kedro_project.imported_block import ImportedBlock, locate
 from rightfit.measuring.model_import import import_for_dataset
+from rightfit.measuring.teaching import LABELLING_SHARE
 
 # Kedro reads the hints of node functions at run time: a hint it can't resolve switches off the
 # check of the node's parameters.
@@ -58,11 +59,15 @@ def plan_cell(
 ) -> PlannedSearch:
     """Return the search of :func:`tune_model`, which describes the inputs.
 
-    ``n_searches`` is the number of searches that run side by side.
+    ``n_searches`` is the number of searches that run side by side. A teacher's seconds are the
+    search's.
     """
     from rightfit.searching.parallel.planned_search import plan_search
     from rightfit.searching.setting_up import make_cell
 
+    if (budget_s := training.budget_cpu_s) is not None and (taken_s := data_card.rows.labelling_s):
+        left_s = max(budget_s - taken_s, (1 - LABELLING_SHARE) * budget_s)
+        training = training.model_copy(update={"budget_cpu_s": left_s})
     return plan_search(
         make_cell(cell_name, train, validation, data_card, model),
         training,
