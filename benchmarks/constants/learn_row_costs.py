@@ -39,8 +39,7 @@ def measure(table: str, family: str, n_rows: int, n_epochs: int | None) -> dict[
     families: Any = [family]
     if n_epochs is not None:
         block = read_default("models")[family]
-        fixed = block["default"] | {"n_epochs": n_epochs}
-        families = {family: {"family": block["family"], "fixed": fixed}}
+        families = {family: block | {"fixed": {"n_epochs": n_epochs}}}
     result = rf.search(
         frame.with_columns(y=pl.Series(y)),
         "y",
