@@ -23,7 +23,7 @@ import polars as pl
 from learn_row_curves import MAKERS, SEED
 
 import rightfit as rf
-from rightfit.params.defaults import read_default
+from rightfit.models import net
 
 sys.path.append(str(Path(__file__).parents[1]))
 from large import record_costs_s
@@ -36,15 +36,12 @@ def measure(table: str, family: str, n_rows: int, n_epochs: int | None) -> dict[
     x, y = MAKERS[table](np.random.default_rng(SEED), n_rows)
     frame = pl.DataFrame(x.astype(np.float32), schema=[f"x{i}" for i in range(x.shape[1])])
     costs_s = record_costs_s(logging.getLogger("rightfit.searching.parallel.all_rows"))
-    families: Any = [family]
-    if n_epochs is not None:
-        block = read_default("models")[family]
-        fixed = block["default"] | {"n_epochs": n_epochs}
-        families = {family: {"family": block["family"], "fixed": fixed}}
+    if n_epochs is not None:  # a setting of so few would hold on the sample too
+        net._MIN_EPOCHS, net._MOST_PASSED_ROWS = n_epochs, n_epochs * n_rows
     result = rf.search(
         frame.with_columns(y=pl.Series(y)),
         "y",
-        families=families,
+        families=[family],
         n_trials=1,
         budget_cpu_s=None,
         n_jobs=1,
