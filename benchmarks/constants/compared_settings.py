@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import time
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -23,7 +24,7 @@ TABLES = (
     *("attrition", "cells", "churn", "credit", "jobs", "leaves", "remote", "vehicle", "vowel"),
     *("wa_churn", "ames", "concrete", "trains", "wages"),
 )
-COMPARED = {
+COMPARED: dict[str, list[dict[str, Any]]] = {
     "linear": [
         {"alpha": alpha, "solver": solver}
         for alpha in (1e-5, 1e-4, 6.7e-4, 3e-3)
