@@ -1,7 +1,7 @@
 """Which values of a setting the search spaces hold: trainings that differ in that setting alone.
 
 ``python benchmarks/constants/compared_settings.py linear`` (or ``lightgbm``) trains the family on
-tables of ``LEARNT_ON``, at most 5,000 rows each. A line per table and setting: mean quality on
+tables of ``LEARNT_ON``. A line per table and setting: mean quality on
 validation and test rows, its range over seeds, and the CPU seconds of a training.
 """
 
