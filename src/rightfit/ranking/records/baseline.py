@@ -349,11 +349,11 @@ def tell_ratios(
     Returns:
         Both, changed where a ratio is known.
 
-    >>> slow, fast = (StoredFigure(value=ms, low=1, high=9) for ms in (6, 5))
+    >>> slow, fast = (StoredFigure(value=ms, low=1, high=9) for ms in (5, 4.5))
     >>> ratio = Interval(1.25, 1.0, 1.5, is_distribution_free=True)
     >>> now, before = tell_ratios({"p50": slow}, {"p50": fast}, {"p50": ratio})
     >>> print(now["p50"], "|", before["p50"])
-    value=6.0 low=4.8 high=7.2 | value=4.8 low=4.8 high=4.8
+    value=5.0 low=4.0 high=6.0 | value=4.0 low=None high=None
     """
     told_now, told_before = dict(now), dict(before)
     for metric in now.keys() & before.keys() & ratios.keys():
@@ -361,7 +361,7 @@ def tell_ratios(
         if ratio.low is None or ratio.high is None or not value:
             continue
         old = value / ratio.value
-        told_before[metric] = StoredFigure(value=old, low=old, high=old)
+        told_before[metric] = StoredFigure(value=old, low=None, high=None)
         told_now[metric] = StoredFigure(value=value, low=old * ratio.low, high=old * ratio.high)
     return told_now, told_before
 
