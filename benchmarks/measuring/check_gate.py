@@ -90,7 +90,7 @@ def read_releases(
         {row["candidate"]: Profile.from_row(row) for row in table.iter_rows(named=True)}
         for table in (new, old)
     )
-    told = {
+    figures = {
         model: tell_ratios(
             read_figures(now[model], METRICS), read_figures(before[model], METRICS), ratios[model]
         )
@@ -109,7 +109,7 @@ def read_releases(
                         serving=profile.serving,
                         batch_size=profile.best_batch_size,
                         utility=None,
-                        metrics=told[model][position],
+                        metrics=figures[model][position],
                     )
                 }
                 for model, profile in release.items()

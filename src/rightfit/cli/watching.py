@@ -84,13 +84,13 @@ def watch_winners(
             beside += rivals
             continue
         releases = [its, rivals] if rivals else [its]
-        found = _measure(results, params, releases, grid)
-        for listed, told, by_winner, release in zip(
-            releases, (now, beside), measured, found, strict=False
+        remeasured = _measure(results, params, releases, grid)
+        for listed, again, by_winner, release in zip(
+            releases, (now, beside), measured, remeasured, strict=False
         ):
             for one in listed:
                 profiles = read_candidate_profiles(release.profiles, dataset, one.decision.subject)
-                told.append(replace(one, profiles=profiles))
+                again.append(replace(one, profiles=profiles))
                 if (winner := one.decision.winner) is not None:
                     key = (winner.candidate, winner.serving)
                     by_winner[one.application, dataset] = release.measured[key]
