@@ -147,16 +147,16 @@ def run_contender(pipe: Connection, subject: MeasurementTarget, bench: Measureme
     request = ask_measurement(subject, bench)
     module, _, function = subject.factory.partition(":")
     contender = Contender(getattr(importlib.import_module(module), function), request, None)
-    timed = (contender._rows, contender._batches)  # no other caller forgets what was timed
+    timed = (contender._rows, contender._batches)
     pipe.send(contender.ready)
     while True:
         asked = pipe.recv()
         if asked is None:
-            phase, samples_ns = contender.finish().result, np.load(request.samples)
+            phase, samples_ns = contender.finish(), np.load(request.samples)
             p50, p95 = np.quantile(samples_ns, (0.5, 0.95))
             pipe.send((p50, p95, phase.batches[-1].rows_per_s))
             for slices in timed:
-                slices.clear()
+                slices._pieces.clear()  # no other caller forgets what was timed
         else:
             is_batch, slice_ms = asked
             timed[is_batch].slice_ms = slice_ms

@@ -6,9 +6,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import polars as pl
 import pytest
 from click.testing import Result
+from factories.measurements import make_round
 from factories.studies import Study
 
 from rightfit._core.errors import RightfitError
@@ -26,6 +26,7 @@ from rightfit.ranking.records.baseline import load_watch
 pytestmark = pytest.mark.whole
 
 Ask = Callable[..., Result]
+SHARES = ("0.5", "0.9", "0.95", "0.99", "0.999")
 
 
 def test_winner_is_measured_again_and_what_was_found_is_kept(
@@ -85,21 +86,30 @@ def test_winners_of_two_releases_are_timed_in_common_blocks(
 def test_slower_winner_than_that_of_the_baseline_has_changed(
     ask_with_rows: Ask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def slow_down(*arguments: Any, **options: Any) -> list[pl.DataFrame]:
-        now, before = candidate_measuring.remeasure(*arguments, **options)
-        figures = {"": 1.0, "_low": 0.9, "_high": 1.1}
-        fixed = {f"latency_p95_ms{end}": value for end, value in figures.items()}
-        slow = {name: 2 * value for name, value in fixed.items()}
-        return [now.with_columns(**slow), before.with_columns(**fixed)]
+    def slow_down(jobs: Sequence[Job], *_: object, **__: object) -> list[MeasurementState]:
+        return [
+            MeasurementState(
+                rounds=tuple(
+                    make_round(
+                        percentiles_ns=dict.fromkeys(SHARES, times * ms * 1e6),
+                        latency={"n_calls": 200},
+                        block=f"a.{number}",
+                    )
+                    for number, ms in enumerate((1.0, 4.0, 2.0, 8.0, 1.0, 3.0))  # for both alike
+                ),
+                settled="precise",
+            )
+            for times in (1.2, 1.0)
+        ]
 
-    monkeypatch.setattr(watching, "remeasure", slow_down)
+    monkeypatch.setattr(candidate_measuring, "measure_jobs", slow_down)
     ask_with_rows("check", "--against", tmp_path / "baseline.json", "--write")
 
     result = ask_with_rows("check", "--against", tmp_path / "baseline.json", "--measure", "--json")
 
     (winner,) = json.loads(result.stdout)["winners"]
     assert result.exit_code == 1
-    assert any(one.startswith("latency p95 is worse: 1 ms") for one in winner["faults"]), winner
+    assert any(one.startswith("latency p95 is worse: ") for one in winner["faults"]), winner
 
 
 def test_release_that_cannot_be_measured_any_more_is_no_reason_to_pass(

@@ -35,6 +35,7 @@ from rightfit.measuring.profiles.candidate_profiles import (
     profile_set,
     profile_unmeasured,
 )
+from rightfit.measuring.profiles.measured import Measured
 from rightfit.measuring.profiles.prediction_quality import find_final_rows
 from rightfit.measuring.remote_documents import (
     RUNTIME,
@@ -71,6 +72,8 @@ from rightfit.searching.studies.study_store import StudyStore
 logger = logging.getLogger(__name__)
 
 ENVIRONMENT_KEY = "environment-{id}"
+# The preset's processes, where two releases are compared: benchmarks/measuring/check_gate.py
+TIMES_BESIDE = 4
 SERVING = tuple(field.name for field in fields(Serving))
 
 
@@ -338,6 +341,19 @@ class Release:
         ]
 
 
+@dataclass(frozen=True)
+class Remeasured:
+    """A release as it was measured again.
+
+    Args:
+        profiles: One row per candidate and wanted serving configuration.
+        measured: The same by block, by candidate and serving configuration.
+    """
+
+    profiles: pl.DataFrame
+    measured: Mapping[tuple[str, Serving], Measured]
+
+
 def remeasure(
     releases: Sequence[Release],
     targets: pl.Series,
@@ -345,8 +361,11 @@ def remeasure(
     *,
     measurements: JsonStore,
     params: EvaluationParams,
-) -> list[pl.DataFrame]:
+) -> list[Remeasured]:
     """Measure candidates of a dataset again, in common blocks, whatever is stored of them.
+
+    Beside another release each is measured in more processes than the preset asks for: a change of
+    some percent is to be told.
 
     Args:
         releases: What is timed beside each other, today's first.
@@ -356,7 +375,7 @@ def remeasure(
         params: How to measure.
 
     Returns:
-        For each release one row per candidate and wanted serving configuration.
+        What was found of each release.
     """
     environment = describe_environment()
     raw, candidates = releases[0].raw, releases[0].candidates
@@ -368,7 +387,12 @@ def remeasure(
             for job in release.plan(data_card.dataset, folder / str(number), classes)
         ]
         rows = folder / "0" / "rows.npy"
-        bench = MeasurementContext(shared_pool(), rows, folder, params.settings, params.preset)
+        settings = params.settings
+        if len(releases) > 1:
+            names = ("min_processes", "max_processes", "max_s")
+            more = {name: TIMES_BESIDE * getattr(settings, name) for name in names}
+            settings = settings.model_copy(update=more)
+        bench = MeasurementContext(shared_pool(), rows, folder, settings, params.preset)
         bundles = {job.candidate: job.bundle for job in jobs}
         candidate_set = _make_set(bundles, {}, targets, data_card, environment, params, raw)
         states = measure_jobs(
@@ -391,7 +415,14 @@ def remeasure(
         )
     number, name = (pl.col("candidate").str.splitn(".", 2).struct[field] for field in (0, 1))
     return [
-        profiles.filter(number == str(position)).with_columns(candidate=name)
+        Remeasured(
+            profiles.filter(number == str(position)).with_columns(candidate=name),
+            {
+                (job.candidate.partition(".")[2], job.serving): Measured(state, params.settings)
+                for job, state in zip(jobs, states, strict=True)
+                if job.candidate.startswith(f"{position}.")
+            },
+        )
         for position in range(len(releases))
     ]
 

@@ -6,12 +6,17 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
-import polars as pl
-
-from rightfit.api.candidate_measuring import RawTest, Release, remeasure, trust_written
+from rightfit.api.candidate_measuring import (
+    RawTest,
+    Release,
+    Remeasured,
+    remeasure,
+    trust_written,
+)
 from rightfit.cli.export import read_winning_model
 from rightfit.cli.stored_answers import read_answers, read_candidate_profiles
 from rightfit.kedro_project.stored_results import StoredResults
+from rightfit.measuring.profiles.measured import Measured, compare_in_blocks
 from rightfit.measuring.serving import Serving, split_device
 from rightfit.models.bundle import ONNX_ONLY
 from rightfit.params.applications import ApplicationsParams
@@ -19,7 +24,15 @@ from rightfit.params.evaluation import EvaluationParams
 from rightfit.params.grid import Grid, read_grid
 from rightfit.ranking.applications.applications import Applications
 from rightfit.ranking.explanation.answer import Answer
-from rightfit.ranking.records.baseline import WATCH_KEY, Watch, compare_winners, make_baseline
+from rightfit.ranking.records.baseline import (
+    WATCH_KEY,
+    Watch,
+    compare_winners,
+    make_baseline,
+    tell_ratios,
+)
+
+WinnersMeasured = dict[tuple[str, str], Measured]  # by application and dataset
 
 
 def watch_winners(
@@ -62,6 +75,7 @@ def watch_winners(
         lost = [one for one in ranked if one.decision.winner is None]
     now: list[Answer] = []
     beside: list[Answer] = []
+    measured: tuple[WinnersMeasured, WinnersMeasured] = ({}, {})  # now, and beside it
     for dataset in dict.fromkeys(answer.dataset for answer in (*answers, *earlier)):
         its, rivals = (
             [one for one in listed if one.dataset == dataset] for listed in (answers, earlier)
@@ -70,26 +84,40 @@ def watch_winners(
             beside += rivals
             continue
         releases = [its, rivals] if rivals else [its]
-        tables = _measure(results, params, releases, grid)
-        for listed, measured, table in zip(releases, (now, beside), tables, strict=False):
+        remeasured = _measure(results, params, releases, grid)
+        for listed, again, by_winner, release in zip(
+            releases, (now, beside), measured, remeasured, strict=False
+        ):
             for one in listed:
-                profiles = read_candidate_profiles(table, dataset, one.decision.subject)
-                measured.append(replace(one, profiles=profiles))
+                profiles = read_candidate_profiles(release.profiles, dataset, one.decision.subject)
+                again.append(replace(one, profiles=profiles))
+                if (winner := one.decision.winner) is not None:
+                    key = (winner.candidate, winner.serving)
+                    by_winner[one.application, dataset] = release.measured[key]
     metrics = {name: application.needed_metrics() for name, application in applications.items()}
     expected = make_baseline(answers if before is None else earlier, metrics)
+    present = make_baseline([*now, *lost], metrics)
     for application, datasets in make_baseline(beside, metrics).winners.items():
-        for dataset, winner in datasets.items():
+        for dataset, old in datasets.items():
             stored = expected.winners[application][dataset]
-            if winner is not None and stored is not None:  # what fails now is told by its loss
-                figures = {"metrics": stored.metrics | winner.metrics}
-                expected.winners[application][dataset] = winner.model_copy(update=figures)
+            if old is None or stored is None:
+                continue
+            figures = stored.metrics | old.metrics  # what fails now is told by its loss
+            new = present.winners.get(application, {}).get(dataset)
+            if new is not None:
+                pair = (by_winner[application, dataset] for by_winner in measured)
+                ratios = compare_in_blocks(*pair)
+                told_now, told_before = tell_ratios(new.metrics, figures, ratios)
+                present.winners[application][dataset] = new.model_copy(update={"metrics": told_now})
+                figures = told_before
+            expected.winners[application][dataset] = old.model_copy(update={"metrics": figures})
     watch = Watch(
         watched_at=datetime.now(UTC).isoformat(timespec="seconds"),
         ranked_in=now[0].origin.ranked_in,
         winners=tuple(
             compare_winners(
                 expected,
-                make_baseline([*now, *lost], metrics),
+                present,
                 applications,
                 margin_pct=margin_pct,
                 disturbed={
@@ -132,8 +160,8 @@ def _measure(
     params: EvaluationParams,
     rankings: Sequence[Sequence[Answer]],
     grid: Grid,
-) -> list[pl.DataFrame]:
-    """Return fresh profiles of winners of a dataset, a table for each of some rankings."""
+) -> list[Remeasured]:
+    """Measure the winners of a dataset again, those of some rankings beside each other."""
     dataset, measured_in = rankings[0][0].dataset, rankings[0][0].origin.measured_in
     rows, data_card = (
         results.load_newest(f"{dataset}.{kind}", at_most=measured_in)

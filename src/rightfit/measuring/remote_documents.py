@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
-from typing import Annotated, Literal, NamedTuple, TypeVar
+from typing import Annotated, Literal, TypeVar
 
 from pydantic import Field, TypeAdapter, ValidationError
 
@@ -251,44 +251,25 @@ def find_files(folder: Path, dataset: str) -> PackFiles:
     )
 
 
-class FigureBounds(NamedTuple):
-    """Values that a figure may have; of an open one, the lower end is none of them."""
-
-    low: float
-    high: float
-    is_open: bool = False
-
-    def allow(self, value: float) -> bool:
-        """Tell whether a value is one of them; NaN is not."""
-        return self.low <= value <= self.high and not (self.is_open and value == self.low)
-
-    def __str__(self) -> str:
-        return f"{'above' if self.is_open else 'from'} {self.low:g} to {self.high:g}"
-
-
-_GROWTH = FigureBounds(-64, MAX_MIB)  # of resident memory: freeing may outweigh what loading takes
-_BY_NAME: Mapping[str, FigureBounds] = {
-    "Environment.n_cores": FigureBounds(1, MAX_CORES),
-    "LoadPhase.memory_mib": _GROWTH,
-    "BatchPhase.n_calls": FigureBounds(1, MAX_COUNT),
-    "batch_size": FigureBounds(1, MAX_BATCH_SIZE),
-    "cpu_ms": FigureBounds(0, MAX_MS),  # the clock of a process may not have ticked
-    "error": FigureBounds(0, 1_000),
-    "files_mib": _GROWTH,
-    "others_cores": FigureBounds(0, MAX_CORES),
-    "peak_memory_mib": _GROWTH,
-    "utilisation": FigureBounds(0, 1_000),
+_LEAST = 1e-9  # of what cannot be 0
+_LEAST_GROWTH_MIB = -64  # of resident memory: freeing may outweigh what loading takes
+# By how a record's and its field's name end, the first that fits: what a machine can have found.
+_BOUNDS: Mapping[str, tuple[float, float]] = {
+    "BatchPhase.n_calls": (1, MAX_COUNT),
+    "batch_size": (1, MAX_BATCH_SIZE),
+    "n_cores": (1, MAX_CORES),
+    "_cores": (0, MAX_CORES),
+    "LoadPhase.memory_mib": (_LEAST_GROWTH_MIB, MAX_MIB),
+    "peak_memory_mib": (_LEAST_GROWTH_MIB, MAX_MIB),
+    "files_mib": (_LEAST_GROWTH_MIB, MAX_MIB),
+    "_mib": (_LEAST, MAX_MIB),
+    "cpu_ms": (0, MAX_MS),  # the clock of a process may not have ticked
+    "_ms": (_LEAST, MAX_MS),
+    "_ns": (_LEAST, MAX_MS * NS_PER_MS),
+    "_per_s": (_LEAST, 1e15),
+    "_pct": (0, 100),
+    "": (0, MAX_COUNT),
 }
-_BY_UNIT: Mapping[str, FigureBounds] = {
-    "_ns": FigureBounds(0, MAX_MS * NS_PER_MS, is_open=True),
-    "_ms": FigureBounds(0, MAX_MS, is_open=True),
-    "_mib": FigureBounds(0, MAX_MIB, is_open=True),
-    "_per_s": FigureBounds(0, 1e15, is_open=True),
-    "_pct": FigureBounds(0, 100),
-    "_share": FigureBounds(0, 1),
-    "_j": FigureBounds(0, 1e12),
-}
-_COUNT = FigureBounds(0, MAX_COUNT)
 
 
 def _check_figures(record: object, source: str) -> Iterator[str]:
@@ -300,19 +281,15 @@ def _check_figures(record: object, source: str) -> Iterator[str]:
             items = {f"{where}.{i}": item for i, item in enumerate(content)}
         elif isinstance(content, dict):
             items = {f"{where}.{key}": item for key, item in content.items()}
+        name = f"{type(record).__name__}.{field.name}"
+        low, high = next(bounds for end, bounds in _BOUNDS.items() if name.endswith(end))
         for where, value in items.items():
             if is_dataclass(value):
                 yield from _check_figures(value, where)
-            elif isinstance(value, int | float) and not isinstance(value, bool):
-                field_bounds = _BY_NAME.get(f"{type(record).__name__}.{field.name}")
-                units = (
-                    unit_bounds
-                    for unit, unit_bounds in _BY_UNIT.items()
-                    if field.name.endswith(unit)
-                )
-                bounds = field_bounds or _BY_NAME.get(field.name) or next(units, _COUNT)
-                if not bounds.allow(value):
-                    yield f"{where} must be {bounds}, but got {value!r}"
+            elif isinstance(value, bool) or not isinstance(value, int | float):
+                continue
+            elif not low <= value <= high:  # NaN is not
+                yield f"{where} must be from {low:g} to {high:g}, but got {value!r}"
 
 
 def _check_rounds(state: MeasurementState, source: str) -> Iterator[str]:

@@ -97,18 +97,16 @@ def test_wait_says_once_for_whom_and_since_when(
 
 
 @pytest.mark.skipif(not Path("/proc/locks").exists(), reason="needs Linux")
-def test_a_stopped_holder_loses_the_lock_and_others_go_by_their_users_own(
+def test_a_stopped_holder_loses_the_lock_and_others_time_without(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    path, own = tmp_path / "lock", tmp_path / f"lock.{os.getuid()}"
+    path = tmp_path / "lock"
     seconds = itertools.count(0.0, 10.0)
     with hold_in_process(path) as holder:
         holder.send_signal(signal.SIGSTOP)
         try:
             with machine_lock(path, clock_s=lambda: next(seconds), sleep=lambda _: None):
                 waited_s = next(seconds)
-                with own.open() as file:
-                    is_locked = not acquire(file, waits=False)
             with machine_lock(path, clock_s=lambda: next(seconds), sleep=lambda _: None):
                 waited_again_s = next(seconds) - waited_s
         finally:
@@ -117,7 +115,6 @@ def test_a_stopped_holder_loses_the_lock_and_others_go_by_their_users_own(
     with machine_lock(path), path.open() as file:
         is_back = not acquire(file, waits=False)
 
-    assert is_locked
     assert STOPPED_MAX_S < waited_s < 2 * STOPPED_MAX_S
     assert waited_again_s < STOPPED_MAX_S
     assert is_back
@@ -134,17 +131,7 @@ def test_nobody_waits_for_ever_for_a_holder_that_goes_on(tmp_path: Path) -> None
             waited_s = next(seconds)
         holder.communicate()
 
-    assert WAIT_MAX_S < waited_s < WAIT_MAX_S + 3_600
-
-
-def test_a_file_of_another_user_keeps_nobody_from_a_lock(tmp_path: Path) -> None:
-    path = tmp_path / "lock"
-    path.mkdir()  # root may open any file, so something that nobody can lock stands for it
-
-    with machine_lock(path), (tmp_path / f"lock.{os.getuid()}").open() as file:
-        is_locked = not acquire(file, waits=False)
-
-    assert is_locked
+    assert WAIT_MAX_S < waited_s < 2 * WAIT_MAX_S
 
 
 def test_lock_of_a_killed_holder_is_free(tmp_path: Path) -> None:

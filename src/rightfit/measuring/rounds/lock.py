@@ -5,8 +5,8 @@ them. The lock is ``flock`` on a file that all of them know by one path. The ker
 its holder dies, so a crash can never block the next measurement.
 
 Nothing takes it from a process that is stopped, hangs, or means harm, so nobody waits for ever: a
-process that holds it and does not measure has lost it after a while. The others then go by a lock
-of their own user's. So they do where another user's file keeps them out.
+process that holds it and does not measure has lost it after a while. The others then time without
+it. So they do where another user's file keeps them out.
 """
 
 from __future__ import annotations
@@ -40,8 +40,7 @@ POLL_S = 0.02
 LOG_AFTER_S = 5.0
 LOOK_S = 1.0  # between two looks at the holder; longer waits than that are shown
 STOPPED_MAX_S = 60.0  # for a process that a signal has stopped to go on
-HOLD_MAX_S = 3_600.0  # the longest measurement holds it for half as long
-WAIT_MAX_S = 4 * 3_600.0  # whatever is done with it meanwhile
+WAIT_MAX_S = 3_600.0  # the longest measurement holds it for half as long
 
 _warned: set[Path] = set()
 _lost: dict[Path, int | None] = {}  # by path, the process that holds it and has lost it
@@ -58,9 +57,9 @@ def machine_lock(
 ) -> Iterator[None]:
     """Hold the lock while the block runs; wait for it as long as another process times.
 
-    Where the path cannot be locked, or its holder has lost it, a lock of this user's takes its
-    place, after a warning; where that cannot be locked either, the block runs without. Disturbed
-    timings are marked anyway. A thread that holds the lock may take it again.
+    Where the path cannot be locked, or its holder has lost it, the block runs without, after a
+    warning: what others take of the cores is told apart from the model's time, or marked. A thread
+    that holds the lock may take it again.
 
     Args:
         path: Lock file; created when absent and never removed.
@@ -72,18 +71,15 @@ def machine_lock(
         yield
         return
     with contextlib.ExitStack() as stack:
-        for lock_path in (path, path.with_suffix(f".{os.getuid()}{path.suffix}")):
-            try:
-                descriptor = _open(lock_path, is_own=lock_path != path)
-            except OSError as err:
-                _warn_once(lock_path, f"it must be a regular file that every user may read: {err}")
-                continue
+        try:
+            descriptor = _open(path)
+        except OSError as err:
+            _warn_once(path, f"it must be a regular file that every user may read: {err}")
+        else:
             stack.callback(os.close, descriptor)
             with waiting() as report:
-                is_locked = _wait(lock_path, descriptor, report, clock_s=clock_s, sleep=sleep)
-            if is_locked:
-                stack.callback(release, descriptor)
-                break
+                if _wait(path, descriptor, report, clock_s=clock_s, sleep=sleep):
+                    stack.callback(release, descriptor)
         locked_paths.add(path)
         stack.callback(locked_paths.discard, path)
         yield
@@ -109,13 +105,8 @@ def _wait(
             name = lock_path if holder is None else name_process(holder)
             if lock_path in _lost and _lost[lock_path] == holder:
                 return False
-            held_s = min(waited_s, time.time() - since_s)
             is_still = holder is not None and is_stopped(holder)
-            if (
-                (is_still and waited_s > STOPPED_MAX_S)
-                or held_s > HOLD_MAX_S
-                or (waited_s > WAIT_MAX_S)
-            ):
+            if waited_s > (STOPPED_MAX_S if is_still else WAIT_MAX_S):
                 _lost[lock_path] = holder
                 _warn_once(lock_path, f"{name} holds it and does not measure")
                 return False
@@ -137,13 +128,13 @@ def _warn_once(path: Path, reason: str) -> None:
         _warned.add(path)
         logger.warning(
             "Timing without the machine-wide lock %s: %s. End that process, or remove the file, so "
-            "that it is created anew; until then only this user's timings wait for each other.",
+            "that it is created anew; until then timings do not wait for each other.",
             path,
             reason,
         )
 
 
-def _open(path: Path, *, is_own: bool) -> int:
+def _open(path: Path) -> int:
     flags = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
     try:
         descriptor = os.open(path, flags | os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
@@ -151,8 +142,7 @@ def _open(path: Path, *, is_own: bool) -> int:
         descriptor = os.open(path, flags | os.O_RDONLY)  # locking needs no right to write
     else:
         os.fchmod(descriptor, 0o666)  # the umask must not lock other users out
-    status = os.fstat(descriptor)
-    if not stat.S_ISREG(status.st_mode) or (is_own and status.st_uid != os.getuid()):
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
-        raise OSError(f"{path} is {'of another user' if is_own else 'no regular file'}")
+        raise OSError(f"{path} is no regular file")
     return descriptor

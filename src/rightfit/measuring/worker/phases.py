@@ -264,10 +264,6 @@ class _Slices:
         taken_ns = 0 if has_waited else min(max(0, calls_ns - cpu_ns), calls_ns - 1)
         return _Piece(samples_ns, taken_ns, cpu_ns)
 
-    def clear(self) -> None:
-        """Forget what was timed."""
-        self._pieces.clear()
-
     def read_samples_ns(self) -> npt.NDArray[np.int64]:
         """Return the times of single calls, of the pieces that others left alone if these do."""
         clean = [piece for piece in self._pieces if piece.is_clean]

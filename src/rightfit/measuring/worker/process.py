@@ -34,7 +34,7 @@ import sys
 import traceback
 from collections.abc import Callable
 from importlib.machinery import ModuleSpec
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 # These import nothing heavy.
 from rightfit._core.formatting import MAX_ERROR, describe_error
@@ -60,9 +60,6 @@ from rightfit.measuring.worker.protocol import (
     Task,
 )
 from rightfit.measuring.worker.units import BYTES_PER_MIB
-
-if TYPE_CHECKING:
-    from rightfit.measuring.worker.phases import Contender
 
 # Large libraries that others import when they happen to be installed.
 OPTIONAL_LIBRARIES = frozenset(
@@ -104,18 +101,6 @@ class HiddenLibraries:
 
     def _hides(self, name: str) -> bool:
         return name.partition(".")[0] in self._names
-
-
-def open_contender(request: MeasureRequest, *, base_pages: FilePages | None) -> Contender:
-    """Open a model that is timed in slices.
-
-    Args:
-        request: What to measure.
-        base_pages: Pages of files of the empty worker.
-    """
-    from rightfit.measuring.worker.phases import Contender
-
-    return Contender(_prepare(request), request, base_pages)
 
 
 def _prepare(request: Task) -> Callable[..., Any]:
@@ -194,7 +179,10 @@ def work(channel: Channel, *, base_pages: FilePages | None) -> int:
         if not isinstance(task, MeasureRequest):
             channel.send(handle(task))
             return 0
-        contender = open_contender(task, base_pages=base_pages)
+        factory = _prepare(task)
+        from rightfit.measuring.worker.phases import Contender
+
+        contender = Contender(factory, task, base_pages)
         channel.send(contender.ready)
         while (request := channel.receive()) is not None:
             if isinstance(request, SliceRequest):

@@ -19,6 +19,7 @@ from rightfit._core.formatting import escape_markdown, format_interval, format_q
 from rightfit._core.processes.json_store import JsonStore
 from rightfit._core.processes.regular_files import require_regular
 from rightfit._core.strict_model import StrictModel, list_faults
+from rightfit.measuring.interval import Interval
 from rightfit.measuring.metrics import METRICS, METRICS_BY_COLUMN
 from rightfit.measuring.naming import format_metric, metric_name
 from rightfit.measuring.profile import Profile
@@ -340,6 +341,38 @@ def read_figures(profile: Profile, metrics: Collection[str]) -> dict[str, Stored
         if figure is not None and figure.value is not None:
             figures[metric] = StoredFigure(value=figure.value, low=figure.low, high=figure.high)
     return figures
+
+
+def tell_ratios(
+    now: Mapping[str, StoredFigure],
+    before: Mapping[str, StoredFigure],
+    ratios: Mapping[str, Interval],
+) -> tuple[dict[str, StoredFigure], dict[str, StoredFigure]]:
+    """Tell figures that were timed together by their ratio, whose interval is the new ones'.
+
+    Args:
+        now: New figures by metric.
+        before: Old ones.
+        ratios: Of new to old ones.
+
+    Returns:
+        Both, changed where a ratio is known.
+
+    >>> slow, fast = (StoredFigure(value=ms, low=1, high=9) for ms in (5, 4.5))
+    >>> ratio = Interval(1.25, 1.0, 1.5, is_distribution_free=True)
+    >>> now, before = tell_ratios({"p50": slow}, {"p50": fast}, {"p50": ratio})
+    >>> print(now["p50"], "|", before["p50"])
+    value=5.0 low=4.0 high=6.0 | value=4.0 low=None high=None
+    """
+    told_now, told_before = dict(now), dict(before)
+    for metric in now.keys() & before.keys() & ratios.keys():
+        value, ratio = now[metric].value, ratios[metric]
+        if ratio.low is None or ratio.high is None or not value:
+            continue
+        old = value / ratio.value
+        told_before[metric] = StoredFigure(value=old, low=None, high=None)
+        told_now[metric] = StoredFigure(value=value, low=old * ratio.low, high=old * ratio.high)
+    return told_now, told_before
 
 
 def keep_utility(candidate: RankedCandidate) -> StoredFigure | None:
