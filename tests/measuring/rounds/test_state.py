@@ -4,18 +4,9 @@ import logging
 from typing import Any
 
 import pytest
-from factories.measurements import BATCH, STORED_ROUND, DictStore, make_round
+from factories.measurements import BATCH, DictStore, make_round
 
 from rightfit.measuring.rounds.state import MeasurementState
-
-# As states were stored while they were plain JSON.
-OLD_FORM: dict[str, Any] = {
-    "rounds": [STORED_ROUND],
-    "settled": "precise",
-    "error": None,
-    "server": [],
-    "limits": {},
-}
 
 
 def test_state_is_read_as_it_was_saved() -> None:
@@ -27,17 +18,6 @@ def test_state_is_read_as_it_was_saved() -> None:
     store.put_record("key", state)
 
     assert store.get_record("key", MeasurementState) == state
-
-
-def test_state_of_the_untyped_form_is_found_again() -> None:
-    store = DictStore(key=OLD_FORM)
-
-    state = store.get_record("key", MeasurementState)
-
-    assert state == MeasurementState(
-        rounds=(make_round(),),
-        settled="precise",
-    )
 
 
 @pytest.mark.parametrize("document", [{"rounds": [{"total_ms": 1}]}, {"rounds": 7}, []])

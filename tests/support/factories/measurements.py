@@ -109,7 +109,7 @@ BATCH: dict[str, Any] = PHASE | {
     "gpu_memory_mib": None,
     "energy_j": None,
 }
-# As a round was stored before rounds had a type of their own.
+# As a round is stored.
 STORED_ROUND: dict[str, Any] = {
     "ok": True,
     "load": {"load_time_ms": 40.0, "memory_mib": 11.0, "peak_memory_mib": 12.0},
