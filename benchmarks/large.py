@@ -109,7 +109,7 @@ def search(table: Path, folder: Path, *, families: list[str], stage: str, n_samp
         figures[name.rpartition("-")[0]] |= {
             "foretold_gain": astuple(forecast.gain),
             "foretold_cpu_s": astuple(forecast.cpu_s),
-            "cpu_s": costs_s[name],
+            "cpu_s": costs_s.get(name),  # null: it had ended before the run was killed
         }
     print(json.dumps(figures))
 
@@ -179,16 +179,16 @@ def read_tree_mib(pid: int) -> tuple[float, float]:
 def compare(sampled: dict[str, Any], of_all: dict[str, Any]) -> dict[str, Any]:
     """Compare what a family's model gained by all rows with its forecast."""
     gain, (expected, low, high) = of_all["r2"] - sampled["r2"], of_all["foretold_gain"]
-    _, lowest_s, highest_s = of_all["foretold_cpu_s"]
+    cpu_s, (_, lowest_s, highest_s) = of_all["cpu_s"], of_all["foretold_cpu_s"]
     return {
         "r2_sample": round(sampled["r2"], 4),
         "r2_all": round(of_all["r2"], 4),
         "gain": round(gain, 4),
         "foretold_gain": [round(figure, 4) for figure in (expected, low, high)],
-        "cpu_s": round(of_all["cpu_s"], 1),
+        "cpu_s": None if cpu_s is None else round(cpu_s, 1),
         "foretold_cpu_s": [round(figure, 1) for figure in of_all["foretold_cpu_s"]],
         "gain_within_forecast": int(low <= gain <= high),
-        "cost_within_forecast": int(lowest_s <= of_all["cpu_s"] <= highest_s),
+        "cost_within_forecast": None if cpu_s is None else int(lowest_s <= cpu_s <= highest_s),
         "learnt_rows": of_all["learnt_rows"],
     }
 

@@ -102,6 +102,9 @@ ELSEWHERE = {
     "make bench-peers*": (
         BY_HAND + "hours; tests/benchmarks/test_peer_judging.py judges what is stored"
     ),
+    "make bench-distil*": (
+        BY_HAND + "ten CPU minutes; tests/benchmarks/test_distil.py sums up given gains"
+    ),
     "make airflow": BY_HAND
     + "make package, then what tests/kedro_project/airflow/test_generate_dag.py runs",
     "make airflow-env": BY_HAND + ".ci/run makes the environment of the tests in tests/deploy",
