@@ -6,7 +6,7 @@ import copy
 import hashlib
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -98,30 +98,40 @@ def test_fields_of_another_version_change_no_answer(exported: Path, tmp_path: Pa
     assert n_refused > len(cases) / 4
 
 
+def try_changes(
+    content: Any, file: Path, read: Callable[[Path], Any]
+) -> Iterator[tuple[Any, Any, Any]]:
+    """Yield each change of a field: place, value, and what is read, or the ValueError instead."""
+    for place in list_places(content):
+        for value in (GONE, *OTHERS, *NEVER):
+            file.write_text(json.dumps(change(content, place, value)))
+            try:
+                result = read(file)
+            except ValueError as err:  # and nothing else
+                result = err
+            yield place, value, result
+
+
 def test_fields_of_a_load_are_of_a_load_or_named(tmp_path: Path) -> None:
     content = json.loads(json.dumps(to_plain(make_load_curve())))
     optional = {"highest_rate_per_s", "knee_per_s", "others_cores", "0.5", "0.95", "0.99"}
     file, n_read, refusals = tmp_path / "load.json", 0, []
 
-    for place in list_places(content):
-        for value in (GONE, *OTHERS, *NEVER):
-            file.write_text(json.dumps(change(content, place, value)))
-            try:
-                curve = read_load(file)
-            except ValueError as err:  # and nothing else
-                refusals.append(str(err))
-                continue
-            n_read += 1
-            list(summarise_curve(curve))
-            judged = judge_curve(curve, curve.limit)
-            table = count_instances(
-                {"board": judged}, [1.0, 1e6], headroom_pct=30, prices={}, per_row=False
-            )
-            assert list(table.write_lines()), place
-            is_unread = place[-1] in ("loop", "is_distribution_free", "errors")  # no figures
-            lacks = value is None and place[-1] in {*optional, "low", "high"}
-            is_empty = value in ([], {}) and place[-1] in ("opened", "closed")
-            assert is_unread or lacks or is_empty or value not in NEVER, (place, value)
+    for place, value, curve in try_changes(content, file, read_load):
+        if isinstance(curve, ValueError):
+            refusals.append(str(curve))
+            continue
+        n_read += 1
+        list(summarise_curve(curve))
+        judged = judge_curve(curve, curve.limit)
+        table = count_instances(
+            {"board": judged}, [1.0, 1e6], headroom_pct=30, prices={}, per_row=False
+        )
+        assert list(table.write_lines()), place
+        is_unread = place[-1] in ("loop", "is_distribution_free", "errors")  # no figures
+        lacks = value is None and place[-1] in {*optional, "low", "high"}
+        is_empty = value in ([], {}) and place[-1] in ("opened", "closed")
+        assert is_unread or lacks or is_empty or value not in NEVER, (place, value)
 
     assert n_read > 100
     assert all(text.startswith(str(file)) for text in refusals)
@@ -146,17 +156,13 @@ def test_fields_of_a_baseline_are_of_one_or_named(tmp_path: Path) -> None:
     content = json.loads(now.model_dump_json())
     file, accepted, refusals = tmp_path / "baseline.json", set(), []
 
-    for place in list_places(content):
-        for value in (GONE, *OTHERS, *NEVER):
-            file.write_text(json.dumps(change(content, place, value)))
-            try:
-                before = read_baseline(file)
-            except ValueError as err:  # and nothing else
-                refusals.append(str(err))
-                continue
-            list(compare_baselines(before, now, margin_pct=5))
-            if value in ("", -1):
-                accepted.add((place[-1], value))
+    for place, value, before in try_changes(content, file, read_baseline):
+        if isinstance(before, ValueError):
+            refusals.append(str(before))
+            continue
+        list(compare_baselines(before, now, margin_pct=5))
+        if value in ("", -1):
+            accepted.add((place[-1], value))
 
     assert accepted <= {("ranked_in", ""), ("cpu", "")} | {
         (end, value) for end in ("value", "low", "high") for value in (-1,)

@@ -395,10 +395,10 @@ def _compare(
     }
     utility = standing or now.utility
     lost = _describe_loss(UTILITY, before.utility, utility, margin_pct) if before.utility else None
-    replaced = (before.candidate, now.candidate)
-    if len(set(replaced)) == 1:
-        replaced = (str(before.serving), f"{now.candidate} with {now.serving}")
-    notes = [] if is_same else ["{1} has replaced {0}".format(*replaced)]
+    old, new = before.candidate, now.candidate
+    if old == new:  # served otherwise
+        old, new = str(before.serving), f"{new} with {now.serving}"
+    notes = [] if is_same else [f"{new} has replaced {old}"]
     if standing:
         notes = [f"{notes[0]}, but is not significantly better"]
     if is_same and before.batch_size != now.batch_size:
