@@ -58,7 +58,8 @@ def test_a_teacher_is_ranked_beside_its_students(taught: SearchResult) -> None:
 
     assert set(profiles) == {"linear-000", "teacher"}
     assert profiles["teacher"]["quality_raw"].value == pytest.approx(1.0)
-    assert profiles["teacher"]["latency_p50_ms"].value > 2
+    student_ms = profiles["linear-000"]["latency_p50_ms"].value
+    assert profiles["teacher"]["latency_p50_ms"].value > 5 * student_ms  # one sleeps two of them
     assert any("answered for 200 of 200 rows" in remark for remark in taught.remarks)
     assert any("agreement with the teacher" in remark for remark in taught.remarks)
 
