@@ -438,9 +438,8 @@ def test_measurement_belongs_to_the_familys_code_and_the_libraries_that_serve_it
         other_code = native.key(), onnx.key()
     with monkeypatch.context() as changed:
         changed.setattr("importlib.metadata.version", lambda _: "99.0")
-        runtimes._versions.cache_clear()
+        changed.setattr(runtimes, "_versions", runtimes._versions.__wrapped__)
         other_libraries = native.key(), onnx.key()
-        runtimes._versions.cache_clear()
 
     assert other_code[0] != before[0]
     assert other_code[1] == before[1]
