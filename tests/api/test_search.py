@@ -778,6 +778,7 @@ def test_one_process_imports_what_all_families_are_forecast_with(
 
     monkeypatch.setattr(searching, "MANY_ROWS", 10)
     monkeypatch.setattr(forked_workers, "start_fork_server", note)
+    forked_workers.close_shared_fork_server()  # that of an earlier search
 
     search(
         HOUSES.drop("is_dear"),

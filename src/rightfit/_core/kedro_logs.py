@@ -18,7 +18,8 @@ def is_warning(record: logging.LogRecord) -> bool:
 @contextmanager
 def hiding_chatter() -> Iterator[None]:
     """Drop Kedro's lines on starts and readings while the block runs."""
-    loggers = [logging.getLogger(name) for name in CHATTY]
+    named = [logging.getLogger(name) for name in CHATTY]
+    loggers = [logger for logger in named if is_warning not in logger.filters]
     for logger in loggers:  # filters outlast Kedro's configuration of logging, levels do not
         logger.addFilter(is_warning)
     try:
