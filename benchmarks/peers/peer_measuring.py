@@ -38,6 +38,8 @@ from rightfit.data.request_path.raw_inputs import (
 from rightfit.data.request_path.usage import CALL, ExportedModel, open_model, write_text
 from rightfit.exporting.export_folder import write_hashes
 from rightfit.measuring.given_models import UserObject
+from rightfit.measuring.rounds.first_rows import WorkerFirstRows
+from rightfit.measuring.rounds.worker_pool import shared_pool
 from rightfit.measuring.targets import plan_judging
 from rightfit.models.bundle import ONNX_FILE
 from rightfit.models.imported.exporting import offer_exports
@@ -159,7 +161,7 @@ def join_encoding(folder: Path, rows: pl.DataFrame) -> None:
     model, encoded = _open(folder / "bare.pickle")
     table = read_row_table(encoded)
     shutil.rmtree(folder / "bundle", ignore_errors=True)
-    given = UserObject(model, describe_object(model))
+    given = UserObject(model, describe_object(model), WorkerFirstRows(shared_pool()))
     classes = plan_judging({RAW: given.facts}, None, None).judged_classes
     bundle = given.bundle(folder / "bundle", name=RAW, rows=table, classes=classes)
     bundle = offer_exports(bundle, table)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 
 import rightfit as rf
 from rightfit._core.errors import RightfitError
+from rightfit._core.processes.leftovers import MARK, in_use
 from rightfit.data import row_stream
 from rightfit.data.tables import ScannedTable
 
@@ -153,6 +155,22 @@ def test_a_search_that_ended_while_it_trained_on_all_rows_goes_on(
     assert learnt_rows(resumed) == {"lightgbm-000": N_TRAIN}
     assert read_quality(resumed) == read_quality(whole)
     assert not list((tmp_path / "kept").glob("rows-*"))
+
+
+def test_rows_that_an_ended_search_of_another_table_left_are_swept(
+    table: Path, tmp_path: Path
+) -> None:
+    left, living, own = (tmp_path / "kept" / f"rows-{name}" for name in ("left", "living", "own"))
+    for folder in (left, living, own):
+        folder.mkdir(parents=True)
+    for folder in (left, living):
+        (folder / MARK).touch()
+        os.utime(folder / MARK, (0, 0))  # not made just now
+
+    with in_use(living):
+        search(table, folder=tmp_path / "kept")
+
+    assert sorted((tmp_path / "kept").glob("rows-*")) == [living, own]
 
 
 def change_targets(table: Path) -> None:

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
+import cloudpickle
 import numpy as np
 import pandas as pd
 import polars as pl
@@ -13,9 +15,11 @@ from sklearn.tree import DecisionTreeClassifier
 from rightfit._core.errors import RightfitError
 from rightfit.data.description import DatasetBlock
 from rightfit.data.prepared import PreparedDataset, prepare_dataset
+from rightfit.measuring.rounds import first_rows
 from rightfit.measuring.teaching import N_TIMED, Teacher, label_rows
 
 N_ROWS, N_LABELLED = 120, 60
+cloudpickle.register_pickle_by_value(sys.modules[__name__])  # as of a notebook
 X = np.random.default_rng(0).normal(size=N_ROWS)
 TABLE = pl.DataFrame(
     {
@@ -187,6 +191,26 @@ def fail(rows: Any) -> Any:
     raise OSError("the service is away")
 
 
+def hang(rows: Any) -> Any:
+    time.sleep(3600)
+
+
+def hang_later(rows: Any) -> Any:
+    return answer_kind(rows) if len(rows) in (1, N_TIMED) else hang(rows)
+
+
+@pytest.mark.parametrize("model", [hang, hang_later])
+@pytest.mark.parametrize("is_labelled", [True, False])
+def test_a_teacher_that_never_answers_is_named(
+    model: Any, is_labelled: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(first_rows, "FIRST_ANSWER_MAX_S", 10.0)
+    table = TABLE if is_labelled else TABLE.drop("kind")
+
+    with pytest.raises(RightfitError, match=r"teacher: .*gave no answer within 10 s"):
+        prepare(teach(model, tmp_path, table))
+
+
 def leave(rows: Any) -> Any:
     return answer_kind(rows) if len(rows) == N_TIMED else sys.exit(3)
 
@@ -228,10 +252,13 @@ def test_a_teacher_that_does_not_fit_is_named(model: Any, message: str, tmp_path
     [
         (lambda rows: np.full(len(rows), np.nan), "teacher: .*NaN"),
         (lambda rows: [1.0], "teacher: .*shape"),
-        (lambda rows: 1.0, r"teacher: .*shape \(\) for 1 rows"),
+        (lambda rows: 1.0, r"teacher: .*shape \(1,\) for 16 rows"),
         (lambda rows: np.zeros((len(rows), 2, 2)), r"teacher: .*shape \(1, 2, 2\)"),
-        (lambda rows: answer_kind(rows) if len(rows) == N_TIMED else [None] * len(rows), "null"),
-        (lambda rows: [object()] * len(rows), "teacher: .*must answer texts or numbers"),
+        (
+            lambda rows: answer_kind(rows) if len(rows) == N_TIMED else [None] * len(rows),
+            "no nulls",
+        ),
+        (lambda rows: [object()] * len(rows), "teacher: .*object"),
         (
             lambda rows: answer_kind(rows) if len(rows) == N_TIMED else np.eye(2)[[0] * len(rows)],
             "teacher: .*different forms",
@@ -266,7 +293,7 @@ def test_labelling_ends_within_its_seconds() -> None:
     clock = Clock()
 
     rows, answers, remark, spent_s = label_rows(
-        clock.answer, np.arange(1000), max_s=20, seed=0, clock_s=clock, cpu_clock_s=lambda: 0.0
+        clock.answer, np.arange(1000), max_s=20, seed=0, clock_s=clock
     )
 
     assert len(rows) == 400
@@ -300,6 +327,6 @@ def test_a_teacher_that_is_slow_at_once_is_asked_for_few_rows() -> None:
         sizes.append(len(rows))
         return rows[:, None]
 
-    label_rows(answer, np.arange(9), max_s=1, seed=0, clock_s=clock, cpu_clock_s=lambda: 0.0)
+    label_rows(answer, np.arange(9), max_s=1, seed=0, clock_s=clock)
 
     assert sizes == [1, 2]  # no more than five seconds, though a second would have been enough

@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import polars as pl
 import yaml
 from pydantic import Field, TypeAdapter, ValidationError
 
 from rightfit._core.arguments import read_path, require_type, writing_to
+from rightfit._core.documents import parse_json, read_yaml
 from rightfit._core.errors import RightfitError
 from rightfit._core.processes.regular_files import require_regular
 from rightfit._core.spelling import suggest
 from rightfit._core.strict_model import StrictModel, list_faults
 from rightfit.api.profiles import Profiles, check_table, require_dataset, to_html
 from rightfit.api.stored_qualities import Functions, judge_applications
-from rightfit.api.yaml_expansion import check_expansion
 from rightfit.measuring.hardware.environment import describe_environment
 from rightfit.measuring.hardware.tiers import tabulate_tiers
 from rightfit.measuring.naming import sentence_case
@@ -626,10 +625,10 @@ class Ranking:
         path = source / RANKING_FILE
         try:
             require_regular(path)
-            record = _StoredRanking.model_validate(json.loads(path.read_text(encoding="utf-8")))
+            record = _StoredRanking.model_validate(parse_json(path.read_text(encoding="utf-8")))
             ranking = cls(profiles, **dict(record))
             ranking.check()
-        except (OSError, ValueError, RecursionError) as err:
+        except (OSError, ValueError) as err:
             faults = list_faults(err) if isinstance(err, ValidationError) else [str(err)]
             raise RightfitError(f"{folder} holds no ranking: {'; '.join(faults)}") from err
         return ranking
@@ -689,31 +688,8 @@ class _StoredRanking(StrictModel):
     earlier: Winners = Field(default_factory=dict)
 
 
-class _UniqueKeyLoader(yaml.CSafeLoader):  # type: ignore[misc]
-    """Refuses a key that stands twice in a mapping: YAML's own loader takes the last."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        """Return the mapping of a node."""
-        names = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
-        twice = {name for name in names if names.count(name) > 1}
-        if twice:
-            raise yaml.constructor.ConstructorError(
-                None, None, f"{', '.join(sorted(twice))} stands twice", node.start_mark
-            )
-        mapping: dict[Any, Any] = super().construct_mapping(node, deep)
-        return mapping
-
-
 def _read_file(path: Path) -> dict[str, object]:
-    try:
-        require_regular(path)
-        text = path.read_text(encoding="utf-8")
-        check_expansion(path, text)
-        content = yaml.load(text, Loader=_UniqueKeyLoader)  # noqa: S506 - a safe one
-    except OSError as err:
-        raise RightfitError(f"The applications {path} cannot be read: {err.strerror}.") from err
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as err:
-        raise RightfitError(f"{path} is no YAML: {' '.join(str(err).split())}") from err
+    content = read_yaml(path)
     if isinstance(content, Mapping) and set(content) == {"applications"}:
         content = content["applications"]
     if not isinstance(content, Mapping):

@@ -9,9 +9,9 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 import click
-import yaml
 from pydantic import TypeAdapter, ValidationError
 
+from rightfit._core.documents import parse_json, read_yaml
 from rightfit._core.formatting import clean_text
 from rightfit._core.processes.codec import from_plain, to_plain
 from rightfit._core.processes.regular_files import require_regular
@@ -234,14 +234,14 @@ def read_load(path: Path) -> LoadCurve:
         raise ValueError(f"There is no file {path}.")
     require_regular(path)
     try:
-        plain = json.loads(
+        plain = parse_json(
             path.read_text(encoding="utf-8"),
             parse_int=read_figure,
             parse_float=read_figure,
             parse_constant=read_figure,
         )
         curve = from_plain(LoadCurve, plain)
-    except (AttributeError, KeyError, TypeError, ValueError, RecursionError) as err:
+    except (AttributeError, KeyError, TypeError, ValueError) as err:
         raise ValueError(f"{path} is not what rightfit load-test --json prints: {err}") from err
     if any(
         {*SHARES, curve.limit_share} != {*step.latency_ms}
@@ -273,15 +273,13 @@ def read_prices(path: Path) -> dict[str, MachineKind]:
     Raises:
         ValueError: If the file holds something else; names the first fault.
     """
-    require_regular(path)
+    document = read_yaml(path)
     try:
-        document = yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)
         return TypeAdapter(dict[str, MachineKind]).validate_python(document)
-    except (yaml.YAMLError, ValueError) as err:
-        faults = list_faults(err) if isinstance(err, ValidationError) else [str(err)]
+    except ValidationError as err:
         raise ValueError(
             f"{path} must hold lines such as 'board: {{price_per_hour: 0.01}}': "
-            f"{' '.join(faults[0].split())}"
+            f"{' '.join(list_faults(err)[0].split())}"
         ) from err
 
 

@@ -12,6 +12,7 @@ from rightfit._core.errors import RightfitError
 from rightfit.data.request_path.raw_inputs import DTYPES, IMAGE, TEXTS
 from rightfit.data.request_path.usage import CALL, read_export
 from rightfit.measuring.rounds.first_rows import WorkerFirstRows
+from rightfit.measuring.rounds.lock import machine_lock
 from rightfit.models.bundle import ONNX_FILE, ONNX_ONLY, Bundle, read_bundle, write_bundle_files
 from rightfit.models.bundle_files import MANIFEST
 from rightfit.models.imported.feeds import (
@@ -47,7 +48,12 @@ from rightfit.models.imported.kinds import (
     find_family,
     resolve_file,
 )
-from rightfit.models.imported.objects import OBJECT_FILE, ModelDescription, describe_object
+from rightfit.models.imported.objects import (
+    OBJECT_FILE,
+    ModelDescription,
+    describe_object,
+    is_own_code,
+)
 from rightfit.models.imported.onnx_form import GIVEN, OutputChoice, adapt_onnx, read_classes
 from rightfit.models.imported.pickles import write_object
 from rightfit.models.imported.row_table import RowTable
@@ -88,6 +94,7 @@ class UserObject:
 
     model: Any
     facts: ModelDescription
+    first: WorkerFirstRows
 
     def bundle(
         self, folder: Path, *, name: str, rows: RowTable | None, classes: tuple[str, ...] | None
@@ -96,7 +103,10 @@ class UserObject:
         table = require_rows(rows, self.facts)
         folder.mkdir(mode=0o700)
         copy, imports = write_object(self.model, folder / OBJECT_FILE, self.facts)
-        tried = try_object(copy, self.facts, table, imports=imports)
+        if is_own_code(self.model, self.facts):  # which may never answer
+            tried = self.first.try_pickle(folder / OBJECT_FILE, table, imports=imports)
+        else:
+            tried = try_object(copy, self.facts, table, imports=imports)
         return write_bundle_files(
             folder,
             model=name,
@@ -182,7 +192,8 @@ class UserOnnx:
             else model_rows[:n_tried]
         )
         try:
-            return self.first.answer(bundle, ONNX, tried)
+            with machine_lock():
+                return self.first.answer(bundle, ONNX, tried)
         except RightfitError as err:
             raise RightfitError(
                 f"{self.facts.name} cannot answer the rows. It declares "
@@ -296,7 +307,7 @@ def adapt_model(
     if type(model).__name__ == "ModelProto":
         return wrap_onnx(model.SerializeToString(), "the ONNX model", first)
     if not isinstance(model, str | Path):
-        return UserObject(model, describe_object(model))
+        return UserObject(model, describe_object(model), first)
     path = read_path("model", model)
     if (path / MANIFEST).is_file():
         return _take_bundle(path, trust=trust)
@@ -313,7 +324,8 @@ def adapt_model(
         )
     if kind == PICKLE_FILE:
         unknown = ModelDescription("estimator", path.name, None, (), None, None)
-        tried = first.try_pickle(file.path, require_rows(rows, unknown))
+        with machine_lock():
+            tried = first.try_pickle(file.path, require_rows(rows, unknown))
         return GivenWeights(file, tried.facts, tried)
     if kind == SKOPS_FILE:
         return GivenWeights(file, open_skops(file.path)[1])

@@ -18,6 +18,7 @@ from rightfit.data.model_inputs import (
 )
 from rightfit.data.request_path.encoder import Encoder
 from rightfit.measuring.rounds.first_rows import WorkerFirstRows
+from rightfit.measuring.rounds.lock import machine_lock
 from rightfit.measuring.rounds.worker_pool import shared_pool
 from rightfit.models.bundle import Bundle
 from rightfit.models.imported.exporting import offer_exports
@@ -60,7 +61,8 @@ def import_for_dataset(
         features = tried.select(list_readable(tried)) if is_raw else apply_encoder(encoder, tried)
         unnamed = (columns or list_numbers(spec, rows)) if is_raw else None
         first = WorkerFirstRows(shared_pool())
-        answers = first.try_pickle(model_file.path, take_stored(features), unnamed=unnamed)
+        with machine_lock():
+            answers = first.try_pickle(model_file.path, take_stored(features), unnamed=unnamed)
         columns = answers.columns if is_raw else None
     elif kind == "raw" and columns is None:
         columns = read_columns(model_file)

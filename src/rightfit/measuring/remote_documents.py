@@ -15,6 +15,7 @@ from typing import Annotated, Literal, TypeVar
 
 from pydantic import Field, TypeAdapter, ValidationError
 
+from rightfit._core.documents import parse_json
 from rightfit._core.processes.codec import to_plain
 from rightfit._core.processes.json_store import JsonStore
 from rightfit._core.processes.regular_files import require_regular
@@ -104,10 +105,10 @@ def read_document(kind: type[Document], path: Path) -> Document:
     """
     require_regular(path)
     try:
-        plain = json.loads(path.read_text(encoding="utf-8"))
+        plain = parse_json(path.read_text(encoding="utf-8"))
     except FileNotFoundError as err:
         raise ValueError(f"There is no {path}.") from err
-    except (OSError, ValueError, RecursionError) as err:
+    except (OSError, ValueError) as err:
         raise ValueError(f"{path} cannot be read: {err}") from err
     return parse_document(kind, plain, str(path))
 

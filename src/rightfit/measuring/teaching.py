@@ -35,7 +35,7 @@ from rightfit.models.imported.feeds import make_rows
 from rightfit.models.imported.kinds import needs_trust
 from rightfit.models.imported.row_table import RowTable, read_row_table
 from rightfit.models.predictions import check_predictions
-from rightfit.models.runtimes import available_runtimes, open_predictor
+from rightfit.models.runtimes import available_runtimes
 
 logger = logging.getLogger(__name__)
 
@@ -91,6 +91,7 @@ class Teacher:
         self.test_rows: Positions = np.empty(0, dtype=np.intp)
         self.model, self._frame, self._target = model, frame, target
         self._folder, self._max_s, self._seed = folder, max_s, seed
+        self._first = WorkerFirstRows(shared_pool())
         self._pandas: Any = None
         if is_of(table, "pandas", "DataFrame"):
             self._pandas = table.drop(columns=target, errors="ignore")  # type: ignore[attr-defined]
@@ -101,8 +102,7 @@ class Teacher:
                 "who wrote it, open it and give the model; else export it to ONNX."
             )
         with _naming_teacher():
-            first = WorkerFirstRows(shared_pool())
-            self._adapted = adapt_model(model, rows=self._tried, trust=False, first=first)
+            self._adapted = adapt_model(model, rows=self._tried, trust=False, first=self._first)
 
     def take(self, positions: Positions) -> RowTable:
         """Return rows of the table, all columns but the target."""
@@ -126,12 +126,10 @@ class Teacher:
             return frame
         facts = self._adapted.facts
         classes = facts.classes or (() if facts.task == "regression" else None)
-        _, predict = self._open("labelling", classes)
         names = np.asarray(getattr(self.model, "classes_", classes))
         forms = set[tuple[tuple[int, ...], bool]]()
 
-        def answer(positions: Positions) -> Any:
-            answers = predict(positions)
+        def check(answers: npt.NDArray[Any], positions: Positions) -> npt.NDArray[Any]:
             if answers.shape[:1] != positions.shape or answers.ndim > 2:
                 raise ValueError(f"it answers shape {answers.shape} for {len(positions)} rows")
             forms.add((answers.shape[1:], answers.dtype.kind in "biuf"))
@@ -142,16 +140,15 @@ class Teacher:
             if answers.ndim == 2 and answers.shape[1] > 1:
                 chosen = answers.argmax(axis=1)
                 return names[chosen] if classes else chosen
-            answers = answers.reshape(-1)
-            labels = pl.Series(answers.tolist())
-            if not _is_label(labels.dtype) or labels.null_count():
-                answered = f"{labels.dtype} with {count(labels.null_count(), 'null')}"
-                raise ValueError(f"it answers {answered}: it must answer texts or numbers")
-            return answers
+            return answers.reshape(-1)
 
-        rows, answers, remark, _ = label_rows(
-            answer, np.arange(frame.height), max_s=self._max_s, seed=self._seed
-        )
+        with self._answering("labelling", classes) as (_, predict):
+            rows, answers, remark, _ = label_rows(
+                lambda positions: check(predict(positions), positions),
+                np.arange(frame.height),
+                max_s=self._max_s,
+                seed=self._seed,
+            )
         agreement = "no row has a label: every quality is the agreement with the teacher"
         self.remarks = (remark, agreement)
         labels: list[Any] = [None] * frame.height
@@ -167,37 +164,42 @@ class Teacher:
         Raises:
             RightfitError: If the model does not answer the rows as the dataset's task asks.
         """
-        bundle, predict = self._open("candidate", spec.target.classes)
-        self.bundle = bundle
         parted = assign_parts(spec, labelled)
         self.test_rows = parted.rows.filter(part="test")[ROW].to_numpy().astype(np.intp)
-        if self.remarks:  # it has labelled all that there was time for
+        with self._answering("candidate", spec.target.classes) as (self.bundle, predict):
+            schema, tried = self.bundle.schema, np.arange(len(self._tried))
+            with _naming_teacher():
+                predict(tried[:1])  # opens the model, and warms it up
+                begun_s = time.perf_counter()
+                predict(tried)
+            self.pace_s = (time.perf_counter() - begun_s) / len(tried)
+            if self.remarks:  # it has labelled all that there was time for
+                return parted
+            parted, self.remarks = add_taught(
+                spec,
+                labelled,
+                parted,
+                lambda rows: check_predictions(predict(rows), n_rows=len(rows), schema=schema),
+                main=self._frame,
+                max_s=self._max_s,
+            )
             return parted
-        parted, self.remarks = add_taught(
-            spec,
-            labelled,
-            parted,
-            lambda rows: check_predictions(predict(rows), n_rows=len(rows), schema=bundle.schema),
-            main=self._frame,
-            max_s=self._max_s,
-        )
-        return parted
 
-    def _open(
+    @contextmanager
+    def _answering(
         self, name: str, classes: tuple[str, ...] | None
-    ) -> tuple[Bundle, Callable[[Positions], npt.NDArray[Any]]]:
-        """Write the model as a bundle; return it, and what it answers for rows of the table."""
-        begun_s = time.perf_counter()
+    ) -> Iterator[tuple[Bundle, Callable[[Positions], npt.NDArray[Any]]]]:
+        """Write the model as a bundle; yield it, and what it answers for rows of the table."""
         with _naming_teacher():
             bundle = self._adapted.bundle(  # which tries the first rows
                 self._folder / name, name=TEACHER, rows=self._tried, classes=classes
             )
-            runtime = available_runtimes(bundle)[0]
-            predict = open_predictor(bundle, runtime=runtime, n_threads=1, device="cpu")
-        self.pace_s = (time.perf_counter() - begun_s) / len(self._tried)
-        return bundle, lambda positions: np.asarray(
-            predict(make_rows(bundle, runtime, self.take(positions)))
-        )
+        runtime = available_runtimes(bundle)[0]
+        with self._first.answering(bundle, runtime) as predict:
+            yield (
+                bundle,
+                lambda positions: predict(make_rows(bundle, runtime, self.take(positions))),
+            )
 
 
 def add_taught(
@@ -292,21 +294,19 @@ def label_rows(
     max_s: float | None,
     seed: int,
     clock_s: Callable[[], float] = time.perf_counter,
-    cpu_clock_s: Callable[[], float] = time.process_time,
 ) -> tuple[Positions, npt.NDArray[Any], str, float]:
     """Have a teacher answer rows in batches, a few first, which tell how long all would take.
 
     Args:
         answer: Returns the answers for the rows at some positions.
         positions: Of the rows; a random draw of them is answered where there is no time for all.
-        max_s: Seconds, by the clock and of CPU time; ``None``: no limit.
+        max_s: Seconds by the clock, as the teacher has one core; ``None``: no limit.
         seed: Of the draw.
         clock_s: Monotonic clock.
-        cpu_clock_s: CPU time of this process.
 
     Returns:
         The positions of the answered rows, the first axis of the answers; a remark on them; and
-        the seconds that they took, by the clock or of CPU time, whichever are more.
+        the seconds that they took.
 
     Raises:
         RightfitError: If the teacher fails.
@@ -316,7 +316,7 @@ def label_rows(
     opened_s = clock_s()
     with _naming_teacher():
         answer(order[:1])  # opens the model, and warms it up
-    begun_s, begun_cpu_s = clock_s(), cpu_clock_s()
+    begun_s = clock_s()
     first_s = max(begun_s - opened_s, 1e-9)
     n_done, n_rows, n_next = 0, len(order), max(1, min(N_TIMED, int(BATCH_S / first_s)))
     while n_done < n_rows:
@@ -324,8 +324,8 @@ def label_rows(
         with _naming_teacher():
             answers.append(answer(batch))
         n_done += len(batch)
-        spent_s, spent_cpu_s = clock_s() - begun_s, cpu_clock_s() - begun_cpu_s
-        pace_s = max(spent_s, spent_cpu_s, 1e-9) / n_done  # a teacher may use several cores
+        spent_s = clock_s() - begun_s
+        pace_s = max(spent_s, 1e-9) / n_done
         n_rows = len(order)
         if max_s is not None:
             n_rows = min(n_rows, max(n_done, int(max_s / pace_s)))
@@ -343,16 +343,11 @@ def label_rows(
         report_progress("labelling", TEACHER, n_done, n_rows)
     remark = (
         f"the teacher answered for {n_done:,} of {count(len(order), 'row')} without a label in "
-        f"{format_number(spent_s)} s, of them {format_number(spent_cpu_s)} CPU seconds of this "
-        "process"
+        f"{format_number(spent_s)} s"
     )
     if n_done < len(order):
         remark += "; labelling may take half of the budget's seconds"
-    return order[:n_done], np.concatenate(answers), remark, max(spent_s, spent_cpu_s)
-
-
-def _is_label(dtype: pl.DataType) -> bool:
-    return dtype.is_numeric() or dtype in (pl.String, pl.Boolean)
+    return order[:n_done], np.concatenate(answers), remark, spent_s
 
 
 @contextmanager

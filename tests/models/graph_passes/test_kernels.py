@@ -45,6 +45,17 @@ def test_kernels_and_votes_become_products(n_classes: int) -> None:
     np.testing.assert_array_equal(after.argmax(axis=1), before.argmax(axis=1))
 
 
+def test_votes_stay_where_a_wide_kernel_has_large_weights() -> None:
+    """Thousands of terms cancel out there, and each row has ten votes."""
+    model = export_svm(5, C=30, gamma=0.003)
+    rows = rng.normal(size=(20_000, 5)).astype(np.float32)
+
+    rewritten = join_columns(join_columns(write_kernels_as_products(model)))
+
+    before, after = (run_graph(one, rows=rows) for one in (model, rewritten))
+    np.testing.assert_allclose(after, before, atol=1e-3)  # a vote is worth far more
+
+
 @pytest.mark.parametrize("settings", [{"kernel": "poly"}, {"kernel": "sigmoid"}])
 def test_other_kernels_stay(settings: dict[str, Any]) -> None:
     model = export_svm(3, **settings)

@@ -17,6 +17,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from rightfit.measuring.given_models import UserObject
+from rightfit.measuring.rounds.first_rows import WorkerFirstRows
+from rightfit.measuring.rounds.worker_pool import shared_pool
 from rightfit.models.bundle import Bundle
 from rightfit.models.imported.exporting import offer_exports
 from rightfit.models.imported.feeds import make_rows
@@ -28,7 +30,7 @@ from rightfit.models.runtimes import available_runtimes, open_predictor
 def export(model: Any, rows: Any, folder: Path) -> Bundle:
     facts, table = describe_object(model), read_row_table(rows)
     classes = () if facts.task == "regression" else facts.classes or ("no", "yes")
-    given = UserObject(model, facts)
+    given = UserObject(model, facts, WorkerFirstRows(shared_pool()))
     bundle = given.bundle(folder / "bundle", name="m", rows=table, classes=classes)
     return offer_exports(bundle, table)
 

@@ -17,6 +17,8 @@ from sklearn.svm import SVC
 
 from rightfit._core.errors import RightfitError
 from rightfit.measuring.given_models import UserObject
+from rightfit.measuring.rounds.first_rows import WorkerFirstRows
+from rightfit.measuring.rounds.worker_pool import shared_pool
 from rightfit.models.bundle import Bundle, read_bundle
 from rightfit.models.imported.feeds import make_rows
 from rightfit.models.imported.objects import describe_object
@@ -27,7 +29,7 @@ IS_YES = (TARGETS == "yes").astype(int)
 
 
 def bundle(model: Any, folder: Path, classes: tuple[str, ...] | None, rows: Any = ROWS) -> Bundle:
-    given = UserObject(model, describe_object(model))
+    given = UserObject(model, describe_object(model), WorkerFirstRows(shared_pool()))
     return given.bundle(folder / "bundle", name="m", rows=read_row_table(rows), classes=classes)
 
 

@@ -1,4 +1,4 @@
-"""Have a model answer its first rows in a process of its own, which a time limit ends.
+"""Have a model answer rows in a process of its own, which a time limit ends.
 
 A model from elsewhere may never answer, or crash; and opening a pickle runs whatever code it holds.
 """
@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import importlib.util
 import pickle
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,15 +20,15 @@ from rightfit._core.errors import RightfitError
 from rightfit._core.processes.codec import from_plain
 from rightfit._core.processes.leftovers import temporary_folder
 from rightfit.measuring.rounds.jobs import Job, RowsFile
-from rightfit.measuring.rounds.lock import machine_lock
-from rightfit.measuring.rounds.worker_pool import WorkerKind, WorkerPool
+from rightfit.measuring.rounds.worker_pool import Worker, WorkerKind, WorkerPool
 from rightfit.measuring.serving import Serving
 from rightfit.measuring.worker.protocol import (
+    Answered,
+    AnswerMoreRequest,
+    AnswerRequest,
     Described,
     DescribeRequest,
     Failure,
-    Predicted,
-    PredictRequest,
 )
 from rightfit.models.bundle import Bundle
 from rightfit.models.imported.first_predictions import N_TRIED, FirstPredictions
@@ -41,7 +42,7 @@ FRAMES = ("pandas", "polars")  # in which rows may be given
 
 @dataclass(frozen=True)
 class WorkerFirstRows:
-    """Processes that answer first rows.
+    """Processes that answer first rows, and a teacher's.
 
     Args:
         pool: Where they are kept ready for what follows.
@@ -50,7 +51,12 @@ class WorkerFirstRows:
     pool: WorkerPool
 
     def try_pickle(
-        self, path: Path, rows: RowTable, *, unnamed: Sequence[str] | None = None
+        self,
+        path: Path,
+        rows: RowTable,
+        *,
+        unnamed: Sequence[str] | None = None,
+        imports: Sequence[str] = (),
     ) -> FirstPredictions:
         """Open a pickle and have its model answer some rows.
 
@@ -58,12 +64,13 @@ class WorkerFirstRows:
             path: The file, which the user says to trust.
             rows: Rows that it can answer, all columns that there are.
             unnamed: Columns of a model that names none; ``None``: all that there are.
+            imports: Modules that it is known to need.
 
         Raises:
             RightfitError: If it cannot be opened, or does not answer them.
         """
         table = pickle.dumps(rows.head(N_TRIED))
-        hidden = {*FRAMES, *find_hidden(path.read_bytes()), *find_hidden(table)}
+        hidden = {*FRAMES, *imports, *find_hidden(path.read_bytes()), *find_hidden(table)}
         kind = WorkerKind(tuple(sorted(filter(importlib.util.find_spec, hidden))), n_threads=1)
         with temporary_folder("rows") as folder:
             (folder / "rows.pickle").write_bytes(table)
@@ -76,9 +83,9 @@ class WorkerFirstRows:
                 },
                 limit_s=FIRST_ANSWER_MAX_S,
             )
-            with machine_lock():
-                answer = self.pool.get(kind).ask(request, Described)
-        self.pool.discard(kind)
+            answer = self.pool.get(kind).ask(request, Described)
+        if not imports:  # else it is what a model of this process is served by, too
+            self.pool.discard(kind)
         if isinstance(answer, Failure):
             cause = answer.error.removeprefix("RightfitError: ")
             raise RightfitError(
@@ -88,30 +95,55 @@ class WorkerFirstRows:
             FirstPredictions, answer.found | {"answers": np.asarray(answer.found["answers"])}
         )
 
-    def answer(self, bundle: Bundle, runtime: str, rows: Any) -> npt.NDArray[np.float32]:
-        """Return a bundle's answers to some rows, as numbers.
+    def answer(self, bundle: Bundle, runtime: str, rows: Any) -> npt.NDArray[Any]:
+        """Return a bundle's answers to some rows; see :meth:`answering`."""
+        with self.answering(bundle, runtime) as answer:
+            return answer(rows)
+
+    @contextmanager
+    def answering(
+        self, bundle: Bundle, runtime: str
+    ) -> Iterator[Callable[[Any], npt.NDArray[Any]]]:
+        """Open a bundle in a process for as long as rows are to be answered.
 
         Args:
             bundle: The bundle.
             runtime: The runtime.
-            rows: In the form that it reads there.
 
-        Raises:
-            RightfitError: If it does not answer them.
+        Yields:
+            What answers rows, given in the form that the model reads there: texts or numbers. It
+            raises :class:`RightfitError` if the model does not answer them, or not within
+            ``FIRST_ANSWER_MAX_S`` seconds.
         """
+        child: int | None = None
         with temporary_folder("rows") as folder:
-            file = RowsFile.write(rows, folder, "rows")
-            subject = Job("", bundle.model, bundle, Serving(runtime, 1), rows=file).subject
-            request = PredictRequest(
-                factory=subject.factory,
-                arguments=subject.arguments,
-                rows=str(file.path),
-                predictions=str(folder / "answers.npy"),
-                limit_s=FIRST_ANSWER_MAX_S,
-            )
-            with machine_lock():
-                answer = self.pool.get(subject.kind).ask(request, Predicted)
-            if isinstance(answer, Failure):
-                raise RightfitError(answer.error)
-            answers: npt.NDArray[np.float32] = np.load(request.predictions, allow_pickle=False)
-            return answers
+
+            def answer(rows: Any) -> npt.NDArray[Any]:
+                nonlocal child, worker
+                file = RowsFile.write(rows, folder, "rows")
+                files = {"rows": str(file.path), "answers": str(folder / "answers.npy")}
+                asked, child = child, None
+                if asked is None:
+                    subject = Job("", bundle.model, bundle, Serving(runtime, 1), rows=file).subject
+                    worker = self.pool.get(subject.kind)
+                    request: AnswerRequest | AnswerMoreRequest = AnswerRequest(
+                        factory=subject.factory,
+                        arguments=subject.arguments,
+                        limit_s=FIRST_ANSWER_MAX_S,
+                        **files,
+                    )
+                else:
+                    request = AnswerMoreRequest(child=asked, limit_s=FIRST_ANSWER_MAX_S, **files)
+                answered = worker.ask(request, Answered)
+                if isinstance(answered, Failure):
+                    raise RightfitError(answered.error)
+                child = answered.child
+                answers: npt.NDArray[Any] = np.load(files["answers"], allow_pickle=False)
+                return answers
+
+            worker: Worker
+            try:
+                yield answer
+            finally:
+                if child is not None:
+                    worker.leave(child)

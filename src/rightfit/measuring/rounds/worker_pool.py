@@ -26,6 +26,7 @@ from rightfit._core.processes.lifeline import end_marked, end_tree
 from rightfit._core.processes.starting import ForkServer, limit_threads
 from rightfit.measuring.worker.protocol import (
     KINDS,
+    Answered,
     Failure,
     Follow,
     Forked,
@@ -225,12 +226,13 @@ class Worker:
         except Exception as err:  # it can write anything
             answer = Failure(f"the measuring process wrote what is no answer ({err!r:.200})")
             child.signal(signal.SIGKILL)
-        if isinstance(answer, kind) and isinstance(answer, Ready | SliceTimed):
+        if isinstance(answer, kind) and isinstance(answer, Ready | SliceTimed | Answered):
             self._staying[child.pid] = child
             if self.kind.n_threads > 1:
                 child.signal(signal.SIGSTOP)
-            named = replace(answer, child=child.pid) if isinstance(answer, Ready) else answer
-            return cast("Expected", named)
+            if not isinstance(answer, SliceTimed):
+                answer = replace(answer, child=child.pid)
+            return cast("Expected", answer)
         ended = self._end(child)
         if isinstance(answer, kind | Failure):
             return answer

@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -37,6 +38,9 @@ from rightfit.measuring.worker.meters.memory import (
     reset_peak,
 )
 from rightfit.measuring.worker.protocol import (
+    Answered,
+    AnswerMoreRequest,
+    AnswerRequest,
     MeasureRequest,
     Predicted,
     PredictRequest,
@@ -383,23 +387,42 @@ def answer_rows(factory: Factory, request: PredictRequest) -> Predicted:
     """
     rows = load_rows(request.rows)
     call = factory(**request.arguments)()
-
-    def cut(start: int, stop: int) -> Input:
-        if isinstance(rows, np.ndarray):  # the rows of one call, read from the file
-            return cut_input(np.array(rows[start:stop]), 0, stop - start)
-        return cut_input(rows, start, stop)
-
-    parts = [
-        np.atleast_1d(
-            np.asarray(call(cut(start, min(start + N_PREDICT_ROWS, len(rows)))), dtype=np.float32)
-        )
-        for start in range(0, len(rows), N_PREDICT_ROWS)
-    ]
+    parts = [np.asarray(part, dtype=np.float32) for part in _answer_parts(call, rows)]
     answers = np.concatenate(parts)
     np.save(request.predictions, answers)
     if request.is_judged:
-        require_alone(lambda start, stop: call(cut(start, stop)), answers, n_rows=len(rows))
+        require_alone(lambda start, stop: call(_cut(rows, start, stop)), answers, n_rows=len(rows))
     return Predicted(len(rows))
+
+
+def answer_plainly(call: Call, request: AnswerRequest | AnswerMoreRequest) -> Answered:
+    """Answer all rows and write the answers, texts or numbers, as the model gives them.
+
+    Raises:
+        ValueError: If they are something else.
+    """
+    answers = np.concatenate(list(_answer_parts(call, load_rows(request.rows))))
+    if answers.dtype.hasobject:
+        values = answers.ravel().tolist()
+        plain = np.asarray(values).reshape(answers.shape)
+        if plain.dtype.kind != "U" or all(isinstance(value, str) for value in values):
+            answers = plain
+    if answers.dtype.kind not in "biufU":
+        raise ValueError(f"it answers {answers.dtype}: it must answer texts or numbers, no nulls")
+    np.save(request.answers, answers, allow_pickle=False)
+    return Answered()
+
+
+def _answer_parts(call: Call, rows: Pool) -> Iterator[npt.NDArray[Any]]:
+    """Yield a model's answers to all rows, some thousand a call."""
+    for start in range(0, len(rows), N_PREDICT_ROWS):
+        yield np.atleast_1d(call(_cut(rows, start, min(start + N_PREDICT_ROWS, len(rows)))))
+
+
+def _cut(rows: Pool, start: int, stop: int) -> Input:
+    if isinstance(rows, np.ndarray):  # the rows of one call, read from the file
+        return cut_input(np.array(rows[start:stop]), 0, stop - start)
+    return cut_input(rows, start, stop)
 
 
 def run_once(factory: Factory, request: RunOnceRequest) -> RanOnce:

@@ -45,6 +45,8 @@ from rightfit.measuring.worker.meters.memory import FilePages, read_file_pages, 
 from rightfit.measuring.worker.protocol import (
     KINDS,
     Answer,
+    AnswerMoreRequest,
+    AnswerRequest,
     Described,
     DescribeRequest,
     Failure,
@@ -176,12 +178,18 @@ def work(channel: Channel, *, base_pages: FilePages | None) -> int:
     if task is None:
         return 0
     try:
-        if not isinstance(task, MeasureRequest):
+        if not isinstance(task, MeasureRequest | AnswerRequest):
             channel.send(handle(task))
             return 0
         factory = _prepare(task)
-        from rightfit.measuring.worker.phases import Contender
+        from rightfit.measuring.worker.phases import Contender, answer_plainly
 
+        if isinstance(task, AnswerRequest):
+            call, more = factory(**task.arguments)(), task
+            while isinstance(more, AnswerRequest | AnswerMoreRequest):
+                channel.send(answer_plainly(call, more))
+                more = channel.receive()
+            return 0
         contender = Contender(factory, task, base_pages)
         channel.send(contender.ready)
         while (request := channel.receive()) is not None:

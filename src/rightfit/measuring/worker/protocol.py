@@ -48,6 +48,13 @@ class PredictRequest(ModelRequest):
 
 
 @dataclass(frozen=True, kw_only=True)
+class AnswerRequest(ModelRequest):
+    """Answer rows as the model does, and wait for more."""
+
+    answers: str  # path of the .npy to write
+
+
+@dataclass(frozen=True, kw_only=True)
 class RunOnceRequest(ModelRequest):
     """Answer one row and one batch: does the model run at all under the memory limit?"""
 
@@ -77,6 +84,16 @@ class SliceRequest:
     child: int
     is_batch: bool  # batches, not single rows
     limit_s: float | None = None  # for an answer, after which the process is killed
+
+
+@dataclass(frozen=True, kw_only=True)
+class AnswerMoreRequest:
+    """Answer more rows in a process that waits for them, by its number."""
+
+    child: int
+    rows: str
+    answers: str
+    limit_s: float | None = None
 
 
 @dataclass(frozen=True)
@@ -135,6 +152,13 @@ class Predicted:
 
 
 @dataclass(frozen=True)
+class Answered:
+    """Rows were answered; the process waits for more."""
+
+    child: int = 0  # as of Ready
+
+
+@dataclass(frozen=True)
 class RanOnce:
     """The model ran."""
 
@@ -147,10 +171,18 @@ class Described:
 
 
 SingleTask = PredictRequest | RunOnceRequest | ServerRequest | DescribeRequest  # of one answer
-Task = MeasureRequest | SingleTask
-Follow = SliceRequest | FinishRequest  # of a process that is ready
+Task = MeasureRequest | AnswerRequest | SingleTask
+Follow = SliceRequest | FinishRequest | AnswerMoreRequest  # of a process that is ready
 Answer = (
-    Failure | Ready | SliceTimed | ProcessResult | Predicted | RanOnce | ServerResult | Described
+    Failure
+    | Ready
+    | SliceTimed
+    | ProcessResult
+    | Predicted
+    | Answered
+    | RanOnce
+    | ServerResult
+    | Described
 )
 
 KINDS = name_kinds(*get_args(Task), *get_args(Follow), Hello, Forked, *get_args(Answer))

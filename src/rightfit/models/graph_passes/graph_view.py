@@ -85,8 +85,8 @@ class GraphView:
                 widths = [width for width in parts if width is not None]
                 return sum(widths) if len(widths) == len(parts) else None
             case "Gemm":
-                product = Product.read(self, node)
-                return None if product is None else len(product.bias)
+                is_transposed = bool(read_attributes(node).get("transB", 0))
+                return None if constants[1] is None else constants[1].shape[1 - is_transposed]
             case "SVMClassifier":
                 return count_pairs(node)
             case "Where":

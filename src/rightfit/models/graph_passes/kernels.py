@@ -2,6 +2,8 @@
 
 The distance of a row from a support vector is ``|row|^2 - 2 row @ vector + |vector|^2``, so the
 distances from all of them are one product, where ONNX Runtime's operator goes from pair to pair.
+The sum over the support vectors is one of float64: its terms nearly cancel out, and the sign that
+is left is a vote.
 
 Converters add, negate and join the votes of pairs of classes column by column: a hundred operators
 for six classes, each of which costs half a microsecond a call. They are one product, too.
@@ -35,6 +37,8 @@ FLOATS = ("Cast", "SVMClassifier", "Gemm")
 @rewriting("SVMClassifier", min_opset=MIN_OPSET)
 def write_kernels_as_products(view: GraphView, node: NodeProto) -> ModelProto | None:
     """Write the scores of pairs of classes by an RBF kernel as products."""
+    from onnx import TensorProto
+
     if count_pairs(node) is None:
         return None
     label, scores = node.output
@@ -56,7 +60,9 @@ def write_kernels_as_products(view: GraphView, node: NodeProto) -> ModelProto | 
     added.add("Add", partial, scaled, outputs=[exponents])
     kernel = added.add("Exp", exponents)
     bias = np.array(settings["rho"], dtype=np.float64)
-    add_product(added, kernel, coefficients, bias, output=scores)
+    exact = added.add("Cast", kernel, to=TensorProto.DOUBLE)
+    sums = added.add("Gemm", exact, added.keep(coefficients), added.keep(bias))
+    added.add("Cast", sums, outputs=[scores], to=TensorProto.FLOAT)
     return view.rewrite([node], added)
 
 

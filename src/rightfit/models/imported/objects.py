@@ -38,6 +38,7 @@ PredictionKind = Literal["probabilities", "second", "scores", "score", "labels",
 
 MAX_SHOWN = 60  # characters of a class in a message
 OBJECT_FILE = "object.pickle"  # of this user's own process, which is why it may be opened
+LIBRARIES = ("sklearn", "lightgbm", "xgboost")
 SKLEARN = (
     "sklearn.compose", "sklearn.ensemble", "sklearn.impute", "sklearn.linear_model",
     "sklearn.neighbors", "sklearn.pipeline", "sklearn.preprocessing", "sklearn.svm",
@@ -95,6 +96,16 @@ def describe_object(model: Any) -> ModelDescription:
         "torch module, an ONNX model, a function from rows to answers, or the path of a model "
         f"file, but got {description}{hint}."
     )
+
+
+def is_own_code(model: Any, facts: ModelDescription) -> bool:
+    """Tell whether a model is a function or an estimator of no library that is known.
+
+    >>> is_own_code(print, describe_object(print))
+    True
+    """
+    library = type(model).__module__.partition(".")[0]
+    return facts.kind in ("function", "estimator") and library not in LIBRARIES
 
 
 def name_class(value: Any) -> str:

@@ -90,8 +90,12 @@ def list_imports(content: bytes, modules: Iterable[str]) -> tuple[str, ...]:
     uses_sklearn = any(name.partition(".")[0] == "sklearn" for name in module_names)
     shared = {*_EVERYWHERE, "sklearn", "__main__", *sys.stdlib_module_names}
     packages = {name for name in module_names if name.partition(".")[0] not in shared}
-    sources = [text.encode() for name in packages for text in read_own_sources(name).values()]
-    hidden_imports = find_hidden(b"\n".join([content, *sources]))
+    hidden_imports = find_hidden(content)
+    for name in list(packages):
+        of_source = find_hidden("\n".join(read_own_sources(name).values()).encode())
+        hidden_imports |= of_source
+        if "polars" in of_source:  # it may compute as it is imported: its threads survive no fork
+            packages.remove(name)
     if "catboost" in {name.partition(".")[0] for name in packages}:
         hidden_imports.add("pandas")  # which CatBoost cannot do without
     return (*(SKLEARN if uses_sklearn else ()), *sorted({*packages, *hidden_imports}))

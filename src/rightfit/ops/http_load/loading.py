@@ -17,6 +17,7 @@ from pathlib import Path
 import polars as pl
 from pydantic import Field
 
+from rightfit._core.documents import parse_json
 from rightfit._core.processes.json_store import JsonStore
 from rightfit._core.processes.leftovers import temporary_folder
 from rightfit._core.processes.regular_files import require_regular
@@ -241,11 +242,11 @@ def read_bodies(path: Path, inputs: Sequence[TensorInput], *, n_rows: int) -> tu
         if path.suffix in (".parquet", ".csv"):
             read = pl.read_parquet if path.suffix == ".parquet" else pl.read_csv
             return write_bodies(read(path, n_rows=MAX_ROWS, glob=False), inputs, n_rows=n_rows)
-        rows = json.loads(path.read_text(encoding="utf-8"))
+        rows = parse_json(path.read_text(encoding="utf-8"))
         if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
             raise ValueError("it must hold a list of rows, one object each")
         return _join_rows(rows, n_rows)
-    except (pl.exceptions.PolarsError, ValueError, RecursionError) as err:
+    except (pl.exceptions.PolarsError, ValueError) as err:
         raise ValueError(f"{path} cannot be read: {err}") from err
 
 

@@ -6,6 +6,7 @@ figures that a run has stored with those of its winners measured again.
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -15,6 +16,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, ValidationError, model_validator
 
+from rightfit._core.documents import parse_json
 from rightfit._core.formatting import escape_markdown, format_interval, format_quality
 from rightfit._core.processes.json_store import JsonStore
 from rightfit._core.processes.regular_files import require_regular
@@ -32,6 +34,7 @@ from rightfit.ranking.explanation.decisions import RankedCandidate
 FORMAT_VERSION = 2
 UTILITY = "utility"
 Name = Annotated[str, Field(min_length=1)]
+ROUNDING = 1e-9  # of a figure, as a share
 MAX_FAULTS = 5  # of a file that are shown
 QUALITIES = ("quality", "quality_raw", UTILITY)  # their intervals alone say what is worse
 DISTURBED = "other processes took the cores meanwhile: measure again on a quiet machine"
@@ -216,17 +219,16 @@ def read_baseline(path: Path) -> Baseline:
     require_regular(path)
     anew = f"Write one from the last ranking: rightfit check --against {path} --write"
     try:
-        before = Baseline.model_validate_json(path.read_text(encoding="utf-8"))
+        plain = parse_json(path.read_text(encoding="utf-8"))
+        before = Baseline.model_validate_json(json.dumps(plain))
     except FileNotFoundError as err:
         raise ValueError(f"There is no baseline {path}. {anew}") from err
-    except UnicodeDecodeError as err:
-        raise ValueError(f"{path} is no baseline of rightfit check: {err}. {anew}") from err
-    except ValidationError as err:
-        faults = list_faults(err)
+    except ValueError as err:
+        faults = list_faults(err) if isinstance(err, ValidationError) else [str(err)]
         raise ValueError(
             f"{path} is no baseline of rightfit check: {'; '.join(faults[:MAX_FAULTS])}. {anew}"
         ) from err
-    if gaps := list(find_gaps(before)):
+    if gaps := [*find_gaps(before), *_find_outside(before)]:
         raise ValueError(f"{path} is no baseline to compare with: {'; '.join(gaps)}. {anew}")
     return before
 
@@ -255,6 +257,23 @@ def find_gaps(baseline: Baseline) -> Iterator[str]:
                 yield f"{key_path} holds no metric"
             if unknown := sorted(set(winner.metrics) - set(METRICS_BY_COLUMN)):
                 yield f"{key_path} holds {unknown}, which are no metrics"
+
+
+def _find_outside(baseline: Baseline) -> Iterator[str]:
+    """Yield a line for each figure that lies outside its own interval, by more than rounding."""
+    for application, datasets in baseline.winners.items():
+        for dataset, winner in datasets.items():
+            figures = {} if winner is None else {**winner.metrics, UTILITY: winner.utility}
+            for metric, figure in figures.items():
+                if figure is None:
+                    continue
+                margin = ROUNDING * abs(figure.value)
+                low, high = _end(figure, favourable=-1), _end(figure, favourable=1)
+                if not low - margin <= figure.value <= high + margin:
+                    yield (
+                        f"winners.{application}.{dataset}.{metric} is {figure.value:g}, outside of "
+                        f"its interval of {low:g} to {high:g}"
+                    )
 
 
 def compare_baselines(

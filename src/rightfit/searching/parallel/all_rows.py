@@ -14,6 +14,7 @@ import polars as pl
 
 from rightfit._core.formatting import count
 from rightfit._core.processes.codec import hash_json
+from rightfit._core.processes.leftovers import in_use, sweep_folders
 from rightfit._core.progress import report_progress
 from rightfit.models.bundle import Bundle
 from rightfit.models.family import TrainingData
@@ -169,27 +170,31 @@ def train_on_all_rows(
         settings.rows_memory_mib,
     )
     key = hash_json([cell.data_version, n_rows], n_digits=12)
-    folder = source.folder.absolute() / f"rows-{key}"
+    held = source.folder.absolute() / f"rows-{key}"
+    sweep_folders(path for path in source.folder.glob("rows-*") if path.name != held.name)
+    held.mkdir(parents=True, exist_ok=True)
     trained = {}
-    try:
-        for candidate in candidates:
-            report_progress("training on more rows", candidate.name)
-            task = replace(candidate.task, n_rows=n_rows)
-            if not _has_learnt_more(candidate.read(task), candidate):
-                batches = _join(sample, source.stream(n_rows=n_rows - len(sample.labels)))
-                store_rows(folder, batches, sample.schema, n_rows=n_rows, seed=settings.seed)
-                result = carry_out(candidate.search, replace(task, stored_rows=str(folder)))
-                if result is not None:
-                    logger.info("%s took %.3g CPU seconds", candidate.name, result.cpu_s)
-            bundle = candidate.read(task)
-            if _has_learnt_more(bundle, candidate):
-                trained[candidate.name] = bundle
-            else:
-                logger.warning("%s stays as its sample has trained it", candidate.name)
-    except Exception:  # not where somebody ends the run, which may go on later
-        shutil.rmtree(folder, ignore_errors=True)
-        raise
-    shutil.rmtree(folder, ignore_errors=True)
+    with in_use(held):
+        try:
+            for candidate in candidates:
+                report_progress("training on more rows", candidate.name)
+                task = replace(candidate.task, n_rows=n_rows)
+                if not _has_learnt_more(candidate.read(task), candidate):
+                    folder = held / "stored"
+                    batches = _join(sample, source.stream(n_rows=n_rows - len(sample.labels)))
+                    store_rows(folder, batches, sample.schema, n_rows=n_rows, seed=settings.seed)
+                    result = carry_out(candidate.search, replace(task, stored_rows=str(folder)))
+                    if result is not None:
+                        logger.info("%s took %.3g CPU seconds", candidate.name, result.cpu_s)
+                bundle = candidate.read(task)
+                if _has_learnt_more(bundle, candidate):
+                    trained[candidate.name] = bundle
+                else:
+                    logger.warning("%s stays as its sample has trained it", candidate.name)
+        except Exception:  # not where somebody ends the run, which may go on later
+            shutil.rmtree(held, ignore_errors=True)
+            raise
+        shutil.rmtree(held, ignore_errors=True)
     return trained, forecasts
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from contextlib import ExitStack
 from dataclasses import replace
 
 import polars as pl
@@ -141,8 +142,8 @@ def assemble_taught_rows(
     main = tables[spec.main_table]
     rows, _ = assemble(spec, tables)
     encoder = fit_encoder(spec.features, rows, spec.list_decimals())
-    first = WorkerFirstRows(shared_pool())
-    with temporary_folder("teacher") as folder:
+    with ExitStack() as stack:
+        folder = stack.enter_context(temporary_folder("teacher"))
         try:
             bundle = import_for_dataset(
                 teacher.give(teacher_name),
@@ -157,6 +158,8 @@ def assemble_taught_rows(
                 f"models.{teacher_name}: {end_sentence(str(err))} Correct parameters_models.yml."
             ) from err
         runtime = available_runtimes(bundle)[0]
+        first = WorkerFirstRows(shared_pool())
+        predict = stack.enter_context(first.answering(bundle, runtime))
 
         def answer(positions: Positions) -> Rows:
             described = list(spec.schemas[spec.main_table].by_column())
@@ -165,7 +168,7 @@ def assemble_taught_rows(
             columns, _ = join_and_derive(spec, tables, unlabelled, columns=features)
             model_rows = make_rows(bundle, runtime, take_stored(columns))
             return check_predictions(
-                first.answer(bundle, runtime, model_rows),
+                predict(model_rows),
                 n_rows=len(positions),
                 schema=bundle.schema,
             )

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from rightfit._core.documents import parse_json, read_yaml
 from rightfit._core.errors import RightfitError
 from rightfit.api.rank import read_applications
-from rightfit.api.yaml_expansion import check_expansion
 
 
 def laugh(first: str, line: str) -> str:
@@ -42,5 +42,22 @@ def test_applications_of_too_many_values_are_refused_at_once(text: str, tmp_path
     "text",
     ["", "a: &a [1, 2]\nb: [*a, *a]\n", "a: &a {x: 1}\nb: {<<: *a, y: 2}\n", "a: &a [*a]\n"],
 )
-def test_few_references_are_no_fault(text: str) -> None:
-    check_expansion(Path("applications.yml"), text)
+def test_few_references_are_no_fault(text: str, tmp_path: Path) -> None:
+    (tmp_path / "applications.yml").write_text(text)
+
+    read_yaml(tmp_path / "applications.yml")
+
+
+def test_a_key_that_stands_twice_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "prices.yml"
+    path.write_text("board: {price_per_hour: 1}\nboard: {price_per_hour: 2}\n")
+
+    with pytest.raises(RightfitError, match=rf"{re.escape(str(path))}.*board stands twice"):
+        read_yaml(path)
+    with pytest.raises(ValueError, match="low stands twice"):
+        parse_json('{"figures": [{"low": 1, "high": 2, "low": 3}]}')
+
+
+def test_json_that_is_nested_too_deeply_is_no_traceback() -> None:
+    with pytest.raises(ValueError, match="nested too deeply"):
+        parse_json("[" * 200_000)
