@@ -16,6 +16,7 @@ import polars as pl
 from pydantic import ValidationError
 
 from rightfit._core.arguments import read_path
+from rightfit._core.csv_files import find_separator
 from rightfit._core.errors import RightfitError
 from rightfit._core.formatting import count, end_sentence
 from rightfit._core.processes.json_store import JsonStore
@@ -110,7 +111,9 @@ MAX_TRIED_ROWS = 500  # on which an export must answer as the model does
 READERS: Mapping[str, Callable[[Path], pl.LazyFrame]] = {
     ".parquet": partial(pl.scan_parquet, glob=False),
     ".pq": partial(pl.scan_parquet, glob=False),
-    ".csv": partial(pl.scan_csv, glob=False, infer_schema_length=None),
+    ".csv": lambda path: pl.scan_csv(
+        path, separator=find_separator(path), glob=False, infer_schema_length=None
+    ),
 }
 
 
@@ -460,8 +463,8 @@ def read_table(table: object) -> Table:
     Raises:
         RightfitError: If it is no table, or holds no rows.
     """
-    if isinstance(table, str | Path):
-        path = read_path("table", table)
+    path = read_path("table", table) if isinstance(table, str | Path) else None
+    if path is not None:
         if path.suffix not in READERS:
             raise RightfitError(
                 f"The table must be a {', '.join(READERS)} file, but got {path}. Read another kind "
@@ -477,10 +480,11 @@ def read_table(table: object) -> Table:
     elif isinstance(table, Sequence):
         table = read_records(table, entry="table")
     try:
-        scanned = READERS[path.suffix](path) if isinstance(table, str | Path) else table
+        scanned = READERS[path.suffix](path) if path else table
         frame = require_names(read_frame(scanned, entry="table"), entry="table")
     except (ValueError, pl.exceptions.PolarsError) as err:
-        raise RightfitError(f"The table cannot be read: {first_line(err)}") from err
+        hint = ". Read the file with polars or pandas, and give the frame." if path else ""
+        raise RightfitError(f"The table cannot be read: {first_line(err)}{hint}") from err
     if not frame.height:
         raise RightfitError("The table has no rows.")
     return frame

@@ -611,12 +611,16 @@ def _find_text_kind(column: pl.Series, n_distinct: int) -> Kind:
     kind = _judge_texts(column, n_distinct)
     is_number = texts.str.contains("|".join(NUMBER_TEXTS.values()))
     if is_number.sum() > MOST_NUMBERS * texts.len() and texts.str.contains(r"\D").any():
-        numbers, others = texts.filter(is_number), texts.filter(~is_number).unique().sort()
+        numbers = texts.filter(is_number)
+        others = texts.filter(~is_number & ~texts.is_in(GAPS)).unique().sort()
         marked = numbers.filter(numbers.str.contains(r"\D"))
         hint = f"texts that look like numbers, as {[*marked, *numbers][0]!r} does"
-        if not others.is_empty():
-            hint += f", but for {name_some(list(map(repr, others)))}"
-        hint += ": make them numbers and gaps, which tell more"
+        hint += (
+            ": make them numbers, which tell more"
+            if others.is_empty()
+            else f", but for {name_some(list(map(repr, others)))}: write null in place of "
+            "those, and they are read as numbers, which tell more"
+        )
         return replace(kind, reason="; ".join(filter(None, [kind.reason, hint])))
     return kind
 
