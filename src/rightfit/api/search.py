@@ -24,7 +24,7 @@ from rightfit._core.processes.leftovers import sweep_temporary_folders, temporar
 from rightfit._core.processes.lost_threads import require_threads
 from rightfit._core.processes.repeated_warnings import counting_repeats
 from rightfit._core.progress import Listener, report_progress
-from rightfit._core.spelling import suggest
+from rightfit._core.spelling import name_some, suggest
 from rightfit._core.strict_model import list_faults, read_key
 from rightfit.api.candidate_measuring import (
     RawTest,
@@ -498,8 +498,8 @@ def check_target(frame: Table, target: str) -> pl.Series:
     """
     if not isinstance(target, str) or target not in frame.columns:
         raise RightfitError(
-            f"target must be a column of the table, one of {list(frame.columns)}, but got "
-            f"{target!r}{suggest(str(target), frame.columns)}."
+            f"target must be a column of the table, but got {target!r}"
+            f"{suggest(str(target), frame.columns)}. It has {name_some(frame.columns)}."
         )
     try:
         values = frame[target].drop_nulls().unique()
@@ -1000,7 +1000,11 @@ class _Search:
                 carry_out=self._carry_out,
             )
             if bundle is None or (ranked.onnx and not bundle.onnx):
-                logger.warning("%s is delivered as it was ranked, without the last rows", name)
+                logger.warning(
+                    "%s has not learnt from the rows that judged it: training it on all rows "
+                    "failed or did not fit into the budget",
+                    name,
+                )
             else:
                 refitted[name] = bundle
         return refitted

@@ -243,9 +243,7 @@ def read_bodies(path: Path, inputs: Sequence[TensorInput], *, n_rows: int) -> tu
             rows = (
                 pl.read_parquet(path, n_rows=MAX_ROWS, glob=False)
                 if path.suffix == ".parquet"
-                else pl.read_csv(
-                    path, separator=find_separator(path), n_rows=MAX_ROWS, glob=False
-                )
+                else pl.read_csv(path, separator=find_separator(path), n_rows=MAX_ROWS, glob=False)
             )
             return write_bodies(rows, inputs, n_rows=n_rows)
         rows = json.loads(path.read_text(encoding="utf-8"))
