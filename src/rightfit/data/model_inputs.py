@@ -150,6 +150,15 @@ def make_raw_rows(rows: pl.DataFrame, inputs: Sequence[TensorInput]) -> npt.NDAr
     return table
 
 
+def write_raw_rows(path: Path, rows: pl.DataFrame, inputs: Sequence[TensorInput]) -> None:
+    """Write :func:`make_raw_rows` into a .npy, whose names of columns may hold any letter."""
+    with path.open("wb") as file:
+        # numpy's own choice of a version warns of names beyond Latin-1, such as '€'
+        np.lib.format.write_array(
+            file, make_raw_rows(rows, inputs), version=(3, 0), allow_pickle=False
+        )
+
+
 def _to_array(column: pl.Series, tensor: TensorInput) -> npt.NDArray[np.generic]:
     if (
         tensor.image_shape is not None
