@@ -126,4 +126,18 @@ def test_marks_of_gaps_among_numbers_of_a_csv_are_gaps(
     assert read.data_card.features.numeric == ("amount",)
     assert read.data_card.features.categorical == ("town",)
     [remark] = [remark for remark in stored.data_card.remarks if "amount" in remark]
-    assert remark.endswith(", but for 'lost': make them numbers and gaps, which tell more)")
+    assert ", but for 'lost': write null in place of those" in remark
+
+
+def test_a_german_file_is_read_as_numbers_and_gaps(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    prices = [f"{x:.2f}".replace(".", ",") for x in rng.uniform(1, 9, size=100)]
+    prices[::9] = ["k.A.", "-", "NA", "", "unbekannt", "n/a"] * 2
+    lines = [f"{price};{'ja' if i % 2 else 'nein'}" for i, price in enumerate(prices)]
+    (tmp_path / "table.csv").write_text("\n".join(["Preis (€);Bezahlt", *lines]), encoding="utf-8")
+
+    found = search(tmp_path / "table.csv", "Bezahlt", families=["linear"], n_trials=1, n_jobs=1)
+
+    assert found.data_card.features.numeric == ("Preis (€)",)
+    assert not [remark for remark in found.remarks if "Preis" in remark]
+    assert len(found.best().predict(pl.DataFrame({"Preis (€)": ["1,5", "k.A.", None]}))) == 3

@@ -298,8 +298,8 @@ def test_what_is_wrong_is_said_before_anything_slow(
     ("content", "message"),
     [
         (b"", "empty CSV"),
-        (b"a,price\n\xff\xfe,1\n" * 50, "invalid utf-8 sequence"),
-        (b"a,price\n1,2,3\n" * 30, "found more fields than defined in 'Schema'$"),
+        (b"a,price\n\xff\xfe,1\n" * 50, r'.*not in UTF-8.*encoding="cp1252"'),
+        (b"a,price\n1,2,3\n" * 30, r"found more fields than defined in 'Schema'\. Read the file"),
     ],
 )
 def test_a_file_that_is_no_csv_is_refused_in_one_line(

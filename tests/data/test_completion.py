@@ -422,7 +422,26 @@ def test_many_numbers_are_predicted_as_such_with_a_remark() -> None:
     assert found.spec.target.classes == ()
     block = DatasetBlock(tables={"apples": "apples"}, target=Target(column="score"))
     assert found.list_inferred(block) == ("schemas", "task", "features", "split", "quality")
-    assert "11 different numbers, predicted as a number" in found.remarks[0]
+    assert "11 different numbers and is predicted as a number" in found.remarks[0]
+
+
+def test_a_number_with_fractions_is_predicted_without_a_remark() -> None:
+    scores = APPLES.with_columns(score=pl.Series([i / 7 for i in range(60)]))
+
+    found = describe_apples(scores, target={"column": "score"})
+
+    assert found.spec.task == "regression"
+    assert not any("predicted as a number" in remark for remark in found.remarks)
+
+
+def test_rows_recorded_twice_are_remarked() -> None:
+    ripe = {"column": "ripe"}
+
+    once = describe_apples(APPLES, target=ripe).remarks
+    twice = describe_apples(pl.concat([APPLES, APPLES[:5]]), target=ripe).remarks
+
+    assert not any("repeat" in remark for remark in once)
+    assert twice[-1].startswith("5 of 65 rows repeat an earlier one in every column")
 
 
 def test_many_numbers_taken_as_classes_are_remarked() -> None:

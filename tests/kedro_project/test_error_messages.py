@@ -128,3 +128,23 @@ def test_result_that_no_run_has_written_is_told_as_such(tmp_path: Path) -> None:
     told = explain_content(catch(lambda: catalog.load("resource_profiles")))
 
     assert str(told).startswith("No run has written resource_profiles yet.")
+
+
+@pytest.mark.parametrize(
+    ("content", "advice"),
+    [
+        (b"Ort;Preis\nUlm;1,5\nBern;2\n", 'load_args: {separator: ";"}'),
+        ("Ort,Straße\nKöln,A\n".encode("cp1252"), "load_args: {encoding: cp1252}"),
+    ],
+)
+def test_advice_on_a_csv_file_says_what_its_entry_lacks(
+    content: bytes, advice: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "orders.csv"
+    file.write_bytes(content)
+    entry = {"type": "polars.EagerPolarsDataset", "file_format": "csv", "filepath": str(file)}
+    catalog = DataCatalog.from_config({"orders": entry})
+
+    told = explain_content(catch(lambda: catalog.load("orders")), {"orders": str(file)})
+
+    assert str(told).endswith(f"as in {advice}.")

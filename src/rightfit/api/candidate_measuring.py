@@ -18,7 +18,7 @@ from rightfit._core.processes.json_store import JsonStore
 from rightfit._core.processes.leftovers import temporary_folder
 from rightfit.data.data_card import DataCard
 from rightfit.data.encoding import apply_encoder
-from rightfit.data.model_inputs import make_raw_rows
+from rightfit.data.model_inputs import write_raw_rows
 from rightfit.data.request_path import MODEL, REQUEST, RequestPath
 from rightfit.data.request_path.encoder import Encoder
 from rightfit.data.request_path.raw_inputs import EncoderJson, list_inputs
@@ -328,7 +328,7 @@ class Release:
             )
         folder.mkdir()
         requests = RawRequests(folder / "raw_rows.npy", self.raw.encoder, folder)
-        np.save(requests.rows, make_raw_rows(self.raw.rows, inputs))
+        write_raw_rows(requests.rows, self.raw.rows, inputs)
         encoded = apply_encoder(Encoder.model_validate(self.raw.encoder), self.raw.rows)
         features = next(iter(self.candidates.values())).schema.features
         matrix = np.ascontiguousarray(encoded.select(features).to_numpy(), dtype=np.float32)
@@ -458,7 +458,7 @@ def find_default_path(applications: Applications, params: EvaluationParams) -> R
 def _make_requests(raw: RawTest, folder: Path) -> RawRequests:
     """Write the raw test rows."""
     file = folder / "raw_rows.npy"
-    np.save(file, make_raw_rows(raw.rows, list_inputs(raw.encoder)))
+    write_raw_rows(file, raw.rows, list_inputs(raw.encoder))
     return RawRequests(file, raw.encoder, folder)
 
 

@@ -43,6 +43,14 @@ SHOWN = (
 )
 """Metrics of the short table."""
 
+LABELS_IN_LINE: Mapping[str, str] = {
+    "quality_raw": "",
+    "latency_p50_ms": "p50 ",
+    "throughput_rows_per_s": "",
+    "peak_memory_mib": "",
+}
+"""Metrics of a profile's line, and what stands before each."""
+
 N_THREADS = "n_threads"
 KEYS = ("dataset", "model", "candidate", "runtime", "device")
 """Columns, with the number of threads, that say whose profile a row is."""
@@ -280,9 +288,7 @@ class Profiles(Sequence[Profile]):
     def __repr__(self) -> str:
         head = f"Profiles: {count(len(self), 'profile')}"
         lines = [
-            f"  {row.dataset} {row.candidate} ({row.serving.label}): {_show(row, 'quality_raw')}, "
-            f"p50 {_show(row, 'latency_p50_ms')}, {_show(row, 'throughput_rows_per_s')}, "
-            f"{_show(row, 'peak_memory_mib')}"
+            f"  {row.dataset} {row.candidate} ({row.serving.label}): {_show_measured(row)}"
             for row in self
         ]
         return "\n".join([head, *lines])
@@ -375,6 +381,12 @@ def to_html(table: pl.DataFrame) -> str:
         for row in table.rows()
     )
     return f"<table><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table>"
+
+
+def _show_measured(profile: Profile) -> str:
+    """Return the figures that ``repr`` shows, without those that were not measured."""
+    figures = [(label, profile[metric]) for metric, label in LABELS_IN_LINE.items()]
+    return ", ".join(f"{label}{figure}" for label, figure in figures if figure.value is not None)
 
 
 def _show(profile: Profile, metric: str) -> str:

@@ -16,6 +16,7 @@ import polars as pl
 from pydantic import ValidationError
 
 from rightfit._core.arguments import read_path
+from rightfit._core.csv_files import find_separator
 from rightfit._core.errors import RightfitError
 from rightfit._core.formatting import count, end_sentence
 from rightfit._core.processes.json_store import JsonStore
@@ -23,7 +24,7 @@ from rightfit._core.processes.leftovers import sweep_temporary_folders, temporar
 from rightfit._core.processes.lost_threads import require_threads
 from rightfit._core.processes.repeated_warnings import counting_repeats
 from rightfit._core.progress import Listener, report_progress
-from rightfit._core.spelling import suggest
+from rightfit._core.spelling import name_some, suggest
 from rightfit._core.strict_model import list_faults, read_key
 from rightfit.api.candidate_measuring import (
     RawTest,
@@ -110,7 +111,9 @@ MAX_TRIED_ROWS = 500  # on which an export must answer as the model does
 READERS: Mapping[str, Callable[[Path], pl.LazyFrame]] = {
     ".parquet": partial(pl.scan_parquet, glob=False),
     ".pq": partial(pl.scan_parquet, glob=False),
-    ".csv": partial(pl.scan_csv, glob=False, infer_schema_length=None),
+    ".csv": lambda path: pl.scan_csv(
+        path, separator=find_separator(path), glob=False, infer_schema_length=None
+    ),
 }
 
 
@@ -460,8 +463,8 @@ def read_table(table: object) -> Table:
     Raises:
         RightfitError: If it is no table, or holds no rows.
     """
-    if isinstance(table, str | Path):
-        path = read_path("table", table)
+    path = read_path("table", table) if isinstance(table, str | Path) else None
+    if path is not None:
         if path.suffix not in READERS:
             raise RightfitError(
                 f"The table must be a {', '.join(READERS)} file, but got {path}. Read another kind "
@@ -477,10 +480,11 @@ def read_table(table: object) -> Table:
     elif isinstance(table, Sequence):
         table = read_records(table, entry="table")
     try:
-        scanned = READERS[path.suffix](path) if isinstance(table, str | Path) else table
+        scanned = READERS[path.suffix](path) if path else table
         frame = require_names(read_frame(scanned, entry="table"), entry="table")
     except (ValueError, pl.exceptions.PolarsError) as err:
-        raise RightfitError(f"The table cannot be read: {first_line(err)}") from err
+        hint = ". Read the file with polars or pandas, and give the frame." if path else ""
+        raise RightfitError(f"The table cannot be read: {first_line(err)}{hint}") from err
     if not frame.height:
         raise RightfitError("The table has no rows.")
     return frame
@@ -494,8 +498,8 @@ def check_target(frame: Table, target: str) -> pl.Series:
     """
     if not isinstance(target, str) or target not in frame.columns:
         raise RightfitError(
-            f"target must be a column of the table, one of {list(frame.columns)}, but got "
-            f"{target!r}{suggest(str(target), frame.columns)}."
+            f"target must be a column of the table, but got {target!r}"
+            f"{suggest(str(target), frame.columns)}. It has {name_some(frame.columns)}."
         )
     try:
         values = frame[target].drop_nulls().unique()
@@ -996,7 +1000,11 @@ class _Search:
                 carry_out=self._carry_out,
             )
             if bundle is None or (ranked.onnx and not bundle.onnx):
-                logger.warning("%s is delivered as it was ranked, without the last rows", name)
+                logger.warning(
+                    "%s has not learnt from the rows that judged it: training it on all rows "
+                    "failed or did not fit into the budget",
+                    name,
+                )
             else:
                 refitted[name] = bundle
         return refitted

@@ -28,6 +28,7 @@ from rightfit.data.encoding import fit_encoder
 from rightfit.data.table_check import check_tables
 from rightfit.data.tables import read_tables
 from rightfit.kedro_project.config_loader import load_configuration, make_loader
+from rightfit.kedro_project.error_messages import describe_csv
 from rightfit.kedro_project.stored_results import ProjectLocation, StoredResults, where
 from rightfit.params.defaults import BLOCKS, RawParameters, read_default
 from rightfit.params.faults import explain_faults
@@ -144,10 +145,10 @@ def describe_entry(
         other_entries = set(results.list_entries()) - {entry}
         nearest = find_nearest(entry, sorted(other_entries))
         question = f"Did you mean {nearest}? " if nearest else ""
-        raise ValueError(
-            f"The table {entry} cannot be loaded. {question}If a pipeline of yours makes it, give "
-            f"it a catalog entry and run that pipeline first. {err}"
-        ) from err
+        advice = describe_csv(str(path)).strip() or (
+            "If a pipeline of yours makes it, give it a catalog entry and run that pipeline first."
+        )
+        raise ValueError(f"The table {entry} cannot be loaded. {question}{advice} {err}") from err
     tables = read_tables({entry: entry}, [loaded])
     columns = tables[entry].columns
     if column is None or column not in columns:

@@ -40,6 +40,7 @@ from rightfit.data.inference import (
     infer_schema,
     infer_split,
     infer_task,
+    note_copies,
     note_decimal,
     note_task_choice,
 )
@@ -153,7 +154,7 @@ def complete_block(
         remarks += (f"target.column {target.column!r}: {note}",)
     if "features" in block.find_gaps():
         draft, left_out = infer_features(block, draft, tables, outcome=outcome, task=task)
-        remarks += left_out
+        remarks += left_out + note_copies(main)
     else:
         draft = draft.expand_features()
     spec = draft.make_spec(dataset_name)

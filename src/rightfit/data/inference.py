@@ -64,6 +64,7 @@ MANY_NUMBERS = 10  # more different numbers than digits are rarely meant as clas
 MOST_NUMBERS = 0.8  # share of texts that look like numbers, from which the others are marks of gaps
 MANY_GAPS = 0.05  # share of gaps from which their place is a feature of its own
 MIN_CATEGORY_SHARE = 0.01  # of the rows; rarer categories share one bucket
+MIN_COPIES_SHARE = 0.01  # of the rows; fewer change no figure
 MIN_WORDS = 3  # of half of the texts, if they are free text and no names or codes
 N_TEXTS = 1000  # texts whose words are counted
 N_FEW_IDENTIFIERS = 100  # an "…_id" with so few values may well be a category
@@ -198,6 +199,24 @@ def note_decimal(column: pl.Series, decimal: DecimalMark | None) -> str:
     return f"{text!r} is read as {number:.10g}; where it means another number, pass numbers"
 
 
+def note_copies(table: Table) -> tuple[str, ...]:
+    """Say how many rows of a table in memory repeat an earlier one in every column, if many do.
+
+    >>> note_copies(pl.DataFrame({"a": [1, 1, 2], "b": ["x", "x", "x"]}))[0][:46]
+    '1 of 3 rows repeats an earlier one in every co'
+    """
+    if not isinstance(table, pl.DataFrame):
+        return ()
+    n_copies = table.height - table.hash_rows().n_unique()
+    if n_copies < MIN_COPIES_SHARE * max(1, table.height):
+        return ()
+    return (
+        f"{n_copies:,} of {table.height:,} rows {'repeats' if n_copies == 1 else 'repeat'} an "
+        "earlier one in every column: drop what was recorded twice, since a model that has learnt "
+        "a test row looks better than it is",
+    )
+
+
 def _predicts_number(target: Target, column: pl.Series, task: Task | None) -> bool:
     if task is not None or target.classes:
         return task == "regression" or target.at_least is not None
@@ -260,15 +279,16 @@ def infer_classes(target: Target, column: pl.Series) -> tuple[str, ...]:
 def note_task_choice(
     target: Target, outcome: pl.Series, task: Task, *, is_said: bool
 ) -> tuple[str, ...]:
-    """Say so if a number's task is a guess, or if many numbers were taken as classes."""
+    """Say so if a whole number's task is a guess, or if many numbers were taken as classes."""
     n_values = outcome.drop_nulls().n_unique()
-    if target.classes or not outcome.dtype.is_numeric():
+    is_whole = outcome.dtype.is_numeric() and cast_without_loss(outcome, "Int64") is not None
+    if target.classes or not is_whole:
         return ()
     where = f"target.column {outcome.name!r} has {n_values} different numbers"
     if task == "regression" and not is_said:
         return (
-            f"{where}, predicted as a number (task: regression); target.at_least makes two classes "
-            "of it, task: classification a class of each",
+            f"{where} and is predicted as a number. If they are classes, say task: classification; "
+            "target.at_least makes two classes of a number",
         )
     if task == "classification" and n_values > MANY_NUMBERS:
         return (
@@ -611,12 +631,16 @@ def _find_text_kind(column: pl.Series, n_distinct: int) -> Kind:
     kind = _judge_texts(column, n_distinct)
     is_number = texts.str.contains("|".join(NUMBER_TEXTS.values()))
     if is_number.sum() > MOST_NUMBERS * texts.len() and texts.str.contains(r"\D").any():
-        numbers, others = texts.filter(is_number), texts.filter(~is_number).unique().sort()
+        numbers = texts.filter(is_number)
+        others = texts.filter(~is_number & ~texts.is_in(GAPS)).unique().sort()
         marked = numbers.filter(numbers.str.contains(r"\D"))
         hint = f"texts that look like numbers, as {[*marked, *numbers][0]!r} does"
-        if not others.is_empty():
-            hint += f", but for {name_some(list(map(repr, others)))}"
-        hint += ": make them numbers and gaps, which tell more"
+        hint += (
+            ": make them numbers, which tell more"
+            if others.is_empty()
+            else f", but for {name_some(list(map(repr, others)))}: write null in place of "
+            "those, and they are read as numbers, which tell more"
+        )
         return replace(kind, reason="; ".join(filter(None, [kind.reason, hint])))
     return kind
 

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from rightfit._core.csv_files import find_separator
 from rightfit._core.errors import RightfitError
 from rightfit.data.data_card import read_input_schema
 from rightfit.data.description import RESERVED_COLUMNS, DatasetSpec
@@ -98,11 +99,11 @@ def read_predictions(
     """
     try:
         table = (
-            pl.read_csv(path, glob=False)
+            pl.read_csv(path, separator=find_separator(path), glob=False)
             if path.suffix == ".csv"
             else pl.read_parquet(path, glob=False)
         )
-    except (OSError, pl.exceptions.PolarsError) as err:
+    except (OSError, ValueError, pl.exceptions.PolarsError) as err:
         raise RightfitError(f"the predictions {path} cannot be read: {err}") from err
     try:
         rows = take_columns(schema, encoder, table, kind=kind)
@@ -147,6 +148,15 @@ def make_raw_rows(rows: pl.DataFrame, inputs: Sequence[TensorInput]) -> npt.NDAr
     for name, values in columns.items():
         table[name] = values
     return table
+
+
+def write_raw_rows(path: Path, rows: pl.DataFrame, inputs: Sequence[TensorInput]) -> None:
+    """Write :func:`make_raw_rows` into a .npy, whose names of columns may hold any letter."""
+    with path.open("wb") as file:
+        # numpy's own choice of a version warns of names beyond Latin-1, such as '€'
+        np.lib.format.write_array(
+            file, make_raw_rows(rows, inputs), version=(3, 0), allow_pickle=False
+        )
 
 
 def _to_array(column: pl.Series, tensor: TensorInput) -> npt.NDArray[np.generic]:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import errno
+import json
 import logging
 import re
 import sys
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -14,6 +16,7 @@ from click import ClickException
 from kedro.io import DatasetError
 from kedro.io.core import VersionNotFoundError
 
+from rightfit._core.csv_files import find_separator
 from rightfit._core.errors import RightfitError
 from rightfit._core.formatting import clean_text
 from rightfit.kedro_project.kedro_private import Catalog
@@ -92,6 +95,23 @@ def explain_error(error: BaseException) -> str | None:
     return str(error) if isinstance(error, RightfitError) else None
 
 
+def describe_csv(path: str) -> str:
+    """Say what a catalog entry must know of a CSV file that has no commas, or is not in UTF-8."""
+    file = Path(path)
+    if file.suffix != ".csv" or not file.is_file():
+        return ""
+    try:
+        separator = find_separator(file)
+    except ValueError:
+        return " It is not in UTF-8; say so in the entry, as in load_args: {encoding: cp1252}."
+    if separator == ",":
+        return ""
+    return (
+        f" Its separator is {separator!r}; say so in the entry, as in "
+        f"load_args: {{separator: {json.dumps(separator)}}}."
+    )
+
+
 def explain_content(error: BaseException, raw: Mapping[str, str] | None = None) -> str | None:
     """Say of an error that a stored file causes what to do about the file.
 
@@ -109,6 +129,7 @@ def explain_content(error: BaseException, raw: Mapping[str, str] | None = None) 
                 return (
                     f"The raw table {name} in {path} cannot be read ({reason}). Restore the "
                     "file, or correct its entry in conf/*/catalog*.yml; no run can make it anew."
+                    f"{describe_csv(path)}"
                 )
         return f"{error}\nIf the file is damaged, restore it. {REMAKE}"
     if isinstance(error, pl.exceptions.ColumnNotFoundError | pl.exceptions.SchemaError):

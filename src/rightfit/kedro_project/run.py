@@ -27,7 +27,7 @@ from pydantic import BaseModel
 from rich.console import Console
 
 from rightfit._core.errors import RightfitError
-from rightfit._core.formatting import end_sentence
+from rightfit._core.formatting import end_sentence, format_seconds
 from rightfit._core.spelling import suggest
 from rightfit.api.progress_line import showing_progress
 from rightfit.kedro_project.configuration import DEFAULT_PIPELINE, ConfigurationError
@@ -294,6 +294,9 @@ class Searches:
         wall_s = None if budget_s is None else len(searches) * budget_s / n_at_once
         if display is not None:
             display.expect_search(wall_s)
+        elif wall_s is not None:  # a log shows nothing until they are over
+            time_needed = format_seconds(wall_s)
+            logger.info("The searches may take %s, longer on a busy machine", time_needed)
         search_in_parallel(searches)
         if display is not None:
             display.expect_search(None)

@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 from factories.studies import fit_encoder, make_raw
 
-from rightfit.data.model_inputs import make_raw_rows
+from rightfit.data.model_inputs import make_raw_rows, write_raw_rows
 from rightfit.data.request_path.opening import compile_encoder
 from rightfit.data.request_path.raw_inputs import list_inputs
 from rightfit.data.request_path.raw_rows import (
@@ -64,7 +64,7 @@ def test_encoded_rows_stay_a_matrix() -> None:
 def test_raw_rows_survive_their_file_and_encode_as_the_table_does(tmp_path: Path) -> None:
     raw = make_raw()
     encoder = fit_encoder(raw).model_dump(mode="json")
-    np.save(tmp_path / "rows.npy", make_raw_rows(raw, list_inputs(encoder)))
+    write_raw_rows(tmp_path / "rows.npy", raw, list_inputs(encoder))
     rows = np.load(tmp_path / "rows.npy", mmap_mode="r", allow_pickle=False)
     encode = compile_encoder(encoder)
     expected = encode(raw.to_dict(as_series=False))
@@ -74,6 +74,19 @@ def test_raw_rows_survive_their_file_and_encode_as_the_table_does(tmp_path: Path
 
     np.testing.assert_array_equal(whole, expected)
     np.testing.assert_array_equal(single, expected)
+
+
+def test_names_of_raw_columns_may_hold_any_letter(tmp_path: Path) -> None:
+    name = "Preis (€)"
+
+    write_raw_rows(
+        tmp_path / "rows.npy",
+        pl.DataFrame({name: [1.5, 2.5]}),
+        (TensorInput("numbers", "float64", (name,)),),
+    )
+
+    rows = np.load(tmp_path / "rows.npy", mmap_mode="r", allow_pickle=False)
+    assert rows[name].tolist() == [1.5, 2.5]
 
 
 FRAMES = [

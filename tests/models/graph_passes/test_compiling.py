@@ -11,7 +11,7 @@ from factories.graphs import add_product, make_graph, run_graph
 from onnx import ModelProto
 
 from rightfit.models.graph_passes import MODEL_PASSES, REQUEST_PASSES
-from rightfit.models.graph_passes.compiling import APPLIED, DROPPED, compile_graph, warn_of_dropped
+from rightfit.models.graph_passes.compiling import APPLIED, DROPPED, compile_graph, log_dropped
 from rightfit.models.graph_passes.graph_view import rebuild
 from rightfit.models.graph_passes.linear_layers import answer_two_classes_by_sigmoid
 from rightfit.models.onnx_graph import GraphBuilder
@@ -87,7 +87,8 @@ def test_dropped_passes_are_counted_in_one_line_each(
     )
     files = {"a": "part", "b": "part", "c": "whole"}
 
-    warn_of_dropped({name: tmp_path / f"{file}.onnx" for name, file in files.items()}, of="shop")
+    with caplog.at_level("INFO"):
+        log_dropped({name: tmp_path / f"{file}.onnx" for name, file in files.items()}, of="shop")
 
     [record] = caplog.records
     assert record.getMessage() == (

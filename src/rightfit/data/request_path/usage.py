@@ -86,7 +86,8 @@ MAX_SHOWN = 40  # characters of a value
 TWICE = "A column is there twice"
 
 # Numbers written as texts: what stands for a gap, and by decimal mark a number and what to drop.
-GAPS = ("", "-", "?", "NA", "N/A", "n/a", "NaN", "nan", "NULL", "null", "None")
+GAPS = {"", "-", "--", ".", "?", "NA", "N/A", "n/a", "n.a.", "#N/A", "<NA>", "NaN", "nan", "NULL"}
+GAPS |= {"null", "None", "none", "nil", "missing", "unknown", "k.A.", "k. A.", "#NV", "unbekannt"}
 BLANKS, SIGNS = " \u00a0\u202f", "%€$£"
 _NUMBER = (
     "^[{blanks}]*(?:[-+]?[{blanks}]*[{signs}]?|[{signs}][{blanks}]*[-+])[{blanks}]*"

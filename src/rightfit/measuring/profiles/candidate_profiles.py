@@ -35,7 +35,7 @@ from rightfit.measuring.serving import Serving
 from rightfit.measuring.worker.units import BYTES_PER_MIB
 from rightfit.models.bundle import Bundle
 from rightfit.models.family import Rows
-from rightfit.models.graph_passes.compiling import warn_of_dropped
+from rightfit.models.graph_passes.compiling import log_dropped
 from rightfit.models.runtimes import NATIVE, ONNX, runtime_files
 
 NOT_ASKED = "not measured: quality alone was asked for"
@@ -106,7 +106,7 @@ def profile_set(
         for job, state in zip(jobs, states, strict=True)
         if state.error is None and job.graph and job.graph.exists()
     }
-    warn_of_dropped(graphs, of=candidate_set.dataset)
+    log_dropped(graphs, of=candidate_set.dataset)
     profiles = assembly.build(states)
     is_wanted = choose(tabulate_profiles(profiles))
     encoding_ms = measure_encoding_ms(

@@ -84,7 +84,7 @@ def _run_one_by_one(
     return model, list(dict.fromkeys(applied)), list(dict.fromkeys(dropped))
 
 
-def warn_of_dropped(graphs: Mapping[str, Path], *, of: str) -> None:
+def log_dropped(graphs: Mapping[str, Path], *, of: str) -> None:
     """Log how many graphs are served without a pass, a line for each pass.
 
     Args:
@@ -98,7 +98,7 @@ def warn_of_dropped(graphs: Mapping[str, Path], *, of: str) -> None:
         for dropped in read_notes(onnx.load(file, load_external_data=False)).get(DROPPED, ()):
             models.setdefault(dropped, []).append(name)
     for dropped, names in models.items():
-        logger.warning(
+        logger.info(
             "%s: %d of %d graphs are served without %s, which would have changed predictions: %s",
             of,
             len(names),

@@ -12,6 +12,7 @@ from typing import Any, Literal, cast
 import numpy as np
 import numpy.typing as npt
 
+from rightfit._core.csv_files import find_separator
 from rightfit._core.errors import RightfitError
 from rightfit._core.extras import is_of
 from rightfit._core.processes.lost_threads import require_threads
@@ -219,7 +220,14 @@ def _read_file(path: Path) -> RowTable:
         if path.suffix in (".parquet", ".pq"):
             return take_stored(pl.read_parquet(path, glob=False))
         if path.suffix == ".csv":
-            return take_stored(pl.read_csv(path, glob=False, infer_schema_length=10_000))
+            return take_stored(
+                pl.read_csv(
+                    path,
+                    separator=find_separator(path),
+                    glob=False,
+                    infer_schema_length=10_000,
+                )
+            )
     except (
         OSError,
         EOFError,

@@ -17,6 +17,7 @@ from pathlib import Path
 import polars as pl
 from pydantic import Field
 
+from rightfit._core.csv_files import find_separator
 from rightfit._core.documents import parse_json
 from rightfit._core.processes.json_store import JsonStore
 from rightfit._core.processes.leftovers import temporary_folder
@@ -240,8 +241,12 @@ def read_bodies(path: Path, inputs: Sequence[TensorInput], *, n_rows: int) -> tu
     require_regular(path)
     try:
         if path.suffix in (".parquet", ".csv"):
-            read = pl.read_parquet if path.suffix == ".parquet" else pl.read_csv
-            return write_bodies(read(path, n_rows=MAX_ROWS, glob=False), inputs, n_rows=n_rows)
+            rows = (
+                pl.read_parquet(path, n_rows=MAX_ROWS, glob=False)
+                if path.suffix == ".parquet"
+                else pl.read_csv(path, separator=find_separator(path), n_rows=MAX_ROWS, glob=False)
+            )
+            return write_bodies(rows, inputs, n_rows=n_rows)
         rows = parse_json(path.read_text(encoding="utf-8"))
         if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
             raise ValueError("it must hold a list of rows, one object each")

@@ -15,7 +15,7 @@ import numpy as np
 import polars as pl
 
 from rightfit.data.data_card import DataCard
-from rightfit.data.model_inputs import make_raw_rows
+from rightfit.data.model_inputs import write_raw_rows
 from rightfit.data.request_path import REQUEST, RequestPath
 from rightfit.data.request_path.raw_inputs import EncoderJson, list_inputs
 from rightfit.measuring.remote_documents import (
@@ -87,7 +87,7 @@ def pack_dataset(
         files.rows,
         np.ascontiguousarray(test.head(n_rows).select(features).to_numpy(), dtype=np.float32),
     )
-    np.save(files.raw_rows, make_raw_rows(raw.head(n_rows), list_inputs(encoder)))
+    write_raw_rows(files.raw_rows, raw.head(n_rows), list_inputs(encoder))
     requests = RawRequests(files.raw_rows, encoder, files.requests)
     requests.encoder_file.write_text(json.dumps(encoder), encoding="utf-8")
     if REQUEST in request_paths:

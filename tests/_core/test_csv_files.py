@@ -1,0 +1,41 @@
+"""Tests of :mod:`rightfit._core.csv_files`."""
+
+from pathlib import Path
+
+import pytest
+
+from rightfit._core.csv_files import N_SAMPLE_BYTES, find_separator
+
+
+@pytest.mark.parametrize(
+    ("text", "separator"),
+    [
+        ("a,b\n1,2\n", ","),
+        ("a;b\n1,5;2,5\n1;2\n", ";"),
+        ("\ufeffOrt;Preis (€, netto);Menge\nUlm;1,5;2\nKöln;2,5;3\n", ";"),
+        ("a\tb\n1\t2\n", "\t"),
+        ("a|b\n1|2\n", "|"),
+        ('a,b\n"x;y",1\n"z;z",2\n', ","),
+        ('a;b\n"two\nlines, here";1\nx;2', ";"),
+        ("a\n1\n", ","),
+        ("a,b\n1,2,3\n", ","),
+        ("", ","),
+    ],
+)
+def test_the_separator_cuts_each_line_alike(text: str, separator: str, tmp_path: Path) -> None:
+    (tmp_path / "table.csv").write_text(text, encoding="utf-8")
+
+    assert find_separator(tmp_path / "table.csv") == separator
+
+
+def test_a_sample_that_ends_within_a_line_is_enough(tmp_path: Path) -> None:
+    (tmp_path / "table.csv").write_text("ä;b;c\n" + "ü,1;2;3\n" * N_SAMPLE_BYTES, encoding="utf-8")
+
+    assert find_separator(tmp_path / "table.csv") == ";"
+
+
+def test_another_encoding_is_refused_with_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / "table.csv").write_bytes("Straße;Ort\n".encode("cp1252"))
+
+    with pytest.raises(ValueError, match=r'read_csv\("table.csv", encoding="cp1252"\)'):
+        find_separator(tmp_path / "table.csv")
