@@ -175,7 +175,9 @@ def check_known_ratio(bench: MeasurementContext, n_ratios: int) -> dict[str, flo
     return {"known_ratio_error_pct": abs(100 * error), "known_ratio_covered": float(covered)}
 
 
-def describe_load(*, burn_ms: float, sleep_ms: float = 0, allocate_mib: float = 0) -> MeasurementTarget:
+def describe_load(
+    *, burn_ms: float, sleep_ms: float = 0, allocate_mib: float = 0
+) -> MeasurementTarget:
     """Return a model whose time, CPU and memory are known."""
     costs = {"sleep_ms": sleep_ms, "burn_ms": burn_ms, "allocate_mib": allocate_mib}
     return MeasurementTarget(
