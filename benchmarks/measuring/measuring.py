@@ -32,7 +32,6 @@ from measured_models import make_bench, make_models, read_preset
 from rightfit.measuring.blocks import adjust_figures
 from rightfit.measuring.median_estimates import estimate_median
 from rightfit.measuring.rounds.block_timing import JobMeasurement, read_percentile, time_block
-from rightfit.measuring.rounds.jobs import OPEN_BUNDLE
 from rightfit.measuring.rounds.measurement import MeasurementContext, MeasurementTarget
 from rightfit.measuring.rounds.settling import per_process
 from rightfit.measuring.rounds.state import FinishedRound, MeasurementState
@@ -67,8 +66,8 @@ def main() -> None:
             bench = make_bench(pool, Path(folder))
             served = make_models(Path(folder))
             figures = {
-                **check_repeatability(bench, options.n_processes),
-                **check_memory(bench, served[: options.n_models]),
+                **check_repeatability(bench, served["forest, onnx"], options.n_processes),
+                **check_memory(bench, list(served.values())[: options.n_models]),
                 **check_known_load(bench, options.n_rounds),
                 **check_known_ratio(bench, options.n_ratios),
                 **check_intervals(n_runs=options.n_simulated),
@@ -78,21 +77,14 @@ def main() -> None:
     print(json.dumps({name: round(value, 4) for name, value in figures.items()}))
 
 
-def check_repeatability(bench: MeasurementContext, n_processes: int) -> dict[str, float]:
+def check_repeatability(
+    bench: MeasurementContext, model: MeasurementTarget, n_processes: int
+) -> dict[str, float]:
     """Measure the same model in processes started from nothing."""
-    kind = WorkerKind(("onnxruntime",), 1)
-    arguments = {
-        "path": str(bench.folder / "forest"),
-        "family": None,  # onnxruntime needs none
-        "runtime": "onnx",
-        "n_threads": 1,
-        "device": "cpu",
-    }
     found: dict[str, list[float]] = {"peak_memory": [], "cpu": [], "p50": []}
     for _ in range(n_processes):
-        bench.pool.discard(kind)
-        subject = MeasurementTarget("repeated", kind, OPEN_BUNDLE, arguments)
-        finished = run_round(subject, bench, MeasurementState())
+        bench.pool.discard(model.kind)
+        finished = run_round(model, bench, MeasurementState())
         batch = finished.batches[-1]
         found["peak_memory"].append(
             finished.base_resident_mib + finished.files_mib + batch.peak_memory_mib
