@@ -58,14 +58,6 @@ def call(n_rows: int, budget_cpu_s: float) -> None:
     print(json.dumps({"model": str(model), "r2": score(model.predict(aside), aside["y"])}))
 
 
-def run_counted(command: list[str]) -> tuple[str, float]:
-    """Return what a command prints, and the CPU seconds of its process and all descendants."""
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)  # noqa: S603 - our own
-    cpu_s = count_cpu_s(process)
-    output, _ = process.communicate()
-    return output, cpu_s
-
-
 def judge_default(n_rows: int) -> float:
     """Return R² of LightGBM without any argument on the rows kept aside."""
     import lightgbm
@@ -92,7 +84,10 @@ def main() -> None:
     overruns, behind = [], []
     for n_rows in asked.rows:
         options = ["--call", "--rows", str(n_rows), "--budget-cpu-s", str(asked.budget_cpu_s)]
-        printed, cpu_s = run_counted([sys.executable, __file__, *options])
+        command = [sys.executable, __file__, *options]
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)  # noqa: S603 - our own
+        cpu_s = count_cpu_s(process)
+        printed, _ = process.communicate()
         found, default = json.loads(printed.splitlines()[-1]), judge_default(n_rows)
         overruns.append(cpu_s / asked.budget_cpu_s)
         behind.append(default - found["r2"])

@@ -50,6 +50,7 @@ from rightfit.models.bundle import Bundle
 from rightfit.models.family import TrainingData, TrainingRun
 from rightfit.models.quality.standard_errors import standard_error
 from rightfit.models.registry import get_family
+from rightfit.models.sklearn_io import softmax_scores
 from rightfit.params.defaults import read_default
 from rightfit.params.evaluation import EvaluationParams
 from rightfit.ranking.applications.applications import Applications
@@ -128,11 +129,7 @@ def compare(table: str, model: str, budget_cpu_s: float) -> Compared | None:
     training = TrainingParams.model_validate(
         read_default("training") | {"n_threads": 1, "device": "cpu", "budget_cpu_s": budget_cpu_s}
     )
-    whole = TrainingData(
-        np.concatenate([cell.train.rows, cell.validation.rows]),
-        np.concatenate([cell.train.labels, cell.validation.labels]),
-        cell.train.schema,
-    )
+    whole = cell.final_rows()
     with tempfile.TemporaryDirectory(prefix="rightfit-defaults-") as name:
         planned = plan_search(
             cell,
@@ -212,12 +209,7 @@ def _predict_default(
         return np.asarray(estimator.predict(test.rows), dtype=np.float32).reshape(-1, 1)
     if hasattr(estimator, "predict_proba"):
         return np.asarray(estimator.predict_proba(test.rows), dtype=np.float32)
-    scores = np.asarray(estimator.decision_function(test.rows), dtype=np.float64)
-    if scores.ndim == 1:
-        positive = 1 / (1 + np.exp(-scores))
-        return np.column_stack([1 - positive, positive]).astype(np.float32)
-    shares = np.exp(scores - scores.max(axis=1, keepdims=True))
-    return np.asarray(shares / shares.sum(axis=1, keepdims=True), dtype=np.float32)
+    return softmax_scores(estimator, test.rows)
 
 
 def _start(models: Sequence[str]) -> None:

@@ -25,7 +25,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 import random
 import statistics
 import tempfile
@@ -100,24 +99,23 @@ def main() -> None:
     for name, bundle, encoder, rows in read_models(place.open_results(), everything=asked.all):
         measured.append(measure_model(name, bundle, families, encoder, rows, asked=asked))
         print(measured[-1], flush=True)
-    kinds = dict.fromkeys(model.kind for model in measured)
-    gains = {
-        kind: geometric_mean([model.throughput_gain for model in measured if model.kind == kind])
-        for kind in kinds
+    by_kind: dict[str, list[float]] = {}
+    for model in measured:
+        by_kind.setdefault(model.kind, []).append(model.throughput_gain)
+    gains = [model.throughput_gain for model in measured]
+    means = {
+        "throughput_gain": gains,
+        **{f"throughput_gain_{kind}": of_kind for kind, of_kind in by_kind.items()},
+        "latency_ratio": [model.latency_ratio for model in measured],
     }
-    print(
-        json.dumps(
-            {
-                "n_models": len(measured),
-                "throughput_gain": geometric_mean([model.throughput_gain for model in measured]),
-                **{f"throughput_gain_{kind}": gain for kind, gain in gains.items()},
-                "latency_ratio": geometric_mean([model.latency_ratio for model in measured]),
-                "worst_gain": round(min(model.throughput_gain for model in measured), 3),
-                "labels_differ": sum(model.n_labels_differ for model in measured),
-                "n_rows": sum(model.n_rows for model in measured),
-            }
-        )
-    )
+    figures = {
+        "n_models": len(measured),
+        **{name: round(statistics.geometric_mean(values), 3) for name, values in means.items()},
+        "worst_gain": round(min(gains), 3),
+        "labels_differ": sum(model.n_labels_differ for model in measured),
+        "n_rows": sum(model.n_rows for model in measured),
+    }
+    print(json.dumps(figures))
 
 
 def read_models(
@@ -166,9 +164,8 @@ def measure_model(
     forms = [open_graph(graph, inputs, n_threads=1, device="cpu") for graph in (plain, compiled)]
     batch = cut_input(take_first(raw, BATCH_SIZE), 0, BATCH_SIZE)
     singles = cut_singles(take_first(raw, N_SINGLES), N_SINGLES)
-    take_turns = TurnTaking(asked.seconds, asked.seed)
-    plain_s, compiled_s = take_turns(forms, [batch])
-    plain_row_s, compiled_row_s = take_turns(forms, singles)
+    plain_s, compiled_s = take_turns(forms, [batch], asked=asked)
+    plain_row_s, compiled_row_s = take_turns(forms, singles, asked=asked)
     parts: list[Any] = [
         cut_input(raw, start, start + BATCH_SIZE) for start in range(0, len(raw), BATCH_SIZE)
     ]
@@ -200,31 +197,22 @@ def find_kind(exported: Path) -> str:
     return next((kind for name, kind in KINDS.items() if name in operators), "products")
 
 
-class TurnTaking:
-    """Time functions in slices of a few milliseconds, in random order.
-
-    Args:
-        seconds: Of each function in all.
-        seed: Of the order.
-    """
-
-    def __init__(self, seconds: float, seed: int) -> None:
-        self._seconds = seconds
-        self._random = random.Random(seed)  # noqa: S311 - an order of turns
-
-    def __call__(self, functions: Sequence[Answer], requests: Sequence[Any]) -> list[float]:
-        """Return the seconds of a call of each function, the median of its slices."""
-        slices: list[list[float]] = [[] for _ in functions]
-        for function in functions:
-            function(requests[0])
-        end_s = time.perf_counter() + self._seconds * len(functions)
-        order = list(range(len(functions)))
-        while time.perf_counter() < end_s or len(slices[0]) < 5:
-            self._random.shuffle(order)
-            first = self._random.randrange(len(requests))
-            for place in order:
-                slices[place].append(_time_slice(functions[place], requests, first))
-        return [statistics.median(times) for times in slices]
+def take_turns(
+    functions: Sequence[Answer], requests: Sequence[Any], *, asked: argparse.Namespace
+) -> list[float]:
+    """Return the seconds of a call of each function, the median of slices in random order."""
+    generator = random.Random(asked.seed)  # noqa: S311 - an order of turns
+    slices: list[list[float]] = [[] for _ in functions]
+    for function in functions:
+        function(requests[0])
+    end_s = time.perf_counter() + asked.seconds * len(functions)
+    order = list(range(len(functions)))
+    while time.perf_counter() < end_s or len(slices[0]) < 5:
+        generator.shuffle(order)
+        first = generator.randrange(len(requests))
+        for place in order:
+            slices[place].append(_time_slice(functions[place], requests, first))
+    return [statistics.median(times) for times in slices]
 
 
 def _time_slice(function: Answer, requests: Sequence[Any], first: int) -> float:
@@ -246,11 +234,6 @@ def count_differing(expected: npt.NDArray[Any], found: npt.NDArray[Any]) -> int:
     second, first = np.sort(expected, axis=1)[:, -2:].T
     differs = expected.argmax(axis=1) != found.argmax(axis=1)
     return int((differs & (first - second > MARGIN)).sum())
-
-
-def geometric_mean(values: Sequence[float]) -> float:
-    """Return the geometric mean, rounded."""
-    return round(math.exp(statistics.fmean(map(math.log, values))), 3)
 
 
 if __name__ == "__main__":

@@ -65,12 +65,8 @@ def _with_default(cells: Sequence[RecordedTrainings], number: int) -> list[Recor
 def stack_worth(cells: Sequence[RecordedTrainings]) -> Floats:
     """Return what each configuration is worth, shape (n_tables · n_applications, n_numbers)."""
     n_numbers = N_DRAWN[cells[0].model]
-    rows = [np.resize(one, n_numbers) for cell in cells for one in _pad(cell, n_numbers)]
-    return np.array(rows)
-
-
-def _pad(cell: RecordedTrainings, n_numbers: int) -> list[Floats]:
-    return [np.concatenate([one, np.zeros(n_numbers - len(one))]) for one in cell.own.values()]
+    worth = [one for cell in cells for one in cell.own.values()]
+    return np.array([np.pad(one, (0, n_numbers - len(one))) for one in worth])
 
 
 def describe_entry(cells: Sequence[RecordedTrainings], number: int) -> str:

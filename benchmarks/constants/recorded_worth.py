@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -55,12 +54,7 @@ class RecordedTrainings:
     @property
     def prior(self) -> Prior:
         """What earlier searches taught of the family."""
-        return _read_prior(read_block(self.model).family)
-
-
-@cache
-def _read_prior(family: str) -> Prior:
-    return read_shipped_prior(family)
+        return read_shipped_prior(read_block(self.model).family)
 
 
 def read_samples() -> dict[str, Application]:
@@ -76,13 +70,11 @@ def list_applications() -> dict[str, Application]:
     return found | {f"drawn_{place}": _draw(place) for place in range(N_DRAWN_APPLICATIONS)}
 
 
-def read_recorded(
-    applications: Mapping[str, Application], path: Path = RECORDED
-) -> list[RecordedTrainings]:
+def read_recorded(applications: Mapping[str, Application]) -> list[RecordedTrainings]:
     """Read all trainings, and what they are worth."""
     cells = [
         _read_cell(str(table), str(model), rows)
-        for (table, model), rows in pl.read_parquet(path).group_by(
+        for (table, model), rows in pl.read_parquet(RECORDED).group_by(
             "table", "model", maintain_order=True
         )
     ]

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
-from tables import KEPT_ASIDE, TableSource, read_frames
+from tables import KEPT_ASIDE, NEVER_RECORDED, TableSource, read_frames
 
 from rightfit.data.inference import complete_quality
 from rightfit.models.quality.metric import QualityMetric
@@ -21,8 +21,7 @@ TABLES = {
     "titanic": TableSource("carData", "TitanicSurvival", "survived"),
     "musk": TableSource("kernlab", "musk", "Class"),
     **KEPT_ASIDE,
-    "diamonds": TableSource("ggplot2", "diamonds", "price"),
-    "reviews": TableSource("modeldata", "small_fine_foods", "score", frame="training_data"),
+    **NEVER_RECORDED,
     "stops": TableSource(
         *("carData", "MplsStops", "problem"),
         left_out=("idNum", "citationIssued", "personSearch", "vehicleSearch"),  # known afterwards

@@ -1,11 +1,10 @@
 """Measuring as the product does it, process after process in turns, with recorded noise.
 
-The noise is how far recorded processes (``record_processes.py``) lie from their model's median.
-What processes of the same turn share, and what following turns share, is in it, and the former is
-left out as in the product's blocks; the intervals are those of the product: Student's of two to
-five processes, with the spread of a cell's undisturbed candidates, order statistics of more; and
-screening ends the
-measurement of what no application could choose.
+The noise is how far recorded processes (``measuring/record_processes.py`` at commit ``87a3d99b``)
+lie from their model's median. What processes of the same turn share, and what following turns
+share, is in it, and the former is left out as in the product's blocks; the intervals are those of
+the product: Student's of two to five processes, with the spread of a cell's undisturbed candidates,
+order statistics of more; and screening ends the measurement of what no application could choose.
 """
 
 from __future__ import annotations

@@ -76,7 +76,6 @@ Seed = Annotated[int, Field(ge=0, le=MAX_SEED)]
 Number = Annotated[float, Field(ge=-MAX_SIZE, le=MAX_SIZE), AfterValidator(_refuse_tiny)]
 WholeNumber = Annotated[int, Field(ge=-(2**53), le=2**53)]
 BatchSize = Annotated[int, Field(ge=1, le=MAX_BATCH_SIZE)]
-DelayShare = Annotated[float, Field(gt=0, le=1_000)]  # over 1 where several threads wait
 Names = Annotated[tuple[str, ...], BeforeValidator(split_names)]
 ThreadCount = Annotated[int | Literal["all"], BeforeValidator(_read_thread_count)]
 

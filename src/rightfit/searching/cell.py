@@ -103,10 +103,9 @@ class SearchJob:
 
     Args:
         folder: Where the rows are.
-        train: Schema of the rows to learn from.
-        validation: Schema of the rows to judge by.
         name: See :class:`Cell`, also for ``family``, ``params``, ``quality``, ``data_version`` and
             ``learns_validation``.
+        schema: Of the rows to learn from and to judge by.
         metric_function: See :meth:`QualityMetric.dump_function`.
         settings: Budget and rules.
         store: Where the bundles are kept; a worker has nothing to do with the study.
@@ -117,8 +116,7 @@ class SearchJob:
     name: str
     family: str
     params: ModelParams
-    train: InputSchema
-    validation: InputSchema
+    schema: InputSchema
     quality: QualityMetric
     metric_function: str | None
     data_version: str
@@ -137,34 +135,21 @@ def share_rows(folder: Path, cell: Cell) -> Cell:
     """
     if not folder.exists():
         folder.mkdir()
-        write_data(folder, "train", cell.train)
-        write_data(folder, "validation", cell.validation)
-    return replace(
-        cell,
-        train=map_data(folder, "train", cell.train.schema),
-        validation=map_labelled_rows(folder, "validation", cell.validation.schema),
+        for name, data in (("train", cell.train), ("validation", cell.validation)):
+            np.save(folder / f"{name}_rows.npy", data.rows, allow_pickle=False)
+            np.save(folder / f"{name}_labels.npy", data.labels, allow_pickle=False)
+    train, validation = _map_rows(folder, cell.train.schema)
+    return replace(cell, train=train, validation=validation)
+
+
+def _map_rows(folder: Path, schema: InputSchema) -> tuple[TrainingData, LabelledRows]:
+    """Return the rows to learn from and to judge by that :func:`share_rows` wrote."""
+    rows, labels, judged_rows, judged_labels = (
+        np.load(folder / f"{name}_{part}.npy", mmap_mode="c", allow_pickle=False)
+        for name in ("train", "validation")
+        for part in ("rows", "labels")
     )
-
-
-def write_data(folder: Path, name: str, data: LabelledRows) -> None:
-    """Write rows and labels into files that other processes map."""
-    np.save(folder / f"{name}_rows.npy", data.rows, allow_pickle=False)
-    np.save(folder / f"{name}_labels.npy", data.labels, allow_pickle=False)
-
-
-def map_data(folder: Path, name: str, schema: InputSchema) -> TrainingData:
-    """Return rows to learn from that :func:`write_data` wrote; see :func:`map_labelled_rows`."""
-    labelled_rows = map_labelled_rows(folder, name, schema)
-    return TrainingData(labelled_rows.rows, labelled_rows.labels, schema)
-
-
-def map_labelled_rows(folder: Path, name: str, schema: InputSchema) -> LabelledRows:
-    """Return rows and labels that :func:`write_data` wrote, read from the files when needed."""
-    return LabelledRows(
-        np.load(folder / f"{name}_rows.npy", mmap_mode="c", allow_pickle=False),
-        np.load(folder / f"{name}_labels.npy", mmap_mode="c", allow_pickle=False),
-        schema,
-    )
+    return TrainingData(rows, labels, schema), LabelledRows(judged_rows, judged_labels, schema)
 
 
 def describe_job(folder: Path, cell: Cell, settings: SearchSettings, store: StudyStore) -> str:
@@ -184,8 +169,7 @@ def describe_job(folder: Path, cell: Cell, settings: SearchSettings, store: Stud
         name=cell.name,
         family=cell.family,
         params=cell.params,
-        train=cell.train.schema,
-        validation=cell.validation.schema,
+        schema=cell.train.schema,
         quality=cell.quality,
         metric_function=cell.quality.dump_function(),
         data_version=cell.data_version,
@@ -200,12 +184,13 @@ def describe_job(folder: Path, cell: Cell, settings: SearchSettings, store: Stud
 def read_job(text: str) -> tuple[Cell, SearchSettings, StudyStore, str]:
     """Rebuild what :func:`describe_job` described."""
     job = TypeAdapter(SearchJob).validate_json(text)
+    train, validation = _map_rows(job.folder, job.schema)
     cell = Cell(
         name=job.name,
         family=job.family,
         params=job.params,
-        train=map_data(job.folder, "train", job.train),
-        validation=map_labelled_rows(job.folder, "validation", job.validation),
+        train=train,
+        validation=validation,
         quality=job.quality.load_function(job.metric_function),
         data_version=job.data_version,
         learns_validation=job.learns_validation,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -120,7 +121,8 @@ def run_experiment(
     """
     tasks = experiment.tasks()
     rows: list[dict[str, Any]] = []
-    parts = work_side_by_side(replay_task, tasks, shared=(experiment,), n_jobs=n_jobs)
+    replay = partial(replay_task, experiment)  # all recordings go with it
+    parts = work_side_by_side(replay, tasks, n_jobs=n_jobs, n_at_once=8)
     for n_done, part in enumerate(parts, start=1):
         rows += part
         on_task(n_done, len(tasks))

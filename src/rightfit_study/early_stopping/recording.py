@@ -13,6 +13,7 @@ import shutil
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -106,9 +107,8 @@ def record_cell(
         folder.mkdir(parents=True, exist_ok=True)
         n_known = settings.n_configurations - len(missing)
         on_recording(n_known, settings.n_configurations)
-        made = work_side_by_side(
-            record_training, missing, shared=(cell, settings, folder), n_jobs=settings.n_jobs
-        )
+        train = partial(record_training, cell, settings, folder)
+        made = work_side_by_side(train, missing, n_jobs=settings.n_jobs)
         for n_made, _ in enumerate(made, start=1):
             on_recording(n_known + n_made, settings.n_configurations)
     return [
@@ -180,8 +180,8 @@ def record_training(cell: Cell, settings: RecordingParams, folder: Path, index: 
     family = get_family(cell.family)
     family.load_libraries()  # which no training is charged for
     configuration = draw_configuration(cell.params, seed=settings.seed, index=index)
-    target, partial = folder / f"{index:04d}", folder / f".{index:04d}.partial"
-    shutil.rmtree(partial, ignore_errors=True)
+    target, unfinished = folder / f"{index:04d}", folder / f".{index:04d}.partial"
+    shutil.rmtree(unfinished, ignore_errors=True)
     keeps: Sequence[int] = ()
     if index < settings.n_snapshots:
         n_checkpoints = settings.n_checkpoints
@@ -199,19 +199,19 @@ def record_training(cell: Cell, settings: RecordingParams, folder: Path, index: 
         document["untrained"] = family.describe_structure(untrained)
         if 0 in keeps:
             document["snapshots"].append(0)
-            _write(partial / "0", untrained, configuration, cell)
+            _write(unfinished / "0", untrained, configuration, cell)
     run = TrainingRun(configuration, cell.train, settings.n_checkpoints, settings.seed)
     for look in follow_training(cell, run):
         document["points"].append(look.point)
         number = look.point["checkpoint"]
         if number in keeps:
             document["snapshots"].append(number)
-            _write(partial / str(number), look.model, configuration, cell)
+            _write(unfinished / str(number), look.model, configuration, cell)
     started_ns = time.process_time_ns()
-    _write(partial / FINAL, look.model, configuration, cell)
+    _write(unfinished / FINAL, look.model, configuration, cell)
     document["export_cpu_s"] = (time.process_time_ns() - started_ns) / NS_PER_S
-    (partial / DOCUMENT).write_text(json.dumps(document), encoding="utf-8")
-    partial.rename(target)
+    (unfinished / DOCUMENT).write_text(json.dumps(document), encoding="utf-8")
+    unfinished.rename(target)
 
 
 def _write(folder: Path, model: Any, configuration: Configuration, cell: Cell) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from rightfit.reporting.charts.palette import FAMILY_COLORS, FAMILY_SYMBOLS, GRID, INK
+from rightfit.reporting.charts.palette import base_layout, marks_of
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
@@ -78,8 +78,9 @@ def draw_stopping(cells: pl.DataFrame) -> Figure:
     from plotly.graph_objects import Figure, Scatter
 
     points = cells.filter(pl.col("variant") == "")
-    figure = Figure()
-    for i, ((policy,), mine) in enumerate(points.group_by("kind", maintain_order=True)):
+    figure = Figure(layout=base_layout("What stopping saves and loses, all applications at once"))
+    for policy, mark in marks_of(points["kind"]).items():
+        mine = points.filter(kind=policy)
         figure.add_trace(
             Scatter(
                 x=mine["regret_mean"].to_list(),
@@ -89,24 +90,14 @@ def draw_stopping(cells: pl.DataFrame) -> Figure:
                     f"{row['measuring']}: {row['n_lost']} winners lost"
                     for row in mine.to_dicts()
                 ],
-                name=str(policy),
+                name=policy,
                 mode="markers",
-                marker={
-                    "color": FAMILY_COLORS[i % len(FAMILY_COLORS)],
-                    "symbol": FAMILY_SYMBOLS[i % len(FAMILY_SYMBOLS)],
-                    "size": 10,
-                },
+                marker={"color": mark.color, "symbol": mark.symbol, "size": 10},
             )
         )
-    figure.update_xaxes(title="Mean utility lost", gridcolor=GRID)
-    figure.update_yaxes(title="Compute saved (times)", type="log", gridcolor=GRID)
-    figure.update_layout(
-        title="What stopping saves and loses, all applications at once",
-        height=HEIGHT_PX,
-        font={"color": INK},
-        paper_bgcolor="rgba(0,0,0,0)",
-        plot_bgcolor="rgba(0,0,0,0)",
-    )
+    figure.update_xaxes(title="Mean utility lost")
+    figure.update_yaxes(title="Compute saved (times)", type="log")
+    figure.update_layout(height=HEIGHT_PX)
     return figure
 
 

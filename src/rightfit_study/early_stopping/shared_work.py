@@ -1,46 +1,30 @@
-"""Work on many items in processes side by side, which share something large."""
+"""Work on many items in processes side by side."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from functools import partial
 from multiprocessing import get_context
-from typing import Any, TypeVar
+from typing import TypeVar
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
 def work_side_by_side(
-    work: Callable[..., Result], items: Sequence[Item], *, shared: Sequence[object], n_jobs: int
+    work: Callable[[Item], Result], items: Sequence[Item], *, n_jobs: int, n_at_once: int = 1
 ) -> Iterator[Result]:
-    """Yield ``work(*shared, item)`` of each item, in their order.
+    """Yield what the work on each item returns, in their order.
 
     Args:
-        work: A function of a module, so that other processes find it.
+        work: A function of a module, or a ``partial`` of one: other processes get it pickled.
         items: What to work on.
-        shared: Handed to each process once.
         n_jobs: Processes; with one the work is done in this process.
+        n_at_once: Items that go to a process together, with one copy of the function.
     """
     if n_jobs == 1:
-        yield from (work(*shared, item) for item in items)
+        yield from map(work, items)
         return
-    with ProcessPoolExecutor(
-        n_jobs,
-        mp_context=get_context("spawn"),  # torch's threads do not survive a fork
-        initializer=_share,
-        initargs=(work, shared),
-    ) as pool:
-        yield from pool.map(_work, items)
-
-
-_shared: list[Callable[[Any], Any]] = []
-
-
-def _share(work: Callable[..., Any], shared: Sequence[object]) -> None:
-    _shared[:] = [partial(work, *shared)]
-
-
-def _work(item: Any) -> Any:
-    return _shared[0](item)
+    # torch's threads do not survive a fork
+    with ProcessPoolExecutor(n_jobs, mp_context=get_context("spawn")) as pool:
+        yield from pool.map(work, items, chunksize=n_at_once)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from rightfit.reporting.charts.palette import FAMILY_COLORS, FAMILY_SYMBOLS, GRID, INK
+from rightfit.reporting.charts.palette import base_layout, marks_of
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
@@ -28,31 +28,29 @@ def draw_training_costs(costs: pl.DataFrame) -> Figure:
     figure = make_subplots(
         rows=2, cols=2, shared_xaxes=True, subplot_titles=[title for _, title in PANELS]
     )
-    groups = costs.sort("batch_size").group_by("dataset", "model", maintain_order=True)
-    for i, ((dataset, model), mine) in enumerate(groups):
+    named = costs.sort("batch_size").with_columns(
+        name=pl.concat_str("dataset", "model", separator=" ")
+    )
+    for name, mark in marks_of(named["name"]).items():
+        mine = named.filter(name=name)
         for panel, (column, _) in enumerate(PANELS):
             figure.add_trace(
                 Scatter(
                     x=mine["batch_size"].to_list(),
                     y=mine[column].to_list(),
-                    name=f"{dataset} {model}",
-                    legendgroup=f"{dataset} {model}",
+                    name=name,
+                    legendgroup=name,
                     showlegend=panel == 0,
-                    line={"color": FAMILY_COLORS[i % len(FAMILY_COLORS)]},
-                    marker={"symbol": FAMILY_SYMBOLS[i % len(FAMILY_SYMBOLS)], "size": 8},
+                    line={"color": mark.color},
+                    marker={"symbol": mark.symbol, "size": 8},
                     mode="lines+markers",
                 ),
                 row=panel // 2 + 1,
                 col=panel % 2 + 1,
             )
-    figure.update_xaxes(type="log", gridcolor=GRID)
-    figure.update_yaxes(rangemode="tozero", gridcolor=GRID)
+    figure.update_xaxes(type="log")
+    figure.update_yaxes(rangemode="tozero")
     figure.update_xaxes(title="Batch size", row=2)
-    figure.update_layout(
-        title="Training costs by batch size",
-        height=HEIGHT_PX,
-        font={"color": INK},
-        paper_bgcolor="rgba(0,0,0,0)",
-        plot_bgcolor="rgba(0,0,0,0)",
-    )
+    layout = base_layout("Training costs by batch size")
+    figure.update_layout(layout, height=HEIGHT_PX, legend_y=1.07)  # above the panels' titles
     return figure

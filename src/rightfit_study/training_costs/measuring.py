@@ -24,7 +24,7 @@ from rightfit_study.training_costs.steps import StepsPhase, TrainingTask
 logger = logging.getLogger(__name__)
 
 MEASURE = "rightfit_study.training_costs.steps:measure_steps"
-VERSION = 3  # raise it when the meaning of stored results changes
+VERSION = 4  # raise it when the meaning of stored results changes
 MEASURED = ("step_time_ms", "peak_memory_mib")
 # Undisturbed times of fixed work spread by 20 %; a neighbour on the core costs 70 to 90 %.
 SLOW_FACTOR = 1.4
@@ -64,7 +64,7 @@ def measure_training_costs(
         One row per batch size: the keys, ``batch_size``, ``n_steps``, ``rows_per_s``,
         ``cpu_cores``, ``step_time_ms`` and ``peak_memory_mib`` with intervals, ``disturbed``.
     """
-    kind = WorkerKind((*get_family(task.family).native_imports, "torch.optim"), task.n_threads)
+    kind = WorkerKind((*get_family(task.family).native_imports, "torch.optim"), n_threads=1)
     tasks = {
         size: replace(task, configuration=task.configuration | {"batch_size": size})
         for size in params.batch_sizes
@@ -74,7 +74,7 @@ def measure_training_costs(
             {
                 "version": VERSION,
                 "task": asdict(one) | {"rows": None, "labels": None},
-                "stretches": params.model_dump(exclude={"n_threads", "device"})
+                "stretches": params.model_dump(exclude={"device"})
                 | {"batch_sizes": None, "answer_max_s": None},
                 **context,
             }
@@ -152,5 +152,5 @@ def _tabulate(
 
 
 def _is_disturbed(run: StepsPhase, params: TrainingCostsParams, fastest_ns: float) -> bool:
-    is_delayed = run.delay_share is not None and run.delay_share > params.max_delay_share
-    return is_delayed or run.fixed_work_ns > SLOW_FACTOR * fastest_ns
+    has_waited = params.device == "cpu" and 1 - run.cores > params.max_waiting_share
+    return has_waited or run.fixed_work_ns > SLOW_FACTOR * fastest_ns

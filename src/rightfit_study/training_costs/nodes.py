@@ -62,7 +62,6 @@ def profile_training(
                 schema=data_card.input_schema,
                 rows=str(rows),
                 labels=str(labels),
-                n_threads=params.n_threads,
                 device=params.device,
             ),
             params,

@@ -9,9 +9,7 @@ from pydantic import Field, model_validator
 from rightfit._core.strict_model import (
     MAX_PROCESSES,
     MAX_S,
-    MAX_THREADS,
     BatchSize,
-    DelayShare,
     StrictModel,
 )
 
@@ -22,12 +20,11 @@ class TrainingCostsParams(StrictModel):
     """Which batch sizes are trained, and for how long (``params:training_costs``)."""
 
     batch_sizes: tuple[BatchSize, ...] = Field(min_length=1)
-    n_threads: int = Field(ge=1, le=MAX_THREADS)
     device: Literal["cpu", "cuda"]
     n_processes: int = Field(ge=1, le=MAX_PROCESSES)  # fresh processes of each batch size
     n_rows: int = Field(ge=256, le=MAX_ROWS)  # of one stretch
     min_steps: int = Field(ge=1, le=10_000)  # of one stretch, for large batches
-    max_delay_share: DelayShare
+    max_waiting_share: float = Field(gt=0, le=1)  # of the wall time; waited more: disturbed
     answer_max_s: float = Field(gt=0, le=MAX_S)  # for one stretch; its process is killed then
 
     @model_validator(mode="after")

@@ -20,7 +20,6 @@ from rightfit._core.processes.codec import Plain, from_plain, to_plain
 from rightfit.measuring.worker.meters.memory import MemoryMeter, read_memory, reset_peak
 from rightfit.measuring.worker.units import NS_PER_MS
 from rightfit.models.schema import InputSchema
-from rightfit_study.training_costs.delay import delay_share, read_delay_ns
 
 Train = Callable[[int], int]  # from the number of rows to train on to the steps taken
 
@@ -39,7 +38,6 @@ class TrainingTask:
         schema: Columns and classes.
         rows: Path of a .npy of float32 rows.
         labels: Path of a .npy of their class positions.
-        n_threads: Threads training may use.
         device: ``cpu`` or ``cuda``.
     """
 
@@ -48,7 +46,6 @@ class TrainingTask:
     schema: InputSchema
     rows: str
     labels: str
-    n_threads: int
     device: str
 
 
@@ -56,10 +53,7 @@ class TrainingTask:
 class StepsPhase:
     """Training steps of one batch size."""
 
-    wall_ms: float
-    cpu_ms: float  # of all threads
-    cores: float  # in use on average
-    delay_share: float | None  # run-queue delay of all threads / wall time; None: unknown
+    cores: float  # in use on average; what it lacks to 1 the thread that trains has waited
     n_steps: int
     step_time_ms: float
     peak_memory_mib: float  # highest growth
@@ -83,18 +77,11 @@ def measure_steps(*, task: Plain, n_rows: int) -> Plain:
     before_ns = time_fixed_work_ns()
     reset_peak()
     start = read_memory()
-    start_cpu_ns, start_ns, start_delay_ns = (
-        time.process_time_ns(),
-        time.perf_counter_ns(),
-        read_delay_ns(),
-    )
+    start_cpu_ns, start_ns = time.process_time_ns(), time.perf_counter_ns()
     n_steps = train(n_rows)
     wall_ns, cpu_ns = time.perf_counter_ns() - start_ns, time.process_time_ns() - start_cpu_ns
     steps = StepsPhase(
-        wall_ms=wall_ns / NS_PER_MS,
-        cpu_ms=cpu_ns / NS_PER_MS,
         cores=cpu_ns / wall_ns,
-        delay_share=delay_share(start_delay_ns, read_delay_ns(), wall_ns),
         n_steps=n_steps,
         step_time_ms=wall_ns / NS_PER_MS / n_steps,
         peak_memory_mib=memory.peak_mib(start),
@@ -106,8 +93,8 @@ def measure_steps(*, task: Plain, n_rows: int) -> Plain:
 def time_fixed_work_ns() -> float:
     """Time a fixed piece of work, the median of three times.
 
-    It tells a core that a neighbour on the same physical one slows down, of which a virtual machine
-    sees nothing: no run-queue delay and no steal.
+    It tells a core that a neighbour on the same physical one slows down: there no thread waits, and
+    a virtual machine sees nothing of it.
     """
     times_ns = []
     for _ in range(3):
@@ -129,7 +116,7 @@ def _prepare_training(task: TrainingTask) -> Train:
     def train(n_rows: int) -> int:
         data = TrainingData(rows[:n_rows], labels[:n_rows], task.schema)
         one_epoch = task.configuration | {"n_epochs": 1}
-        run = TrainingRun(one_epoch, data, n_threads=task.n_threads, device=task.device)
+        run = TrainingRun(one_epoch, data, device=task.device)
         *_, last = family.train(run)
         return last.n_steps
 

@@ -28,12 +28,11 @@ NET: dict[str, Any] = {
 }
 PARAMS = TrainingCostsParams(
     batch_sizes=(16, 256),
-    n_threads=1,
     device="cpu",
     n_processes=2,
     n_rows=512,
     min_steps=3,
-    max_delay_share=1_000,
+    max_waiting_share=0.999,
     answer_max_s=60,
 )
 
@@ -52,7 +51,7 @@ def task(tmp_path_factory: pytest.TempPathFactory) -> TrainingTask:
     rows, labels = folder / "rows.npy", folder / "labels.npy"
     np.save(rows, blobs.rows[order])
     np.save(labels, blobs.labels[order])
-    return TrainingTask("net", NET, blobs.schema.to_dict(), str(rows), str(labels), 1, "cpu")
+    return TrainingTask("net", NET, blobs.schema.to_dict(), str(rows), str(labels), "cpu")
 
 
 def measure(task: TrainingTask, pool: WorkerPool, store: DictStore) -> Any:
@@ -92,14 +91,16 @@ def test_costs_that_are_known_are_not_measured_again(
     assert again.equals(costs)
 
 
-def test_process_on_a_slow_core_is_left_out(
-    task: TrainingTask, costs: Any, store: DictStore
+@pytest.mark.parametrize("sign", [{"fixed_work_ns": 2}, {"cores": 0.0}])
+def test_process_on_a_slow_core_or_without_one_is_left_out(
+    sign: dict[str, float], task: TrainingTask, costs: Any, store: DictStore
 ) -> None:
     slowed = DictStore()
     for key in store.keys():  # noqa: SIM118
         first, second = store.get_record(key, StepsRuns).runs
-        quick, slow = replace(first, fixed_work_ns=1), replace(second, fixed_work_ns=2)
-        slowed.put_record(key, StepsRuns((quick, replace(slow, step_time_ms=1e6))))
+        quick = replace(first, fixed_work_ns=1, cores=1.0)
+        slow = replace(second, **{"fixed_work_ns": 1, "step_time_ms": 1e6} | sign)
+        slowed.put_record(key, StepsRuns((quick, slow)))
 
     again = measure(task, ClosedPool(), slowed)
 

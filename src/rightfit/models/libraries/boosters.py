@@ -18,7 +18,6 @@ from rightfit.models.family import (
     Family,
     Rows,
     Scaling,
-    TrainingData,
     TrainingRun,
     split_training,
 )
@@ -115,36 +114,33 @@ class BoosterFamily(Family):
 
     def train(self, run: TrainingRun) -> Iterator[Checkpoint]:
         """Add rounds of boosting; a step is a round."""
-        return self._train(run)
+        return self._train(run, None)
 
     def train_stored(self, run: TrainingRun, stored: StoredRows) -> Iterator[Checkpoint] | None:
         """See :class:`rightfit.models.family.Family`; binned rows take a byte a value."""
         return self._train(run, stored) if self.reads_blocks else None
 
-    def _train(self, run: TrainingRun, stored: StoredRows | None = None) -> Iterator[Checkpoint]:
+    def _train(self, run: TrainingRun, stored: StoredRows | None) -> Iterator[Checkpoint]:
         settings = dict(run.configuration)
         n_rounds = settings.pop(self.length_setting, self.default_length)
         lengths = split_training(n_rounds, run.n_checkpoints)
-        return self.add_rounds(settings, run.data, lengths, seed=run.seed, stored=stored)
+        return self.add_rounds(settings, run, lengths, stored)
 
     @abstractmethod
     def add_rounds(
         self,
-        configuration: Configuration,
-        data: TrainingData,
+        settings: Configuration,
+        run: TrainingRun,
         lengths: list[int],
-        *,
-        seed: int,
-        stored: StoredRows | None = None,
+        stored: StoredRows | None,
     ) -> Iterator[Checkpoint]:
         """Train up to each of some lengths and yield.
 
         Args:
-            configuration: The settings but the length.
-            data: Rows to learn from.
+            settings: Those of the run but the length.
+            run: Rows to learn from, and the seed of everything random.
             lengths: Rounds.
-            seed: Of everything random.
-            stored: Rows to learn from instead, of which ``data`` is a sample; for libraries that
+            stored: Rows to learn from instead, of which the run's are a sample; for libraries that
                 read blocks.
         """
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from rightfit.models.family import Checkpoint, Configuration, Rows, TrainingData
+from rightfit.models.family import Checkpoint, Configuration, Rows, TrainingRun
 from rightfit.models.libraries.boosters import (
     Booster,
     BoosterFamily,
@@ -45,18 +45,17 @@ class CatboostFamily(BoosterFamily):
 
     def add_rounds(
         self,
-        configuration: Configuration,
-        data: TrainingData,
+        settings: Configuration,
+        run: TrainingRun,
         lengths: list[int],
-        *,
-        seed: int,
-        stored: StoredRows | None = None,  # noqa: ARG002
+        stored: StoredRows | None,  # noqa: ARG002
     ) -> Iterator[Checkpoint]:
         """See :class:`BoosterFamily`."""
         catboost = self.import_library()
-        settings = {
-            **configuration,
-            "random_seed": seed,
+        data = run.data
+        parameters = {
+            **settings,
+            "random_seed": run.seed,
             "thread_count": 1,
             "verbose": False,
             "allow_writing_files": False,
@@ -64,21 +63,19 @@ class CatboostFamily(BoosterFamily):
         }
         task = data.schema.task
         table = catboost.Pool(data.rows, data.labels, thread_count=1)
-        if "learning_rate" not in settings:
+        if "learning_rate" not in parameters:
             # The rate that CatBoost would choose for the whole training. It depends on the rounds,
             # so a part of a training would be given another one. Beside some settings CatBoost
             # chooses none and takes 0.03: these are left out.
-            probe_settings = {
-                name: value for name, value in settings.items() if name not in _HIDE_RATE
-            }
-            probe = _make(catboost, task, **probe_settings, iterations=lengths[-1])
+            known = {name: value for name, value in parameters.items() if name not in _HIDE_RATE}
+            probe = _make(catboost, task, **known, iterations=lengths[-1])
             probe.fit(table, callbacks=[_StopAtOnce()])
-            settings["learning_rate"] = float(probe.get_all_params()["learning_rate"])
+            parameters["learning_rate"] = float(probe.get_all_params()["learning_rate"])
         model: Booster | None = None
         n_grown = 0
         for n in lengths:
             if n > n_grown or model is None:
-                grown = _make(catboost, task, **settings, iterations=n - n_grown)
+                grown = _make(catboost, task, **parameters, iterations=n - n_grown)
                 # with a fixed rate the trees are those of one long training
                 grown.fit(table, init_model=model.trees if model else None)
                 model = Booster(grown, task)

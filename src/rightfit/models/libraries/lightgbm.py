@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from rightfit.models.family import Checkpoint, Configuration, Rows, TrainingData
+from rightfit.models.family import Checkpoint, Configuration, Rows, TrainingRun
 from rightfit.models.libraries.boosters import (
     Booster,
     BoosterFamily,
@@ -59,29 +59,27 @@ class LightgbmFamily(BoosterFamily):
 
     def add_rounds(
         self,
-        configuration: Configuration,
-        data: TrainingData,
+        settings: Configuration,
+        run: TrainingRun,
         lengths: list[int],
-        *,
-        seed: int,
-        stored: StoredRows | None = None,
+        stored: StoredRows | None,
     ) -> Iterator[Checkpoint]:
         """See :class:`BoosterFamily`."""
         lightgbm = self.import_library()
-        settings = {
-            **configuration,
-            **self.state_objective(data.schema),
-            "seed": seed,
+        parameters = {
+            **settings,
+            **self.state_objective(run.data.schema),
+            "seed": run.seed,
             "num_threads": 1,
             "verbosity": -1,
             "deterministic": True,
         }
-        table = lightgbm.Dataset(data.rows, data.labels, params=settings)
+        table = lightgbm.Dataset(run.data.rows, run.data.labels, params=parameters)
         if stored is not None:  # binned as the sample is
             blocks = _list_blocks(lightgbm, stored)
             labels = stored.read_all_labels().astype(np.float32)
-            table = lightgbm.Dataset(blocks, labels, reference=table, params=settings)
-        model = Booster(lightgbm.Booster(settings, table), data.schema.task)
+            table = lightgbm.Dataset(blocks, labels, reference=table, params=parameters)
+        model = Booster(lightgbm.Booster(parameters, table), run.data.schema.task)
         return grow(model, lambda _: model.trees.update(), lengths)
 
     def predict(self, model: Booster, rows: Rows) -> Rows:

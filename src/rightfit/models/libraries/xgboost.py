@@ -17,13 +17,7 @@ import numpy as np
 from rightfit._core.errors import RightfitError
 from rightfit._core.processes.file_locks import hold
 from rightfit._core.processes.leftovers import MARK, sweep_folders
-from rightfit.models.family import (
-    Checkpoint,
-    Configuration,
-    Rows,
-    TrainingData,
-    TrainingRun,
-)
+from rightfit.models.family import Checkpoint, Configuration, Rows, TrainingRun
 from rightfit.models.libraries.boosters import (
     Booster,
     BoosterFamily,
@@ -62,32 +56,29 @@ class XgboostFamily(BoosterFamily):
 
     def add_rounds(
         self,
-        configuration: Configuration,
-        data: TrainingData,
+        settings: Configuration,
+        run: TrainingRun,
         lengths: list[int],
-        *,
-        seed: int,
-        stored: StoredRows | None = None,
+        stored: StoredRows | None,
     ) -> Iterator[Checkpoint]:
         """See :class:`BoosterFamily`."""
         xgboost = self.import_library()
-        settings = {
-            **configuration,
-            **self.state_objective(data.schema),
-            "seed": seed,
+        parameters = {
+            **settings,
+            **self.state_objective(run.data.schema),
+            "seed": run.seed,
             "nthread": 1,
             "verbosity": 0,
         }
         if stored is None:
-            table = xgboost.DMatrix(data.rows, data.labels, nthread=1)
+            table = xgboost.DMatrix(run.data.rows, run.data.labels, nthread=1)
         else:
-            max_bin = configuration.get("max_bin")
             # binned rows stay on disk: with XGBoost's second copy by columns they take as much
             # memory as scores and gradients do
             table = xgboost.ExtMemQuantileDMatrix(
-                _make_reader(xgboost, stored), max_bin=max_bin, nthread=1
+                _make_reader(xgboost, stored), max_bin=settings.get("max_bin"), nthread=1
             )
-        model = Booster(xgboost.Booster(settings, [table]), data.schema.task)
+        model = Booster(xgboost.Booster(parameters, [table]), run.data.schema.task)
         return grow(model, lambda number: model.trees.update(table, number), lengths)
 
     def train_stored(self, run: TrainingRun, stored: StoredRows) -> Iterator[Checkpoint] | None:
