@@ -176,3 +176,21 @@ def test_one_call_that_others_disturbed_chooses_no_batch_size_of_several_threads
 
     assert (large.rows_per_s > small.rows_per_s) == (max_ms > 25)
     assert n_calls[4] == (4 if max_ms > 25 else 2)  # the time for it is limited
+
+
+def test_several_threads_try_the_only_batch_size_in_one_slice(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    clock = Clock(taken_ns=0, n_waits=0)
+    clock.install(monkeypatch)
+    n_rows: list[int] = []
+
+    def call(batch: npt.NDArray[np.float32]) -> object:
+        n_rows.append(len(batch))
+        clock.wall_ns += 12 * NS_PER_MS
+        return batch
+
+    [timed] = try_batch_sizes(call, [4], n_threads=2, max_ms=1e9)
+
+    assert n_rows == [4, 4]  # warming up, and a slice of 10 ms
+    assert timed.n_calls == 1

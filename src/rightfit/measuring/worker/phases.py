@@ -65,7 +65,7 @@ Factory = Callable[..., Callable[[], Call]]  # returns what opens the model
 
 N_ROTATING_ROWS = 1_024
 N_PREDICT_ROWS = 1_024  # rows a call when the test split is answered
-N_TRIED_SLICES = 3  # of a batch size with several threads, whose median others rarely disturb
+N_TRIED_SLICES = 3  # of each size to choose from, with several threads: others rarely disturb most
 PIECE_NS = NS_PER_MS // 4  # of a slice whose CPU time is read at once, or one call
 MAX_TAKEN_SHARE = 0.05  # of a piece whose single calls count
 MIN_SLICE_CALLS = 5
@@ -344,6 +344,7 @@ def _try_batches(
     """Time batch sizes shortly one after another, until a call takes too long."""
     max_call_ns = request.batch_max_call_ms * NS_PER_MS
     has_threads = request.arguments.get("n_threads", 1) > 1
+    n_slices = N_TRIED_SLICES if has_threads and len(request.batch_sizes) > 1 else 1
     call_ns_per_row, peak_mib = 0.0, -math.inf
     for batch_size in request.batch_sizes:
         if call_ns_per_row * batch_size > max_call_ns:
@@ -359,7 +360,7 @@ def _try_batches(
         slices = _Slices(itertools.cycle(inputs), request.batch_ms, has_threads=has_threads)
         device.start()
         start_ns = time.perf_counter_ns()
-        for _ in range(N_TRIED_SLICES if has_threads else 1):
+        for _ in range(n_slices):
             slices.time(call)
             if time.perf_counter_ns() - start_ns > max_call_ns:
                 break
