@@ -8,8 +8,6 @@ latencies, computed after each process, are held against the truth. The last lin
 - ``memory_off_pct``: largest deviation of a forked process' memory from that of one started from
   nothing;
 - ``known_load_error_pct``: largest error of the known load's latency, CPU time and memory;
-- ``known_ratio_error_pct``: of the ratio of two loads of 2 and 3 ms that are timed together;
-  ``known_ratio_covered``: share of six blocks at a time whose interval holds the true ratio;
 - ``coverage_min``: lowest share of the simulated intervals of 95 % that contain the truth.
 """
 
@@ -29,9 +27,8 @@ from pathlib import Path
 import numpy as np
 from measured_models import make_bench, make_models, read_preset
 
-from rightfit.measuring.blocks import adjust_figures
 from rightfit.measuring.median_estimates import estimate_median
-from rightfit.measuring.rounds.block_timing import JobMeasurement, read_percentile, time_block
+from rightfit.measuring.rounds.jobs import OPEN_BUNDLE
 from rightfit.measuring.rounds.measurement import MeasurementContext, MeasurementTarget
 from rightfit.measuring.rounds.settling import per_process
 from rightfit.measuring.rounds.state import FinishedRound, MeasurementState
@@ -57,7 +54,6 @@ def main() -> None:
     parser.add_argument("--n-simulated", type=int, default=1_000, help="simulated measurements")
     parser.add_argument("--n-processes", type=int, default=10, help="of the model that is repeated")
     parser.add_argument("--n-rounds", type=int, default=6, help="of the known load")
-    parser.add_argument("--n-ratios", type=int, default=12, help="of two known loads")
     parser.add_argument("--n-models", type=int, default=4, help="whose memory is compared")
     options = parser.parse_args()
     pool = WorkerPool(max_open=6)
@@ -66,10 +62,9 @@ def main() -> None:
             bench = make_bench(pool, Path(folder))
             served = make_models(Path(folder))
             figures = {
-                **check_repeatability(bench, served["forest, onnx"], options.n_processes),
-                **check_memory(bench, list(served.values())[: options.n_models]),
+                **check_repeatability(bench, options.n_processes),
+                **check_memory(bench, served[: options.n_models]),
                 **check_known_load(bench, options.n_rounds),
-                **check_known_ratio(bench, options.n_ratios),
                 **check_intervals(n_runs=options.n_simulated),
             }
     finally:
@@ -77,14 +72,21 @@ def main() -> None:
     print(json.dumps({name: round(value, 4) for name, value in figures.items()}))
 
 
-def check_repeatability(
-    bench: MeasurementContext, model: MeasurementTarget, n_processes: int
-) -> dict[str, float]:
+def check_repeatability(bench: MeasurementContext, n_processes: int) -> dict[str, float]:
     """Measure the same model in processes started from nothing."""
+    kind = WorkerKind(("onnxruntime",), 1)
+    arguments = {
+        "path": str(bench.folder / "forest"),
+        "family": None,  # onnxruntime needs none
+        "runtime": "onnx",
+        "n_threads": 1,
+        "device": "cpu",
+    }
     found: dict[str, list[float]] = {"peak_memory": [], "cpu": [], "p50": []}
     for _ in range(n_processes):
-        bench.pool.discard(model.kind)
-        finished = run_round(model, bench, MeasurementState())
+        bench.pool.discard(kind)
+        subject = MeasurementTarget("repeated", kind, OPEN_BUNDLE, arguments)
+        finished = run_round(subject, bench, MeasurementState())
         batch = finished.batches[-1]
         found["peak_memory"].append(
             finished.base_resident_mib + finished.files_mib + batch.peak_memory_mib
@@ -134,7 +136,12 @@ def check_memory(
 
 def check_known_load(bench: MeasurementContext, n_rounds: int) -> dict[str, float]:
     """Measure a model that sleeps 5 ms, burns 5 ms of one core and holds 200 MiB."""
-    subject = describe_load(sleep_ms=5, burn_ms=5, allocate_mib=200)
+    subject = MeasurementTarget(
+        "known load",
+        WorkerKind((), 1),
+        "fakes.known_load:open_known_load",
+        {"sleep_ms": 5, "burn_ms": 5, "allocate_mib": 200, "n_classes": 2},
+    )
     settings = bench.settings.model_copy(update={"batch_sizes": (1,), "batch_min_ms": 200})
     known = replace(bench, settings=settings)
     found = [run_round(subject, known, MeasurementState()) for _ in range(n_rounds)]
@@ -146,38 +153,6 @@ def check_known_load(bench: MeasurementContext, n_rounds: int) -> dict[str, floa
     pct = {k: abs(100 * statistics.median(f(r) for r in found)) for k, f in errors.items()}
     print(f"known load, error: {', '.join(f'{k} {v:.2f} %' for k, v in pct.items())}")
     return {"known_load_error_pct": max(pct.values())}
-
-
-def check_known_ratio(bench: MeasurementContext, n_ratios: int) -> dict[str, float]:
-    """Time two loads of 2 and 3 ms in the same blocks, six blocks for each ratio."""
-    loads = [
-        JobMeasurement(describe_load(burn_ms=ms), MeasurementState(), save=lambda _: None)
-        for ms in (2.0, 3.0)
-    ]
-    settings = bench.settings.model_copy(update={"batch_sizes": (1,), "latency_min_calls": 10})
-    for block in range(6 * n_ratios):
-        rng = np.random.default_rng(block)
-        time_block(loads, replace(bench, settings=settings), block=f"b.{block}", rng=rng)
-    adjusted = adjust_figures([read_percentile(load.state, 0.5) for load in loads], {})
-    first, second = (np.array(list(figures.values())) for figures in adjusted)
-    error = float(np.median(second) / np.median(first)) / 1.5 - 1
-    intervals = [estimate_median(of_six.tolist()) for of_six in (second / first).reshape(-1, 6)]
-    covered = np.mean([one.low <= 1.5 <= one.high for one in intervals if one.low and one.high])
-    print(f"known ratio 1.5, error: {100 * error:+.2f} %, interval covers in {covered:.0%}")
-    return {"known_ratio_error_pct": abs(100 * error), "known_ratio_covered": float(covered)}
-
-
-def describe_load(
-    *, burn_ms: float, sleep_ms: float = 0, allocate_mib: float = 0
-) -> MeasurementTarget:
-    """Return a model whose time, CPU and memory are known."""
-    costs = {"sleep_ms": sleep_ms, "burn_ms": burn_ms, "allocate_mib": allocate_mib}
-    return MeasurementTarget(
-        f"{burn_ms:g} ms",
-        WorkerKind((), 1),
-        "fakes.known_load:open_known_load",
-        costs | {"n_classes": 2},
-    )
 
 
 def check_intervals(*, n_runs: int) -> dict[str, float]:
