@@ -89,20 +89,22 @@ def save_model(
     }
 
 
-def make_models(folder: Path) -> dict[str, MeasurementTarget]:
+def make_models(folder: Path) -> list[MeasurementTarget]:
     """Train and save models of about 10 us and 1 ms a call; return each in both runtimes."""
-    imports = {ONNX: ("onnxruntime",), NATIVE: get_family("forest").native_imports}
+    kinds = {
+        ONNX: WorkerKind(("onnxruntime",), 1),
+        NATIVE: WorkerKind(get_family("forest").native_imports, 1),
+    }
     arguments = {
         family: save_model(folder / family, family, configuration)
         for family, configuration in CONFIGURATIONS.items()
     }
-    targets = [
+    return [
         MeasurementTarget(
             f"{family}, {runtime}",
-            WorkerKind(imports[runtime], 1),
+            kinds[runtime],
             OPEN_BUNDLE,
             arguments[family] | {"runtime": runtime},
         )
         for family, runtime in ORDER
     ]
-    return {target.label: target for target in targets}
