@@ -610,14 +610,14 @@ def test_delivered_model_learns_all_rows_and_no_figure_changes(
     assert winner.model_sha256 != delivered.best()._bundle.weights_sha256
 
 
-def test_only_the_winner_learns_all_rows_where_a_budget_is_for_quality_alone() -> None:
-    budget = QUICK | {"budget_cpu_s": 60.0}
-    by_quality = search(HOUSES.drop("price"), "is_dear", **budget)
-    by_costs = search(HOUSES.drop("price"), "is_dear", applications=SMALL_MODEL, **budget)
+def test_only_the_winner_learns_all_rows_where_a_budget_is_for_quality_alone(
+    measured: searching.SearchResult,
+) -> None:
+    found = search(HOUSES.drop("price"), "is_dear", **QUICK | {"budget_cpu_s": 60.0})
 
-    assert {bundle.n_training_rows for bundle in by_quality._candidates.values()} == {128}
-    assert by_quality.best()._bundle.n_training_rows == 200
-    assert {bundle.n_training_rows for bundle in by_costs._candidates.values()} == {160}
+    assert {bundle.n_training_rows for bundle in found._candidates.values()} == {128}
+    assert found.best()._bundle.n_training_rows == 200
+    assert {bundle.n_training_rows for bundle in measured._candidates.values()} == {160}
 
 
 def test_delivered_model_is_the_ranked_one_where_learning_all_rows_fails(

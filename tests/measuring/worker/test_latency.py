@@ -29,7 +29,6 @@ class Machine:
 
 
 ROWS = [np.full((1, 1), value, dtype=np.float32) for value in (0, 1, 2)]
-ENDLESS = itertools.cycle(ROWS)
 
 
 def test_time_calls_rotates_rows_and_keeps_call_order() -> None:
@@ -37,7 +36,7 @@ def test_time_calls_rotates_rows_and_keeps_call_order() -> None:
 
     samples = time_calls(
         machine.call,
-        ENDLESS,
+        itertools.cycle(ROWS),
         min_calls=4,
         min_ns=0,
         max_ns=100,
@@ -64,7 +63,7 @@ def test_time_calls_ends_at_its_limits(
 
     samples = time_calls(
         machine.call,
-        ENDLESS,
+        itertools.cycle(ROWS),
         min_calls=min_calls,
         min_ns=min_ns,
         max_ns=max_ns,
@@ -79,7 +78,7 @@ def test_time_calls_keeps_more_samples_than_it_made_room_for() -> None:
 
     samples = time_calls(
         machine.call,
-        ENDLESS,
+        itertools.cycle(ROWS),
         min_calls=1,
         min_ns=10_000,
         max_ns=20_000,
