@@ -790,3 +790,17 @@ def test_one_process_imports_what_all_families_are_forecast_with(
     )
 
     assert started == [["linear", "boosting"]]
+
+
+def test_a_wide_table_without_the_target_names_the_likely_column() -> None:
+    wide = HOUSES.with_columns(**{f"sensor_{i}": pl.lit(float(i)) for i in range(50)})
+
+    with pytest.raises(RightfitError, match=r"got 'prise' \(did you mean 'price'\?\)") as refused:
+        search(wide, "prise", **QUICK)
+
+    assert len(str(refused.value)) < 300
+
+
+def test_a_budget_without_a_training_says_so_once() -> None:
+    with pytest.raises(RightfitError, match="No model could be trained: the budget holds no"):
+        search(HOUSES.drop("is_dear"), "price", families=["linear"], budget_cpu_s=0.001)

@@ -85,6 +85,18 @@ def test_terminal_says_where_none_qualifies(
     assert "RF001 edge_device, landsat: No candidate qualifies for landsat" in text
 
 
+def test_terminal_says_once_what_holds_for_several_applications(results: Results) -> None:
+    several = copy.deepcopy(results.recommendations)
+    for application in ("web_api", "edge_device"):
+        decision = several[application].datasets["landsat"]
+        wide = find("RF009", f"{application}, landsat", "The 95 % interval is wide.")
+        several[application].datasets["landsat"] = decision.model_copy(update={"findings": [wide]})
+    text = " ".join(show(several, 160).split())
+
+    assert text.count("The 95 % interval is wide.") == 1
+    assert "RF009 edge_device, landsat; web_api, landsat: The 95 % interval is wide." in text
+
+
 def test_terminal_takes_names_for_text(results: Results) -> None:
     hostile = copy.deepcopy(results.recommendations)
     hostile["[red]\x1b[2Jmine[/red]"] = hostile.pop("web_api")

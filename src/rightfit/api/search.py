@@ -705,9 +705,9 @@ class _Search:
         }
         if not any(outcome.candidates for outcome in outcomes.values()):
             reasons = pl.concat([outcome.trials["stop_reason"] for outcome in outcomes.values()])
+            reasons = reasons.drop_nulls().str.strip_prefix("failed: ").unique()
             raise RightfitError(
-                f"No model could be trained: "
-                f"{end_sentence('; '.join(reasons.drop_nulls().unique().head(3)))} "
+                f"No model could be trained: {end_sentence('; '.join(reasons.head(3)))} "
                 "Raise budget_cpu_s or name other families."
             )
         candidates = {

@@ -28,6 +28,7 @@ from rightfit.ranking.explanation.decisions import (
     find_facts,
     list_decisions,
 )
+from rightfit.ranking.explanation.findings import group_findings, join_subjects
 
 HEADS_BY_METRIC = {
     "latency_p50_ms": "p50 ms",
@@ -56,10 +57,13 @@ def tabulate_winners(recommendations: Recommendations) -> Table:
         f"Quality: {_name_metrics(decisions)}, on all test rows, with its 95 % interval.",
         LEGEND,
         *(
-            f"{finding.code} {finding.subject}: {finding.sentence}"
-            for _, _, decision in decisions
-            for finding in decision.findings
-            if finding.is_urgent
+            f"{group[0].code} {join_subjects(group)}: {group[0].sentence}"
+            for group in group_findings(
+                finding
+                for _, _, decision in decisions
+                for finding in decision.findings
+                if finding.is_urgent
+            )
         ),
     ]
     for application, recommendation in recommendations.items():

@@ -287,7 +287,7 @@ def _read_numbers(feed: Feed, columns: Sequence[Array]) -> Array:
     if texts:
         raise RightfitError(
             f"The input {feed.name} takes numbers ({feed.dtype}), but the columns "
-            f"{texts[:SHOWN]} hold others."
+            f"{texts[:SHOWN]} hold other values. Give rows in which these are numbers or null."
         )
     values = np.stack(columns, axis=1)
     is_whole = np.dtype(feed.dtype).kind in "iub"

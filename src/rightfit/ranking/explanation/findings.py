@@ -6,7 +6,7 @@ one row of :data:`RULES`, from which the documentation's page of findings is mad
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -191,6 +191,23 @@ def find(code: str, subject: str, sentence: str) -> Finding:
 def skip(code: str, subject: str, reason: str) -> Finding:
     """Say why a rule was not checked."""
     return Finding(code=code, severity="not applicable", subject=subject, sentence=reason)
+
+
+def group_findings(findings: Iterable[Finding]) -> list[list[Finding]]:
+    """Put findings of one code and sentence together."""
+    groups: dict[tuple[str, str], list[Finding]] = {}
+    for finding in findings:
+        groups.setdefault((finding.code, finding.sentence), []).append(finding)
+    return list(groups.values())
+
+
+def join_subjects(group: Iterable[Finding]) -> str:
+    """Name the subjects of a group.
+
+    >>> join_subjects([skip("RF001", "web, shop", "no"), skip("RF001", "night, shop", "no")])
+    'web, shop; night, shop'
+    """
+    return "; ".join(finding.subject for finding in group)
 
 
 def name_subject(application: str, dataset: str) -> str:

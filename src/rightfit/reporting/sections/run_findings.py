@@ -13,7 +13,15 @@ from rightfit.measuring.hardware.tiers import Tier
 from rightfit.measuring.naming import sentence_case
 from rightfit.ranking.explanation.answer import NO_PROFILE
 from rightfit.ranking.explanation.decisions import Decision, list_decisions
-from rightfit.ranking.explanation.findings import RULES, Finding, Severity, find, name_subject
+from rightfit.ranking.explanation.findings import (
+    RULES,
+    Finding,
+    Severity,
+    find,
+    group_findings,
+    join_subjects,
+    name_subject,
+)
 from rightfit.reporting.run_results import Results
 from rightfit.reporting.sections.section import Section, Table, sentence, tabulate, text
 
@@ -53,10 +61,12 @@ def build_findings(findings: Sequence[Finding]) -> Section:
             tabulate_findings(reported),
             tabulate(
                 "Not applicable",
-                _group([finding for finding in findings if finding.severity == "not applicable"]),
+                group_findings(
+                    [finding for finding in findings if finding.severity == "not applicable"]
+                ),
                 text("Code", lambda group: group[0].code),
                 text("Rule", lambda group: RULES[group[0].code].title),
-                sentence("Subject", lambda group: "; ".join(finding.subject for finding in group)),
+                sentence("Subject", join_subjects),
                 sentence("Why", lambda group: group[0].sentence),
             ),
         ),
@@ -67,21 +77,13 @@ def tabulate_findings(findings: Sequence[Finding]) -> Table:
     """List findings with what to do, a line for all subjects of which the same is said."""
     return tabulate(
         "Findings, the most severe first",
-        _group(findings),
+        group_findings(findings),
         text("Code", lambda group: group[0].code),
         text("Severity", lambda group: group[0].severity),
-        sentence("Subject", lambda group: "; ".join(finding.subject for finding in group)),
+        sentence("Subject", join_subjects),
         sentence("Finding", lambda group: group[0].sentence),
         sentence("What to do", lambda group: RULES[group[0].code].action.replace("`", "")),
     )
-
-
-def _group(findings: Sequence[Finding]) -> list[list[Finding]]:
-    """Put findings of one code and sentence together."""
-    groups: dict[tuple[str, str], list[Finding]] = {}
-    for finding in findings:
-        groups.setdefault((finding.code, finding.sentence), []).append(finding)
-    return list(groups.values())
 
 
 def _check_measurements(results: Results) -> Iterator[Finding]:
