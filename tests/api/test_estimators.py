@@ -118,7 +118,7 @@ def test_an_application_has_candidates_measured(children: set[psutil.Process]) -
         "description": "small",
         "scenario": "single_stream",
         "objectives": {"quality": {"weight": 1, "worst": 0, "best": 1}},
-        "constraints": {"model_size_mib": {"max": 1}},
+        "constraints": {"model_size_mib": {"max": 1}, "n_threads": {"max": 1}},
     }
     model = RightfitClassifier(application, **QUICK).fit(*load_iris(return_X_y=True))
 
