@@ -116,12 +116,17 @@ class WorkerFirstRows:
             ``FIRST_ANSWER_MAX_S`` seconds.
         """
         child: int | None = None
+        worker: Worker
         with temporary_folder("rows") as folder:
 
             def answer(rows: Any) -> npt.NDArray[Any]:
                 nonlocal child, worker
                 file = RowsFile.write(rows, folder, "rows")
-                files = {"rows": str(file.path), "answers": str(folder / "answers.npy")}
+                files: dict[str, Any] = {
+                    "rows": str(file.path),
+                    "answers": str(folder / "answers.npy"),
+                    "limit_s": FIRST_ANSWER_MAX_S,
+                }
                 asked, child = child, None
                 if asked is None:
                     subject = Job("", bundle.model, bundle, Serving(runtime, 1), rows=file).subject
@@ -129,11 +134,10 @@ class WorkerFirstRows:
                     request: AnswerRequest | AnswerMoreRequest = AnswerRequest(
                         factory=subject.factory,
                         arguments=subject.arguments,
-                        limit_s=FIRST_ANSWER_MAX_S,
                         **files,
                     )
                 else:
-                    request = AnswerMoreRequest(child=asked, limit_s=FIRST_ANSWER_MAX_S, **files)
+                    request = AnswerMoreRequest(child=asked, **files)
                 answered = worker.ask(request, Answered)
                 if isinstance(answered, Failure):
                     raise RightfitError(answered.error)
@@ -141,7 +145,6 @@ class WorkerFirstRows:
                 answers: npt.NDArray[Any] = np.load(files["answers"], allow_pickle=False)
                 return answers
 
-            worker: Worker
             try:
                 yield answer
             finally:
