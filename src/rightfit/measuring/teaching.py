@@ -62,6 +62,7 @@ class Teacher:
         folder: For its bundles; no other user may read it.
         max_s: Seconds that labelling may take, by the clock; ``None``: no limit.
         seed: Draws the rows where not all can be labelled.
+        charge: Called with the CPU seconds of each answer.
 
     Attributes:
         model: As given.
@@ -84,6 +85,7 @@ class Teacher:
         folder: Path,
         max_s: float | None,
         seed: int,
+        charge: Callable[[float], None] = lambda _: None,
     ) -> None:
         self.bundle: Bundle
         self.pace_s = 0.0
@@ -91,7 +93,7 @@ class Teacher:
         self.test_rows: Positions = np.empty(0, dtype=np.intp)
         self.model, self._frame, self._target = model, frame, target
         self._folder, self._max_s, self._seed = folder, max_s, seed
-        self._first = WorkerFirstRows(shared_pool())
+        self._first, self._charge = WorkerFirstRows(shared_pool()), charge
         self._pandas: Any = None
         if is_of(table, "pandas", "DataFrame"):
             self._pandas = table.drop(columns=target, errors="ignore")  # type: ignore[attr-defined]
@@ -195,7 +197,7 @@ class Teacher:
                 self._folder / name, name=TEACHER, rows=self._tried, classes=classes
             )
         runtime = available_runtimes(bundle)[0]
-        with self._first.answering(bundle, runtime) as predict:
+        with self._first.answering(bundle, runtime, charge=self._charge) as predict:
             yield (
                 bundle,
                 lambda positions: predict(make_rows(bundle, runtime, self.take(positions))),

@@ -410,7 +410,7 @@ def answer_plainly(call: Call, request: AnswerRequest | AnswerMoreRequest) -> An
     if answers.dtype.kind not in "biufU":
         raise ValueError(f"it answers {answers.dtype}: it must answer texts or numbers, no nulls")
     np.save(request.answers, answers, allow_pickle=False)
-    return Answered()
+    return Answered(time.process_time())
 
 
 def _answer_parts(call: Call, rows: Pool) -> Iterator[npt.NDArray[Any]]:
