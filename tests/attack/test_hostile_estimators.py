@@ -19,6 +19,7 @@ import rightfit as rf
 from rightfit._core.errors import RightfitError
 from rightfit.api import own_models
 from rightfit.api.measure import measure
+from rightfit.measuring import given_models
 from rightfit.measuring.rounds import block_timing, first_rows, measurement
 from rightfit.measuring.rounds.worker_pool import WorkerPool
 from rightfit.params.evaluation import EvaluationParams
@@ -74,7 +75,7 @@ def surroundings(
 
     monkeypatch.setattr("rightfit.api.measure.read_params", read)
     monkeypatch.setattr(own_models, "WorkerPool", lambda _n: pool)
-    for module in (block_timing, first_rows, measurement):
+    for module in (block_timing, given_models, measurement):
         monkeypatch.setattr(module, "machine_lock", contextlib.nullcontext)
     monkeypatch.setattr(first_rows, "FIRST_ANSWER_MAX_S", limit_s)
     folder, variables = Path.cwd(), dict(os.environ)

@@ -201,6 +201,27 @@ def test_train_rows_get_means_without_their_target() -> None:
     assert np.corrcoef(of_all[mean], noise["label"])[0, 1] > 0.2
 
 
+def test_copies_of_a_row_get_means_without_the_labels_of_the_others() -> None:
+    rows, levels = make_shops()
+    rows = rows.with_columns(x=pl.int_range(pl.len()), label=levels)
+    encoder = fit_encoder(SHOPS, rows)
+    [mean] = name_features(encoder)
+    noise = np.random.default_rng(5).normal(size=rows.height)
+    copies = rows.with_columns(label=noise)[np.repeat(np.arange(rows.height), 4)]
+
+    encoded = encode_part(encoder, copies, "train")
+
+    assert abs(np.corrcoef(encoded[mean], encoded["label"])[0, 1]) < 0.1
+
+
+def test_a_table_that_repeats_itself_for_long_has_means_of_other_rows() -> None:
+    rows, levels = make_shops()
+    rows = rows.with_columns(label=levels).sort("shop", maintain_order=True)
+    encoder = fit_encoder(SHOPS, rows)
+
+    assert name_features(encoder) == ("shop=<target mean>",)
+
+
 @pytest.mark.parametrize(
     ("cuts", "names"),
     [

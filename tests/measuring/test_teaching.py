@@ -211,6 +211,22 @@ def test_a_teacher_that_never_answers_is_named(
         prepare(teach(model, tmp_path, table))
 
 
+def compute(rows: Any) -> Any:
+    ends_s = time.process_time() + 0.2
+    while time.process_time() < ends_s:
+        pass
+    return answer_kind(rows)
+
+
+def test_the_cpu_seconds_of_its_process_are_charged(tmp_path: Path) -> None:
+    charged_s: list[float] = []
+
+    prepare(teach(compute, tmp_path, charge=charged_s.append))
+
+    assert len(charged_s) >= 4  # opening it, the pace, the first row, and batches
+    assert min(charged_s) >= 0.2
+
+
 def leave(rows: Any) -> Any:
     return answer_kind(rows) if len(rows) == N_TIMED else sys.exit(3)
 

@@ -7,7 +7,6 @@ each stand for ten thousand million values ("billion laughs"); they are counted 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +41,7 @@ def read_yaml(path: Path) -> Any:
         raise RightfitError(f"{path} is no YAML: {' '.join(str(err).split())}") from err
 
 
-def parse_json(text: str, **readers: Callable[[str], Any]) -> Any:
+def parse_json(text: str, **readers: Any) -> Any:
     """Read JSON.
 
     Args:

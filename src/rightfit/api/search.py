@@ -454,6 +454,7 @@ def _open_teacher(
         folder=stack.enter_context(temporary_folder("teacher")),
         max_s=LABELLING_SHARE * min(limits_s) if limits_s else None,
         seed=rules.training.seed,
+        charge=limit.charge if limit else lambda _: None,
     )
 
 

@@ -50,8 +50,10 @@ from rightfit.data.tables import RawTableError, parse_numbers
 from rightfit.data.target_means import (
     MIN_COVERED_SHARE,
     CategoryMeans,
+    Positions,
     fit_category_means,
     list_targets,
+    number_rows,
 )
 from rightfit.models.onnx_session import open_session
 
@@ -106,9 +108,10 @@ def fit_encoder_steps(
         for name in features.categorical
     ]
     means: list[TargetMean] = []
-    if labels is not None and features.target_means:
+    if labels is not None and features.target_means and categories:
+        numbers = number_rows(train)
         for one_hot in categories:
-            means += _fit_target_means(one_hot, train[one_hot.column], labels)
+            means += _fit_target_means(one_hot, train[one_hot.column], labels, numbers)
     steps += [one_hot for one_hot in categories if one_hot.categories]
     steps += means
     steps += [
@@ -215,12 +218,13 @@ def encode_part(encoder: Encoder, rows: pl.DataFrame, part: str) -> pl.DataFrame
     """
     chosen = rows.filter(pl.col("part") == part)
     encoded = apply_encoder(encoder, chosen).with_columns(chosen["label"])
-    if part == "train":
-        columns, targets = [], list_targets(chosen["label"])
+    if part == "train" and any(isinstance(step, TargetMean) for step in encoder.steps):
+        columns, targets, numbers = [], list_targets(chosen["label"]), number_rows(chosen)
         for step in encoder.steps:
             if isinstance(step, TargetMean):  # no mean holds its row's own target
                 texts = write_texts(chosen[step.column]).fill_null("")
-                means = fit_category_means(texts, step.categories, targets[step.target])
+                target = targets[step.target]
+                means = fit_category_means(texts, step.categories, target, numbers=numbers)
                 [name] = step.names()
                 columns.append(pl.Series(name, means.out_of_fold, dtype=pl.Float32))
         encoded = encoded.with_columns(columns)
@@ -297,7 +301,7 @@ def _fit_one_hot(column: pl.Series, *, min_share: float) -> OneHot:
 
 
 def _fit_target_means(
-    one_hot: OneHot, column: pl.Series, labels: pl.Series
+    one_hot: OneHot, column: pl.Series, labels: pl.Series, numbers: Positions
 ) -> Iterator[TargetMean]:
     """Yield the target's means by category that tell something.
 
@@ -311,7 +315,7 @@ def _fit_target_means(
     if len(categories) < FEWEST_MEANS or not (has_many or labels.dtype.is_float()):
         return
     for target, values in list_targets(labels).items():
-        means = fit_category_means(texts, categories, values)
+        means = fit_category_means(texts, categories, values, numbers=numbers)
         if means.tell:
             yield _write_target_mean(column.name, target, categories, means)
 
@@ -324,13 +328,14 @@ def refit_target_means(encoder: Encoder, rows: pl.DataFrame) -> Encoder:
         rows: Rows with the column ``label``.
     """
     encoded = {step.categories for step in encoder.steps if isinstance(step, OneHot)}
-    targets = list_targets(rows["label"])
+    targets, numbers = list_targets(rows["label"]), number_rows(rows)
     steps: list[Step] = []
     for step in encoder.steps:
         if isinstance(step, TargetMean):
             texts = write_texts(rows[step.column]).fill_null("")
             categories = step.categories if step.categories in encoded else _list_categories(texts)
-            means = fit_category_means(texts, categories, targets[step.target])
+            target = targets[step.target]
+            means = fit_category_means(texts, categories, target, numbers=numbers)
             steps.append(_write_target_mean(step.column, step.target, categories, means))
         else:
             steps.append(step)

@@ -19,11 +19,13 @@ MIN_COVERED_SHARE = 0.5  # of the rows: where frequent categories cover less, al
 MIN_CATEGORY_ROWS = 1.3  # on average, of a category among many; else they hardly repeat
 N_FOLDS = 5
 FOLD_SEED = 0
+MAX_COPIES = 4  # of a row, with labels that share its classes' probabilities
 MAX_CLASSES = 10  # with means of their own; each adds a column
 LEAST_CORRELATION = 0.05  # of out-of-fold means with the target
 N_ERRORS = 3  # standard errors by which this correlation must exceed 0
 
 Floats = npt.NDArray[np.float64]
+Positions = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -63,8 +65,30 @@ def list_targets(labels: pl.Series) -> Mapping[int | None, Floats]:
     return {i: (values == i).astype(np.float64) for i in range(n_averaged)}
 
 
+def number_rows(rows: pl.DataFrame) -> Positions:
+    """Number rows, those that repeat the row before, but for the label, as that row.
+
+    So do the copies of a row that a teacher has labelled several times. A number has at most
+    ``MAX_COPIES`` rows, as a sorted table of few columns repeats itself for long.
+
+    >>> number_rows(pl.DataFrame({"x": [1, 1, None, None, 1], "label": [0, 1, 1, 1, 0]}))
+    array([0, 0, 1, 1, 2])
+    """
+    changes = [
+        pl.col(name).ne_missing(pl.col(name).shift())
+        for name, dtype in rows.schema.items()
+        if name != "label" and not dtype.is_nested() and dtype != pl.Object
+    ]
+    is_new = rows.select(pl.any_horizontal(changes)).to_series().to_numpy().copy()
+    is_new[:1] = True
+    positions = np.arange(rows.height)
+    repeats = positions - np.maximum.accumulate(np.where(is_new, positions, 0))
+    numbers: Positions = (repeats % MAX_COPIES == 0).cumsum() - 1
+    return numbers
+
+
 def fit_category_means(
-    texts: pl.Series, categories: Sequence[str], target: Floats
+    texts: pl.Series, categories: Sequence[str], target: Floats, *, numbers: Positions
 ) -> CategoryMeans:
     """Average a target by category, over all rows and over all folds but the row's own.
 
@@ -72,13 +96,15 @@ def fit_category_means(
         texts: Category of each train row.
         categories: Those that get a mean; all others share one.
         target: Shape (n_rows,).
+        numbers: Of the rows, rising from 0; those of one number are in one fold.
     """
     n_known, n_rows = len(categories), len(target)
     positions = {category: i for i, category in enumerate(categories)}
     codes = texts.replace_strict(positions, default=n_known, return_dtype=pl.Int64).to_numpy()
-    folds = np.random.default_rng(FOLD_SEED).permutation(n_rows) % N_FOLDS
+    n_folded = int(numbers.max()) + 1
+    folds = (np.random.default_rng(FOLD_SEED).permutation(n_folded) % N_FOLDS)[numbers]
     out_of_fold = np.zeros(n_rows)
-    for fold in range(min(N_FOLDS, n_rows)):
+    for fold in range(min(N_FOLDS, n_folded)):
         is_held_out = folds == fold
         means = _shrink_means(codes[~is_held_out], target[~is_held_out], n_known + 1)
         out_of_fold[is_held_out] = means[codes[is_held_out]]

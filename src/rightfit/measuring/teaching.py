@@ -26,6 +26,7 @@ from rightfit.data.assembling import read_deciding
 from rightfit.data.description import DatasetSpec
 from rightfit.data.splitting import Parted, assign_parts, select_train_rows
 from rightfit.data.tables import ROW, Table, take_rows
+from rightfit.data.target_means import MAX_COPIES
 from rightfit.measuring.given_models import adapt_model
 from rightfit.measuring.rounds.first_rows import WorkerFirstRows
 from rightfit.measuring.rounds.worker_pool import shared_pool
@@ -43,7 +44,6 @@ TEACHER = "teacher"  # the candidate's name in a search from Python
 LABELLING_SHARE = 0.5  # of the budget's seconds
 N_TIMED = 16  # rows of the first call, which tells the pace
 BATCH_S = 5.0  # of each later call
-N_COPIES = 4  # of a row, which share its classes' probabilities among them
 SURE = 0.99  # a probability of which copies say no more
 MAX_COPIED_ROWS = 20_000  # above which rows have fewer copies
 SILENT_S = 10.0  # labelling that may take longer is announced as a warning
@@ -62,6 +62,7 @@ class Teacher:
         folder: For its bundles; no other user may read it.
         max_s: Seconds that labelling may take, by the clock; ``None``: no limit.
         seed: Draws the rows where not all can be labelled.
+        charge: Called with the CPU seconds of each answer.
 
     Attributes:
         model: As given.
@@ -84,6 +85,7 @@ class Teacher:
         folder: Path,
         max_s: float | None,
         seed: int,
+        charge: Callable[[float], None] = lambda _: None,
     ) -> None:
         self.bundle: Bundle
         self.pace_s = 0.0
@@ -91,7 +93,7 @@ class Teacher:
         self.test_rows: Positions = np.empty(0, dtype=np.intp)
         self.model, self._frame, self._target = model, frame, target
         self._folder, self._max_s, self._seed = folder, max_s, seed
-        self._first = WorkerFirstRows(shared_pool())
+        self._first, self._charge = WorkerFirstRows(shared_pool()), charge
         self._pandas: Any = None
         if is_of(table, "pandas", "DataFrame"):
             self._pandas = table.drop(columns=target, errors="ignore")  # type: ignore[attr-defined]
@@ -138,8 +140,8 @@ class Teacher:
             if answers.dtype.kind == "f" and not np.isfinite(answers).all():
                 raise ValueError("it answers NaN or infinity")
             if answers.ndim == 2 and answers.shape[1] > 1:
-                chosen = answers.argmax(axis=1)
-                return names[chosen] if classes else chosen
+                chosen: npt.NDArray[Any] = answers.argmax(axis=1)
+                answers = names[chosen] if classes else chosen
             return answers.reshape(-1)
 
         with self._answering("labelling", classes) as (_, predict):
@@ -195,7 +197,7 @@ class Teacher:
                 self._folder / name, name=TEACHER, rows=self._tried, classes=classes
             )
         runtime = available_runtimes(bundle)[0]
-        with self._first.answering(bundle, runtime) as predict:
+        with self._first.answering(bundle, runtime, charge=self._charge) as predict:
             yield (
                 bundle,
                 lambda positions: predict(make_rows(bundle, runtime, self.take(positions))),
@@ -254,7 +256,7 @@ def add_taught(
     if spec.task == "classification":
         is_sure = answers.max(axis=1).min() > SURE  # as of a model that says classes
         room = MAX_COPIED_ROWS if spec.max_train_rows is None else spec.max_train_rows - n_train
-        n_copies = 1 if is_sure else max(1, min(N_COPIES, room // len(rows)))
+        n_copies = 1 if is_sure else max(1, min(MAX_COPIES, room // len(rows)))
         labels = draw_labels(answers, n_copies=n_copies, seed=spec.seed)
     kept = parted.rows.select(ROW, "label", "part")
     columns = {ROW: np.repeat(rows, labels.shape[1]), "label": labels.ravel(), "part": "train"}

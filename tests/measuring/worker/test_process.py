@@ -178,7 +178,9 @@ def test_ready_child_that_dies_is_an_answer(worker: Worker, tmp_path: Path) -> N
 
     dead = worker.ask(SliceRequest(child, is_batch=False), SliceTimed)
 
-    assert dead == Failure("the measuring process ended early (signal SIGKILL)")
+    assert dead == Failure(
+        "the measuring process ended early (signal SIGKILL, as when the machine's memory runs out)"
+    )
     assert not worker.has_children
 
 

@@ -102,13 +102,14 @@ class WorkerFirstRows:
 
     @contextmanager
     def answering(
-        self, bundle: Bundle, runtime: str
+        self, bundle: Bundle, runtime: str, *, charge: Callable[[float], None] = lambda _: None
     ) -> Iterator[Callable[[Any], npt.NDArray[Any]]]:
         """Open a bundle in a process for as long as rows are to be answered.
 
         Args:
             bundle: The bundle.
             runtime: The runtime.
+            charge: Called with the CPU seconds of each answer.
 
         Yields:
             What answers rows, given in the form that the model reads there: texts or numbers. It
@@ -116,12 +117,18 @@ class WorkerFirstRows:
             ``FIRST_ANSWER_MAX_S`` seconds.
         """
         child: int | None = None
+        charged_s = 0.0
+        worker: Worker
         with temporary_folder("rows") as folder:
 
             def answer(rows: Any) -> npt.NDArray[Any]:
-                nonlocal child, worker
+                nonlocal child, worker, charged_s
                 file = RowsFile.write(rows, folder, "rows")
-                files = {"rows": str(file.path), "answers": str(folder / "answers.npy")}
+                files: dict[str, Any] = {
+                    "rows": str(file.path),
+                    "answers": str(folder / "answers.npy"),
+                    "limit_s": FIRST_ANSWER_MAX_S,
+                }
                 asked, child = child, None
                 if asked is None:
                     subject = Job("", bundle.model, bundle, Serving(runtime, 1), rows=file).subject
@@ -129,19 +136,19 @@ class WorkerFirstRows:
                     request: AnswerRequest | AnswerMoreRequest = AnswerRequest(
                         factory=subject.factory,
                         arguments=subject.arguments,
-                        limit_s=FIRST_ANSWER_MAX_S,
                         **files,
                     )
                 else:
-                    request = AnswerMoreRequest(child=asked, limit_s=FIRST_ANSWER_MAX_S, **files)
+                    request = AnswerMoreRequest(child=asked, **files)
                 answered = worker.ask(request, Answered)
                 if isinstance(answered, Failure):
                     raise RightfitError(answered.error)
                 child = answered.child
+                charge(answered.cpu_s - charged_s)
+                charged_s = answered.cpu_s
                 answers: npt.NDArray[Any] = np.load(files["answers"], allow_pickle=False)
                 return answers
 
-            worker: Worker
             try:
                 yield answer
             finally:

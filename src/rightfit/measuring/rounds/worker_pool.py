@@ -242,6 +242,8 @@ class Worker:
             return ended
         status = ended.status
         reason = f"signal {signal.Signals(-status).name}" if status < 0 else f"exit status {status}"
+        if status == -signal.SIGKILL:
+            reason += ", as when the machine's memory runs out"
         return Failure(f"the measuring process ended early ({reason})")
 
     def _end(self, child: Child) -> Left | Failure:

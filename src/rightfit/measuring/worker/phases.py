@@ -411,13 +411,14 @@ def answer_plainly(call: Call, request: AnswerRequest | AnswerMoreRequest) -> An
     if answers.dtype.kind not in "biufU":
         raise ValueError(f"it answers {answers.dtype}: it must answer texts or numbers, no nulls")
     np.save(request.answers, answers, allow_pickle=False)
-    return Answered()
+    return Answered(time.process_time())
 
 
 def _answer_parts(call: Call, rows: Pool) -> Iterator[npt.NDArray[Any]]:
     """Yield a model's answers to all rows, some thousand a call."""
     for start in range(0, len(rows), N_PREDICT_ROWS):
-        yield np.atleast_1d(call(_cut(rows, start, min(start + N_PREDICT_ROWS, len(rows)))))
+        answers = call(_cut(rows, start, min(start + N_PREDICT_ROWS, len(rows))))
+        yield np.atleast_1d(np.asarray(answers))
 
 
 def _cut(rows: Pool, start: int, stop: int) -> Input:

@@ -155,6 +155,7 @@ class Predicted:
 class Answered:
     """Rows were answered; the process waits for more."""
 
+    cpu_s: float  # that the process has taken so far
     child: int = 0  # as of Ready
 
 

@@ -329,7 +329,8 @@ class _SideBySide:
         elif report.worker_died:
             n_retries = open_search.search.settings.n_retries
             logger.warning(
-                "%s: a worker has died over a task, which is handed out again %d times at most",
+                "%s: a worker has died over a task, which is handed out again %d times at most. If "
+                "memory ran out, search in fewer processes, or set max_train_rows lower",
                 open_search.name,
                 n_retries,
             )

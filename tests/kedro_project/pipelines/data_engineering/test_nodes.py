@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +8,7 @@ import joblib
 import numpy as np
 import polars as pl
 import pytest
+from skl2onnx import to_onnx
 from sklearn.linear_model import LogisticRegression
 
 from rightfit._core.errors import RightfitError
@@ -55,16 +57,30 @@ def test_encoder_ignores_validation_and_test_rows(spec: DatasetSpec) -> None:
     assert encode(spec, others)[0] == encode(spec, ROWS)[0]
 
 
-def teach(spec: DatasetSpec, folder: Path, first: str = "a") -> tuple[pl.DataFrame, RowCounts]:
-    """Assemble 120 rows, half of them labelled by a pickled model, which answers b above 50."""
-    numbers = np.arange(120)
-    model = LogisticRegression(C=1e3).fit(numbers[:, None], np.where(numbers < 50, first, "b"))
-    joblib.dump(model, folder / "slow.joblib")
+def teach(
+    spec: DatasetSpec,
+    folder: Path,
+    first: str = "a",
+    *,
+    n_columns: int = 1,
+    damage: Callable[[Path], object] = Path.exists,
+    suffix: str = ".joblib",
+) -> tuple[pl.DataFrame, RowCounts]:
+    """Assemble 120 rows, half of them labelled by a stored model, which answers b above 50."""
+    numbers, file = np.arange(120), folder / f"slow{suffix}"
+    columns = np.stack([numbers] * n_columns, axis=1).astype(np.float32)
+    model = LogisticRegression(C=1e3).fit(columns, np.where(numbers < 50, first, "b"))
+    if suffix == ".onnx":
+        options = {id(model): {"zipmap": False}}
+        file.write_bytes(to_onnx(model, columns[:1], options=options).SerializeToString())
+    else:
+        joblib.dump(model, file)
+    damage(file)
     kinds = [("a", "b")[i % 2] if i < 60 else None for i in range(120)]
     return assemble_taught_rows(
         spec,
         RawCheck(tables={}, inferred=(), remarks=()),
-        ImportedBlock(family="imported", file=str(folder / "slow.joblib"), trust=True),
+        ImportedBlock(family="imported", file=str(file), trust=True),
         3_000.0,
         pl.DataFrame({"v1": numbers, "kind": kinds}),
         teacher_name="slow",
@@ -89,6 +105,31 @@ def test_rows_without_a_target_are_labelled_by_the_teacher(
 def test_a_teacher_that_knows_other_classes_is_refused(spec: DatasetSpec, tmp_path: Path) -> None:
     with pytest.raises(RightfitError, match=r"models\.slow: its classes are b, z"):
         teach(spec, tmp_path, "z")
+
+
+def truncate(file: Path) -> None:
+    file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
+
+
+@pytest.mark.parametrize("suffix", [".joblib", ".onnx"])
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"damage": Path.unlink},
+        {"damage": lambda file: file.write_bytes(b"")},
+        {"damage": lambda file: file.write_text("no model at all")},
+        {"damage": truncate},
+        {"n_columns": 2},
+    ],
+    ids=["missing", "empty", "text", "truncated", "columns"],
+)
+def test_a_damaged_teacher_is_named_in_one_line(
+    settings: dict[str, Any], suffix: str, spec: DatasetSpec, tmp_path: Path
+) -> None:
+    with pytest.raises(RightfitError, match=r"^models\.slow: .*parameters_models\.yml") as raised:
+        teach(spec, tmp_path, suffix=suffix, **settings)
+
+    assert "\n" not in str(raised.value)
 
 
 def test_encoder_follows_train_rows(spec: DatasetSpec) -> None:
