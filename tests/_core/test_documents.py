@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from rightfit._core.documents import parse_json, read_yaml
 from rightfit._core.errors import RightfitError
+from rightfit._core.json_documents import parse_json
+from rightfit._core.yaml_documents import read_yaml
 from rightfit.api.rank import read_applications
 
 

@@ -148,8 +148,6 @@ LINEAR = fit_linear()
         ((LINEAR, ROWS, np.char.upper(TARGETS)), r"hold \['NO', 'YES'\], which no model predicts"),
         ((LINEAR, None, TARGETS), "There are targets, but no rows"),
         ((functools.partial(zip, threading.Lock()), ROWS), "cannot travel to the"),
-        ((lambda rows: rows["floor"], ROWS), r"cannot answer the rows \(KeyError: 'floor'\)"),
-        ((lambda rows: np.ones((len(rows), 3)), ROWS, TARGETS), "answers float64 of shape"),
     ],
 )
 def test_mistake_is_one_sentence_before_anything_is_measured(
@@ -161,6 +159,20 @@ def test_mistake_is_one_sentence_before_anything_is_measured(
     monkeypatch.setattr("rightfit.api.own_models.WorkerPool.get", refuse)
     with pytest.raises(RightfitError, match=message):
         measure(*arguments)
+
+
+@pytest.mark.parametrize(
+    ("function", "message"),
+    [
+        (lambda rows: rows["floor"], r"cannot answer the rows \(KeyError: 'floor'\)"),
+        (lambda rows: np.ones((len(rows), 3)), "answers float64 of shape"),
+    ],
+)
+def test_function_that_cannot_answer_is_refused(
+    function: Callable[[pl.DataFrame], object], message: str
+) -> None:
+    with pytest.raises(RightfitError, match=message):
+        measure(function, ROWS, TARGETS)
 
 
 def test_fault_of_a_model_names_it() -> None:

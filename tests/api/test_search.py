@@ -413,7 +413,7 @@ FAMILY = EnsembleFamily("sklearn.ensemble.ExtraTreesClassifier", settings=("n_es
     monkeypatch.syspath_prepend(tmp_path)
     block = {"family": "of_this_process.trees", "fixed": {"n_estimators": 8}}
 
-    with pytest.raises(RightfitError, match=r"failed: .*no such file in a worker"):
+    with pytest.raises(RightfitError, match=r"^No model .*: ImportError: no such file in a worker"):
         search(HOUSES.drop("price"), "is_dear", families={"a": block, "b": block}, n_jobs=2)
 
 

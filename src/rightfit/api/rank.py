@@ -14,11 +14,12 @@ import yaml
 from pydantic import Field, TypeAdapter, ValidationError
 
 from rightfit._core.arguments import read_path, require_type, writing_to
-from rightfit._core.documents import parse_json, read_yaml
 from rightfit._core.errors import RightfitError
+from rightfit._core.json_documents import parse_json
 from rightfit._core.processes.regular_files import require_regular
 from rightfit._core.spelling import suggest
 from rightfit._core.strict_model import StrictModel, list_faults
+from rightfit._core.yaml_documents import read_yaml
 from rightfit.api.profiles import Profiles, check_table, require_dataset, to_html
 from rightfit.api.stored_qualities import Functions, judge_applications
 from rightfit.measuring.hardware.environment import describe_environment

@@ -11,11 +11,12 @@ from pathlib import Path
 import click
 from pydantic import TypeAdapter, ValidationError
 
-from rightfit._core.documents import parse_json, read_yaml
 from rightfit._core.formatting import clean_text
+from rightfit._core.json_documents import parse_json
 from rightfit._core.processes.codec import from_plain, to_plain
 from rightfit._core.processes.regular_files import require_regular
 from rightfit._core.strict_model import MAX_SIZE, list_faults
+from rightfit._core.yaml_documents import read_yaml
 from rightfit.api.progress_line import showing_progress
 from rightfit.cli.options import (
     APPLICATION,

@@ -15,7 +15,7 @@ from typing import Annotated, Literal, TypeVar
 
 from pydantic import Field, TypeAdapter, ValidationError
 
-from rightfit._core.documents import parse_json
+from rightfit._core.json_documents import parse_json
 from rightfit._core.processes.codec import to_plain
 from rightfit._core.processes.json_store import JsonStore
 from rightfit._core.processes.regular_files import require_regular

@@ -14,8 +14,8 @@ anything, plus the child's growth (see ``memory.py``).
 The worker never makes a session, a model or a thread itself: threads do not survive a fork.
 
 Libraries that are installed here but that the runtime does not need are hidden from the worker:
-skops and scikit-learn import torch, pandas, dask and pytest merely because they are there, which
-would add 260 MiB and two seconds to a scikit-learn model that is deployed without them.
+skops and scikit-learn import torch and pandas merely because they are there, which would add
+240 MiB and two seconds to a scikit-learn model that is deployed without them.
 
 A request names a *factory*: ``module:function`` and its arguments, which returns the model's
 call. So the instrument can be checked with a model of known cost.
@@ -65,7 +65,7 @@ from rightfit.measuring.worker.units import BYTES_PER_MIB
 
 # Large libraries that others import when they happen to be installed.
 OPTIONAL_LIBRARIES = frozenset(
-    {"IPython", "dask", "matplotlib", "onnx", "pandas", "polars", "pyarrow", "pytest", "torch"}
+    {"IPython", "matplotlib", "onnx", "pandas", "polars", "pyarrow", "torch"}
 )
 
 OWN_IMPORTS = (

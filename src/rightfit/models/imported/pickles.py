@@ -39,7 +39,7 @@ from rightfit.models.sources import read_own_sources
 
 _EVERYWHERE = ("numpy", "rightfit", "scipy")
 # Some of those that ``measuring/worker/process.py`` hides unless they are named.
-_HIDDEN = re.compile(rb"\b(dask|onnx|pandas|polars|pyarrow|torch)\b")
+_HIDDEN = re.compile(rb"\b(onnx|pandas|polars|pyarrow|torch)\b")
 
 
 def write_object(

@@ -18,7 +18,7 @@ import polars as pl
 from pydantic import Field
 
 from rightfit._core.csv_files import find_separator
-from rightfit._core.documents import parse_json
+from rightfit._core.json_documents import parse_json
 from rightfit._core.processes.json_store import JsonStore
 from rightfit._core.processes.leftovers import temporary_folder
 from rightfit._core.processes.regular_files import require_regular

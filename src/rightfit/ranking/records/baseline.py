@@ -16,8 +16,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field, ValidationError, model_validator
 
-from rightfit._core.documents import parse_json
 from rightfit._core.formatting import escape_markdown, format_interval, format_quality
+from rightfit._core.json_documents import parse_json
 from rightfit._core.processes.json_store import JsonStore
 from rightfit._core.processes.regular_files import require_regular
 from rightfit._core.strict_model import StrictModel, list_faults

@@ -1,4 +1,4 @@
-"""YAML and JSON that people write or merge: no key stands twice, of which a parser takes the last.
+"""YAML that people write or merge: no key stands twice, of which a parser takes the last.
 
 What anchors and merges make of a YAML file is bounded. Ten lines that name each other ten times
 each stand for ten thousand million values ("billion laughs"); they are counted without being made.
@@ -6,13 +6,13 @@ each stand for ten thousand million values ("billion laughs"); they are counted 
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from rightfit._core.errors import RightfitError
+from rightfit._core.json_documents import name_repeated
 from rightfit._core.processes.regular_files import require_regular
 
 MAX_VALUES = 100_000
@@ -41,43 +41,13 @@ def read_yaml(path: Path) -> Any:
         raise RightfitError(f"{path} is no YAML: {' '.join(str(err).split())}") from err
 
 
-def parse_json(text: str, **readers: Any) -> Any:
-    """Read JSON.
-
-    Args:
-        text: What a file holds.
-        **readers: As of :func:`json.loads`.
-
-    Raises:
-        ValueError: If it is no JSON, or a key stands twice in an object.
-    """
-    try:
-        return json.loads(text, object_pairs_hook=_read_object, **readers)
-    except RecursionError as err:
-        raise ValueError("it is nested too deeply") from err
-
-
-def _read_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    plain = dict(pairs)
-    if len(plain) < len(pairs):
-        names = [name for name, _ in pairs]
-        raise ValueError(_name_repeated(names))
-    return plain
-
-
-def _name_repeated(names: list[str]) -> str:
-    """Return a sentence on the names that a list holds several times; empty if none."""
-    twice = sorted({name for name in names if names.count(name) > 1})
-    return f"{', '.join(twice)} stands twice" if twice else ""
-
-
 class _UniqueKeyLoader(yaml.CSafeLoader):  # type: ignore[misc]
     """Refuses a key that stands twice in a mapping."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         """Return the mapping of a node."""
         names = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
-        if repeated := _name_repeated(names):
+        if repeated := name_repeated(names):
             raise yaml.constructor.ConstructorError(None, None, repeated, node.start_mark)
         mapping: dict[Any, Any] = super().construct_mapping(node, deep)
         return mapping
