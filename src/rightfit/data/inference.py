@@ -212,8 +212,8 @@ def note_copies(table: Table) -> tuple[str, ...]:
         return ()
     return (
         f"{n_copies:,} of {table.height:,} rows {'repeats' if n_copies == 1 else 'repeat'} an "
-        "earlier one in every column: drop what was recorded twice, since a model that has learnt "
-        "a test row looks better than it is",
+        "earlier one in every column. Drop them if they were recorded twice: a model that has "
+        "learnt a test row looks better than it is",
     )
 
 
