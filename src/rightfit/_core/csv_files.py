@@ -11,6 +11,9 @@ N_SAMPLE_BYTES = 65_536
 def find_separator(path: Path) -> str:
     """Return the separator that cuts the first lines of a CSV file into equally many fields.
 
+    :class:`csv.Sniffer` takes a comma that a header and each price hold for the separator, and
+    raises where a file has one column.
+
     Args:
         path: A file in UTF-8.
 

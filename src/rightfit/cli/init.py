@@ -145,7 +145,7 @@ def describe_entry(
         other_entries = set(results.list_entries()) - {entry}
         nearest = find_nearest(entry, sorted(other_entries))
         question = f"Did you mean {nearest}? " if nearest else ""
-        advice = describe_csv(str(path)).strip() or (
+        advice = describe_csv(str(path)) or (
             "If a pipeline of yours makes it, give it a catalog entry and run that pipeline first."
         )
         raise ValueError(f"The table {entry} cannot be loaded. {question}{advice} {err}") from err

@@ -328,7 +328,7 @@ def refit_target_means(encoder: Encoder, rows: pl.DataFrame) -> Encoder:
         rows: Rows with the column ``label``.
     """
     encoded = {step.categories for step in encoder.steps if isinstance(step, OneHot)}
-    targets, numbers = list_targets(rows["label"]), number_rows(rows)
+    targets, numbers = list_targets(rows["label"]), np.arange(rows.height)  # folds do not count
     steps: list[Step] = []
     for step in encoder.steps:
         if isinstance(step, TargetMean):

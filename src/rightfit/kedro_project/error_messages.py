@@ -103,11 +103,11 @@ def describe_csv(path: str) -> str:
     try:
         separator = find_separator(file)
     except ValueError:
-        return " It is not in UTF-8; say so in the entry, as in load_args: {encoding: cp1252}."
+        return "It is not in UTF-8; say so in the entry, as in load_args: {encoding: cp1252}."
     if separator == ",":
         return ""
     return (
-        f" Its separator is {separator!r}; say so in the entry, as in "
+        f"Its separator is {separator!r}; say so in the entry, as in "
         f"load_args: {{separator: {json.dumps(separator)}}}."
     )
 
@@ -128,9 +128,9 @@ def explain_content(error: BaseException, raw: Mapping[str, str] | None = None) 
                 reason = one_line(error.__cause__ or error)
                 return (
                     f"The raw table {name} in {path} cannot be read ({reason}). Restore the "
-                    "file, or correct its entry in conf/*/catalog*.yml; no run can make it anew."
+                    "file, or correct its entry in conf/*/catalog*.yml; no run can make it anew. "
                     f"{describe_csv(path)}"
-                )
+                ).rstrip()
         return f"{error}\nIf the file is damaged, restore it. {REMAKE}"
     if isinstance(error, pl.exceptions.ColumnNotFoundError | pl.exceptions.SchemaError):
         logger.debug("A stored table has other columns.", exc_info=error)

@@ -296,7 +296,7 @@ class Searches:
             display.expect_search(wall_s)
         elif wall_s is not None:  # a log shows nothing until they are over
             time_needed = format_seconds(wall_s)
-            logger.info("The searches may take %s, longer on a busy machine", time_needed)
+            logger.info("The searches may take %s, longer on a slow or busy machine", time_needed)
         search_in_parallel(searches)
         if display is not None:
             display.expect_search(None)

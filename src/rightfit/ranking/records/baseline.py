@@ -220,7 +220,7 @@ def read_baseline(path: Path) -> Baseline:
     anew = f"Write one from the last ranking: rightfit check --against {path} --write"
     try:
         plain = parse_json(path.read_text(encoding="utf-8"))
-        before = Baseline.model_validate_json(json.dumps(plain))
+        before = Baseline.model_validate_json(json.dumps(plain))  # where a list is a tuple
     except FileNotFoundError as err:
         raise ValueError(f"There is no baseline {path}. {anew}") from err
     except ValueError as err:
