@@ -97,6 +97,7 @@ def test_report_shows_searched_settings_and_copies_all_else_the_fixed(
 
         assert shown in head
         assert ('class="settings"' in head) == bool(shown)
+        assert ("in bold were searched" in text) == (settings == searched)
 
 
 def test_headline_counts_winners_and_what_quality_alone_would_cost(results: Results) -> None:

@@ -97,6 +97,9 @@ def render_report(results: Results, tiers: Sequence[Tier]) -> str:
     )
     data = f"; data {data_versions}" if data_versions else ""
     within = format_number(results.rules.equal_within)
+    subjects = [one.decision.subject for shown in applications for one in shown.decisions]
+    is_searched = any(one and one.settings and one.settings.searched for one in subjects)
+    in_bold = " Settings in bold were searched." if is_searched else ""
     return environment.get_template("report.html.j2").render(
         headline=write_headline(results),
         origin=[
@@ -122,7 +125,7 @@ def render_report(results: Results, tiers: Sequence[Tier]) -> str:
         f"that no other candidate is better by {within} of utility or more is at least "
         f"{format_share(CLEAR)}, at least {format_share(LIKELY)}, or less. Practically equal: "
         f"how many others are within {within} of the winner's utility. The machine is the smallest "
-        "tier (evaluation.tiers) that suffices. Settings in bold were searched.",
+        f"tier (evaluation.tiers) that suffices.{in_bold}",
         sections=[
             *build_fleet(results),
             build_findings(findings),
