@@ -146,7 +146,7 @@ def test_a_second_ctrl_c_ends_an_unfinished_request_without_a_traceback(
         assert client.recv(1_000).startswith(b"HTTP/1.1 100 ")  # the request is under way
         server.process.send_signal(signal.SIGINT)
         closed = (ConnectionRefusedError, ConnectionResetError)  # the latter while it closes
-        with pytest.raises(closed, match="refused|reset"):  # once that is heeded
+        with pytest.raises(closed, match=r"refused|reset"):  # once that is heeded
             while True:
                 server.connect().close()
         server.process.send_signal(signal.SIGINT)
