@@ -61,7 +61,7 @@ def test_models_are_searched(project_path: Path, tmp_path: Path) -> None:
     text = read_blocks(project_path, "howto/search_python")
     assert "budget_cpu_s=10)" in text
 
-    run(text.replace("budget_cpu_s=10)", "budget_cpu_s=1)"), tmp_path)
+    run(text.replace("budget_cpu_s=10)", 'families=["linear"], n_trials=2)'), tmp_path)
 
     assert (tmp_path / "out" / "usage.py").is_file()
 

@@ -734,7 +734,7 @@ print(found.best() is not None, [m for m in ("sklearn", "torch") if m in sys.mod
     assert printed.stdout.strip() == "True []"
 
 
-@pytest.mark.parametrize("budget", [{"budget_cpu_s": 4.0}, {"budget_cpu_s": None, "budget_s": 4.0}])
+@pytest.mark.parametrize("budget", [{"budget_cpu_s": 6.0}, {"budget_cpu_s": None, "budget_s": 8.0}])
 def test_a_search_under_a_budget_alone_ends_with_a_model_that_learnt_within_it(
     budget: dict[str, float | None],
 ) -> None:
