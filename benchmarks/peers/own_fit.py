@@ -1,7 +1,6 @@
 """Search as the documentation shows it, and ship what each application chooses: a child process.
 
-``python own_fit.py search SETTINGS.json``, then ``python own_fit.py ship SETTINGS.json``;
-``python own_fit.py quality SETTINGS.json`` searches by quality alone, where nothing is measured.
+``python own_fit.py search SETTINGS.json``, then ``python own_fit.py ship SETTINGS.json``.
 """
 
 from __future__ import annotations
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import polars as pl
+from quality_fit import say_call
 
 import rightfit as rf
 from rightfit._core.errors import RightfitError
@@ -38,38 +38,9 @@ def search(asked: dict[str, Any], folder: Path) -> None:
         call(asked, folder)
 
 
-def search_quality(asked: dict[str, Any], folder: Path) -> None:
-    """Search by quality alone and answer the test rows with the best model."""
-    model = call(asked | {"applications": None}, folder).best()
-    if model is None:
-        raise RuntimeError("no model was trained within the budget")
-    test = pl.read_parquet(Path(asked["rows"]) / "test.parquet").drop(asked["target"])
-    predicted = pl.Series("delivered", model.predict(test), strict=False)
-    pl.DataFrame([predicted]).write_parquet(folder / "predictions.parquet")
-    models = [{"model": "delivered", "what": str(model), "note": ""}]
-    (folder / "models.json").write_text(json.dumps(models), encoding="utf-8")
-
-
 def call(asked: dict[str, Any], folder: Path) -> SearchResult:
-    """Search with the applications, if any; what is in ``folder`` is not done again."""
-    dataset: dict[str, Any] = {}
-    for key in ("time", "group"):
-        if column := asked[key]:
-            share = {"method": f"by_{key}", "share": 0.2, f"{key}_columns": [column]}
-            dataset = {"split": share, "validation": share}
-    if asked["group"]:
-        dataset["not_features"] = [asked["group"]]
-    return rf.search(
-        Path(asked["rows"]) / "train.parquet",
-        asked["target"],
-        dataset=dataset or None,
-        applications=asked["applications"],
-        task=asked["task"],
-        quality=asked["metric"],
-        budget_cpu_s=asked["budget_cpu_s"],  # measuring, where applications ask, comes on top
-        random_state=asked["seed"],
-        folder=folder / "search",
-    )
+    """Search with the applications; what is in ``folder`` is not done again."""
+    return rf.search(**say_call(asked, folder), applications=asked["applications"])
 
 
 def ship(asked: dict[str, Any], folder: Path) -> None:
@@ -114,6 +85,6 @@ def choose(found: SearchResult, application: str) -> tuple[FittedModel, str]:
 
 
 if __name__ == "__main__":
-    works = {"search": search, "ship": ship, "quality": search_quality}
+    works = {"search": search, "ship": ship}
     work, settings = works[sys.argv[1]], Path(sys.argv[2])
     work(json.loads(settings.read_text(encoding="utf-8")), settings.parent)

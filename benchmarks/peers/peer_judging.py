@@ -27,7 +27,7 @@ from rightfit.models.quality.standard_errors import find_contributions
 from rightfit.ranking.applications.applications import THREADS, Application, Applications
 from rightfit.ranking.applications.constraints import Judgement, judge_profiles, resolve_limits
 
-OWN, BASELINE = "rightfit", "lightgbm"
+OWN, BASELINE, BEFORE = "rightfit", "lightgbm", "rightfit_before"
 PEERS = {
     "flaml": ("flaml", "flaml_limited"),
     "autogluon": ("autogluon", "autogluon_limited", "autogluon_high", "autogluon_best"),
@@ -299,7 +299,9 @@ def judge_accuracy(root: Path, cells: Iterable[tuple[float, str, str, Path]]) ->
     peer's) below the better peer, of ``n_datasets``; ``accuracy_mean_se`` is the mean difference
     in such errors; ``cpu_s`` are mean CPU seconds of a table, by contender; ``cpu_s_ratio`` is
     ours / those of the peer that took fewer, over the tables of both. Differences are printed with
-    standard errors of their own, as all answer the same rows.
+    standard errors of their own, as all answer the same rows. ``gain_over_before``, if an earlier
+    version took part, is the mean difference from it in its standard errors, between the ends of
+    an interval of 95 % that draws tables.
     """
     rows: list[dict[str, Any]] = []
     contributions = {}
@@ -336,21 +338,31 @@ def judge_accuracy(root: Path, cells: Iterable[tuple[float, str, str, Path]]) ->
                 f"{row['contender_peer']}, {row['n_errors']:+.2f} of its standard errors"
             )
         cpu_s = fits.group_by("contender", maintain_order=True).agg(pl.col("cpu_s").mean().round(1))
-        shared = [
-            fits_own.join(fits.filter(contender=peer), on="table", suffix="_peer") for peer in peers
-        ]
-        ratios = [
-            float(both["cpu_s"].to_numpy().sum() / both["cpu_s_peer"].to_numpy().sum())
-            for both in shared
-            if both.height
-        ]
-        figures = {
-            "accuracy_within_one_se": int((own["n_errors"] >= -1).sum()),
-            "accuracy_mean_se": round(float(np.mean(own["n_errors"].to_numpy())), 2),
-            "n_datasets": own.height,
-            "cpu_s_ratio": round(max(ratios), 3),
-            "cpu_s": dict(cpu_s.iter_rows()),
-        }
+        figures: dict[str, Any] = {"cpu_s": dict(cpu_s.iter_rows())}
+        if own.height:
+            shared = [
+                fits_own.join(fits.filter(contender=peer), on="table", suffix="_peer")
+                for peer in peers
+            ]
+            ratios = [
+                float(both["cpu_s"].to_numpy().sum() / both["cpu_s_peer"].to_numpy().sum())
+                for both in shared
+                if both.height
+            ]
+            figures |= {
+                "accuracy_within_one_se": int((own["n_errors"] >= -1).sum()),
+                "accuracy_mean_se": round(float(np.mean(own["n_errors"].to_numpy())), 2),
+                "n_datasets": own.height,
+                "cpu_s_ratio": round(max(ratios), 3),
+            }
+        earlier = fits_own.join(fits.filter(contender=BEFORE), on="table", suffix="_before")
+        if earlier.height:
+            gains = earlier.select(
+                (pl.col("quality") - pl.col("quality_before")) / pl.col("error_before")
+            )["quality"].to_numpy()
+            drawn = np.random.default_rng(0).choice(gains, (N_DRAWS, len(gains))).mean(axis=1)
+            ends = np.quantile(drawn, [0.025, 0.975]).tolist()
+            figures["gain_over_before"] = [round(float(v), 3) for v in (gains.mean(), *ends)]
         print(json.dumps(figures))
 
 

@@ -69,11 +69,12 @@ CONTENDERS = {  # the web application's limit is 10 ms for the p95; half of it l
     "flaml": Contender("flaml"),
     "flaml_limited": Contender("flaml", 0.005),
     "rightfit_quality": Contender("rightfit_quality"),
+    "rightfit_before": Contender("rightfit_before"),  # where --before names its sources
     "lightgbm_tuned": Contender("lightgbm_tuned"),
     "catboost_tuned": Contender("catboost_tuned"),
 }
 UNMEASURED = (  # compared by quality alone
-    *("rightfit_quality", "autogluon_best"),
+    *("rightfit_quality", "rightfit_before", "autogluon_best"),
     *("lightgbm_tuned", "catboost_tuned"),
 )
 
@@ -95,25 +96,32 @@ def fit(
         "seed": SEED,
     }
     settings.write_text(json.dumps(told), encoding="utf-8")
-    own_words = {"rightfit": "search", "rightfit_quality": "quality"}
+    own_words = {
+        "rightfit": ("own_fit.py", "search"),
+        "rightfit_quality": ("quality_fit.py",),
+        "rightfit_before": ("quality_fit.py",),
+    }
+    words = own_words.get(contender.library, ("peer_fit.py",))
+    sources = asked.before if contender.library == "rightfit_before" else PROJECT / "src"
     is_own = contender.library in own_words
-    words = ("own_fit.py", own_words[contender.library]) if is_own else ("peer_fit.py",)
     cpu_s, wall_s, failure = run_counted(
-        find_command(asked, *words, str(settings), is_own=is_own), folder, asked.core
+        find_command(asked, *words, str(settings), is_own=is_own), folder, asked.core, sources
     )
     ended = {"cpu_s": cpu_s, "wall_s": wall_s, "failure": failure}
     (folder / "fit.json").write_text(json.dumps(ended), encoding="utf-8")
     print(f"  {folder.name}: {cpu_s:.1f} CPU s, {wall_s:.0f} s {failure}", flush=True)
 
 
-def run_counted(command: Sequence[str], folder: Path, core: int) -> tuple[float, float, str]:
+def run_counted(
+    command: Sequence[str], folder: Path, core: int, sources: Path = PROJECT / "src"
+) -> tuple[float, float, str]:
     """Run a command on one core to its end; its output goes to ``log.txt``.
 
     Returns:
         CPU seconds of the process and all its descendants; wall seconds; the last line of its
         output if it failed, else ``""``.
     """
-    variables = os.environ | limit_threads(1) | {"PYTHONPATH": str(PROJECT / "src")}
+    variables = os.environ | limit_threads(1) | {"PYTHONPATH": str(sources)}
     before, began_s = _count_waited_cpu_s(), time.perf_counter()
     log = folder / "log.txt"
     with log.open("a", encoding="utf-8") as output:
@@ -193,8 +201,13 @@ def main() -> None:
     parser.add_argument("--preset", default="standard", help="how thoroughly to measure")
     parser.add_argument("--again", action="store_true", help="do stages again that are stored")
     parser.add_argument("--core", type=int, default=max(os.sched_getaffinity(0)))
+    parser.add_argument("--before", type=Path, help="an earlier version's src: rightfit_before")
     asked = parser.parse_args()
     asked.root = asked.root.absolute()
+    if asked.before is not None:
+        asked.before = asked.before.absolute()
+    else:
+        asked.contenders = [name for name in asked.contenders if name != "rightfit_before"]
     adopt_orphans()
     for stage, done in (("fit", "fit.json"), ("measure", "measured.json")):
         if stage not in asked.stages:
