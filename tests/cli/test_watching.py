@@ -26,7 +26,7 @@ from rightfit.ranking.records.baseline import load_watch
 pytestmark = pytest.mark.whole
 
 Ask = Callable[..., Result]
-SHARES = ("0.5", "0.9", "0.95", "0.99", "0.999")
+SHARES = ("0.5", "0.95", "0.99")
 
 
 def test_winner_is_measured_again_and_what_was_found_is_kept(

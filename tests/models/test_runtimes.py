@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ from factories.onnx_files import write_softmax
 from pydantic import ValidationError
 
 import rightfit as rf
+from rightfit.models import runtimes
 from rightfit.models.bundle import ONNX_ONLY, Bundle, read_bundle, write_bundle_files
 from rightfit.models.registry import get_family
 from rightfit.models.runtimes import (
@@ -144,3 +146,25 @@ def test_8_bit_weights_suit_nets_alone() -> None:
 
     assert suited == {"net"}
     assert suits_family("onnx", get_family("forest"))
+
+
+def test_versions_are_those_of_the_distributions_that_a_module_comes_from(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    installed = {
+        "listed": {"RECORD": "my_boosting/__init__.py,sha256=0,0\nmy_boosting_more.py,,\n"},
+        "declared": {"top_level.txt": "my_boosting\n", "RECORD": "declared.pth,,\n"},
+        "other": {"RECORD": "docs/my_boosting/__init__.py,,\nmy_boostings.py,,\n"},
+    }
+    for name, files in installed.items():
+        folder = tmp_path / f"{name}-1.5.dist-info"
+        folder.mkdir()
+        for file, content in {"METADATA": f"Name: {name}\nVersion: 1.5\n", **files}.items():
+            (folder / file).write_text(content)
+    monkeypatch.syspath_prepend(str(tmp_path))
+
+    assert runtimes._versions("my_boosting.core") == (("declared", "1.5"), ("listed", "1.5"))
+    assert runtimes._versions("my_boosting_more") == (("listed", "1.5"),)
+    for module, names in importlib.metadata.packages_distributions().items():
+        if module in {"numpy", "onnxruntime", "sklearn", "yaml"}:
+            assert [name for name, _ in runtimes._versions(module)] == sorted(set(names))

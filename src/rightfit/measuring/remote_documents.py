@@ -22,9 +22,10 @@ from rightfit._core.processes.regular_files import require_regular
 from rightfit._core.strict_model import MAX_BATCH_SIZE, MAX_MS, list_faults
 from rightfit.data.request_path import RequestPath
 from rightfit.measuring.hardware.environment import Environment
+from rightfit.measuring.metrics import LATENCY_COLUMNS
 from rightfit.measuring.rounds.jobs import Job
 from rightfit.measuring.rounds.presets import MeasuringSettings
-from rightfit.measuring.rounds.state import PERCENTILES, MeasurementState
+from rightfit.measuring.rounds.state import MeasurementState
 from rightfit.measuring.serving import THIS_MACHINE
 from rightfit.measuring.worker.units import NS_PER_MS
 from rightfit.models.runtimes import ONNX
@@ -303,9 +304,9 @@ def _check_rounds(state: MeasurementState, source: str) -> Iterator[str]:
         sizes = [batch.batch_size for batch in round_.batches]
         if not sizes or sizes != sorted(set(sizes)):
             yield f"{where}.batches must hold rising batch sizes, but got {sizes}"
-        if set(round_.percentiles_ns) != set(PERCENTILES):
-            yield f"{where}.percentiles_ns must be those of {list(PERCENTILES)}"
-        percentiles_ns = [round_.percentiles_ns.get(share) for share in PERCENTILES]
+        if set(round_.percentiles_ns) != set(LATENCY_COLUMNS):
+            yield f"{where}.percentiles_ns must be those of {list(LATENCY_COLUMNS)}"
+        percentiles_ns = [round_.percentiles_ns.get(share) for share in LATENCY_COLUMNS]
         values = [value for value in percentiles_ns if value is not None]
         if values != sorted(values):
             yield f"{where}.percentiles_ns must not fall, but got {values}"

@@ -38,9 +38,6 @@ GRAPH_VERSION = 3  # raise it when passes change: what they have compiled is the
 
 logger = logging.getLogger(__name__)
 
-_distributions = functools.cache(importlib.metadata.packages_distributions)
-"""Names of the distributions that each top-level module comes from; read once."""
-
 
 class Runtime(Protocol):
     """A way to answer with a bundle's model.
@@ -271,9 +268,24 @@ def hash_sources(reference: str) -> str:
 
 @functools.cache
 def _versions(module: str) -> tuple[tuple[str, str], ...]:
-    """Return names and versions of the distributions that a module comes from."""
-    names = _distributions().get(module.partition(".")[0], ())
-    return tuple((name, importlib.metadata.version(name)) for name in sorted(set(names)))
+    """Return names and versions of the distributions that a module comes from.
+
+    ``importlib.metadata.packages_distributions`` takes three times as long: it reads the path
+    of every installed file.
+    """
+    library = module.partition(".")[0]
+    installed = importlib.metadata.distributions()
+    names = {one.metadata["Name"] for one in installed if _brings(one, library)}
+    return tuple((name, importlib.metadata.version(name)) for name in sorted(names))
+
+
+def _brings(distribution: importlib.metadata.Distribution, library: str) -> bool:
+    """Tell whether a distribution installs a top-level module."""
+    declared = distribution.read_text("top_level.txt")
+    if declared:
+        return library in declared.split()
+    files = "\n" + (distribution.read_text("RECORD") or "")
+    return f"\n{library}/" in files or f"\n{library}.py," in files
 
 
 def runtime_files(bundle: Bundle, runtime: str) -> list[Path]:

@@ -16,7 +16,7 @@ from rightfit.measuring.hardware.tiers import Tier
 from rightfit.measuring.metrics import METRICS
 from rightfit.measuring.profiles import prediction_quality
 from rightfit.measuring.profiles.candidate_profiles import profile_set
-from rightfit.measuring.profiles.prediction_quality import measure_quality
+from rightfit.measuring.profiles.prediction_quality import gather_rows, measure_quality
 from rightfit.measuring.rounds.jobs import CandidateSet, Job, RawRequests, with_paths
 from rightfit.measuring.rounds.measurement import MeasurementContext
 from rightfit.measuring.rounds.worker_pool import WorkerPool
@@ -371,7 +371,7 @@ def test_answers_that_are_no_probabilities_end_the_profile_with_the_reason(
     job = Job("blobs.linear", "linear-007", cell.candidates["linear-007"], SERVINGS[0])
     store = DictStore()
 
-    quality = measure_quality(cell, job, bench, store)
+    quality = measure_quality(cell, job, bench, store, rows=gather_rows(cell))
 
     assert isinstance(quality, str)
     assert re.search(reason, quality)
@@ -386,11 +386,11 @@ def test_stored_quality_of_another_version_is_judged_again(
     bench = MeasurementContext(ClosedPool(), tmp_path, tmp_path, make_settings(), "quick")
     job = Job("blobs.linear", "linear-007", cell.candidates["linear-007"], SERVINGS[0])
     store = DictStore()
-    first = measure_quality(cell, job, bench, store)
+    first = measure_quality(cell, job, bench, store, rows=gather_rows(cell))
     for document in store.values():
         document["deviations"] = "AAAAPAA8"  # without their scale
 
-    assert measure_quality(cell, job, bench, store) == first
+    assert measure_quality(cell, job, bench, store, rows=gather_rows(cell)) == first
 
 
 def test_candidate_whose_export_was_refused_says_so_and_is_served_natively(

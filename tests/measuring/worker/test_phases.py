@@ -2,7 +2,11 @@ from __future__ import annotations
 
 import functools
 import itertools
+import json
+import subprocess
+import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -194,3 +198,46 @@ def test_several_threads_try_the_only_batch_size_in_one_slice(
 
     assert n_rows == [4, 4]  # warming up, and a slice of 10 ms
     assert timed.n_calls == 1
+
+
+@pytest.mark.parametrize(
+    ("calls_ns", "median_ns"), [([10, 90, 20], 20.0), ([10, 90, 20, 30], 25.0)]
+)
+def test_call_of_several_threads_takes_the_median_over_pieces(
+    calls_ns: list[int], median_ns: float
+) -> None:
+    slices = phases._Slices(itertools.cycle([0]), 1.0, has_threads=True)
+    slices._pieces = [
+        phases._Piece(np.array([call_ns] * 2), taken_ns=0, cpu_ns=0) for call_ns in calls_ns
+    ]
+
+    assert slices.read_call_ns() == median_ns
+
+
+MEASURE = """
+import json, sys
+from rightfit.measuring.worker.phases import Contender
+from rightfit.measuring.worker.protocol import MeasureRequest
+
+folder = sys.argv[1]
+request = MeasureRequest(
+    factory="", arguments={"n_threads": 2}, rows=f"{folder}/rows.npy", warm_up_max_ms=1,
+    slice_ms=1, batch_ms=1, batch_sizes=(2, 4), batch_max_call_ms=100, files_mib=None,
+    samples=f"{folder}/samples.npy",
+)
+before = set(sys.modules)
+contender = Contender(lambda **_: lambda: lambda rows: rows, request, None)
+contender.time_slice(is_batch=True)
+contender.time_slice(is_batch=False)
+contender.finish()
+print(json.dumps(sorted(set(sys.modules) - before)))
+"""
+
+
+def test_measuring_imports_no_library_that_would_count_as_the_models(tmp_path: Path) -> None:
+    np.save(tmp_path / "rows.npy", np.zeros((8, 3), dtype=np.float32))
+
+    command = [sys.executable, "-c", MEASURE, str(tmp_path)]
+    output = subprocess.run(command, capture_output=True, check=True, text=True).stdout
+
+    assert [name for name in json.loads(output) if not name.startswith("encodings")] == []

@@ -23,10 +23,12 @@ from rightfit.measuring.profiles.measured import (
 )
 from rightfit.measuring.profiles.prediction_quality import (
     PredictionQuality,
+    gather_rows,
     judge_answers,
     measure_quality,
     set_quality,
 )
+from rightfit.measuring.profiles.stored_predictions import JudgedRows
 from rightfit.measuring.rounds.block_timing import end_with, measure_jobs, read_reference
 from rightfit.measuring.rounds.jobs import CandidateSet, Job, plan_jobs
 from rightfit.measuring.rounds.measurement import MeasurementContext, try_memory
@@ -158,10 +160,12 @@ def profile_unmeasured(
     Returns:
         One row per candidate: quality, size and what training cost; the rest is null.
     """
-    return _tabulate(
-        candidate_set,
-        [_judge_native(candidate_set, name, predict, store) for name in candidate_set.candidates],
-    )
+    rows = gather_rows(candidate_set)
+    judged = [
+        _judge_native(candidate_set, name, predict, store, rows)
+        for name in candidate_set.candidates
+    ]
+    return _tabulate(candidate_set, judged)
 
 
 def _tabulate(candidate_set: CandidateSet, profiles: Sequence[ProfileBuilder]) -> pl.DataFrame:
@@ -197,6 +201,7 @@ class _Assembly:
         is_apart: bool = False,
     ) -> None:
         self._given = candidate_set
+        self._rows = gather_rows(candidate_set)
         self._jobs = jobs
         self._bench = bench
         self._store = store
@@ -232,8 +237,9 @@ class _Assembly:
         if state.error is None:
             subject = job.subject.label
             if subject not in self._qualities:
-                job_quality = measure_quality(self._given, job, self._bench, self._store)
-                self._qualities[subject] = job_quality
+                self._qualities[subject] = measure_quality(
+                    self._given, job, self._bench, self._store, rows=self._rows
+                )
             quality = self._qualities[subject]
         how = MeasuredHow(preset=self._bench.preset, devices=devices)
         profile = _begin_profile(self._given, job, quality, how)
@@ -330,10 +336,14 @@ def _describe_refused(
 
 
 def _judge_native(
-    candidate_set: CandidateSet, name: str, predict: Callable[[Bundle], Rows], store: JsonStore
+    candidate_set: CandidateSet,
+    name: str,
+    predict: Callable[[Bundle], Rows],
+    store: JsonStore,
+    rows: JudgedRows | None,
 ) -> ProfileBuilder:
     bundle = candidate_set.candidates[name]
-    quality = judge_answers(candidate_set, bundle.schema, lambda: predict(bundle), store)
+    quality = judge_answers(rows, bundle.schema, lambda: predict(bundle), store)
     job = Job(f"{candidate_set.dataset}.{bundle.model}", name, bundle, Serving(NATIVE, 1))
     profile = _begin_profile(candidate_set, job, quality)
     profile.set_encoding(None)

@@ -100,27 +100,48 @@ def quality_values(quality: PredictionQuality, metric: QualityMetric) -> dict[st
     return values
 
 
+def gather_rows(candidate_set: CandidateSet) -> JudgedRows | None:
+    """Return the test rows that all candidates are judged by; ``None``: no targets are known."""
+    if candidate_set.targets is None or not candidate_set.candidates:
+        return None
+    final_rows = candidate_set.final_rows
+    columns = candidate_set.columns
+    return JudgedRows(
+        candidate_set.quality,
+        next(iter(candidate_set.candidates.values())).schema.task,
+        candidate_set.targets,
+        np.zeros(len(candidate_set.targets), dtype=np.bool_) if final_rows is None else final_rows,
+        candidate_set.seed,
+        pl.DataFrame() if columns is None else columns,
+    )
+
+
 def measure_quality(
-    candidate_set: CandidateSet, job: Job, bench: MeasurementContext, store: JsonStore
+    candidate_set: CandidateSet,
+    job: Job,
+    bench: MeasurementContext,
+    store: JsonStore,
+    *,
+    rows: JudgedRows | None,
 ) -> PredictionQuality | str:
     """Judge a candidate's predictions for the test split in a serving runtime.
 
     Args:
-        candidate_set: Holds the targets and the metric.
+        candidate_set: What the candidate belongs to.
         job: Candidate and serving configuration.
         bench: Where and how; its rows are the test split's.
         store: Keeps result and predictions, for any number of threads: they do not change them.
+        rows: The test rows, from :func:`gather_rows`.
 
     Returns:
         The quality, or why there is none.
     """
-    if candidate_set.targets is None:
+    if rows is None:
         return NO_TARGETS
     answering = replace(job, serving=replace(job.serving, n_threads=0))
-    n_final = 0 if candidate_set.final_rows is None else int(candidate_set.final_rows.sum())
-    quality_key = (*candidate_set.quality.raw_parts, n_final, "predictions are kept")
+    quality_key = (*rows.metric.raw_parts, int(rows.final_rows.sum()), "predictions are kept")
     key = answering.key(
-        quality=quality_key, data_version=candidate_set.data_version, seed=candidate_set.seed
+        quality=quality_key, data_version=candidate_set.data_version, seed=rows.seed
     )
     record = store.get_record(key, PredictionQuality)
     name = None if record is None else record.predictions
@@ -131,14 +152,14 @@ def measure_quality(
         job.prepare()
         return predict(job.subject, bench)
 
-    result = judge_answers(candidate_set, job.bundle.schema, answer, store)
+    result = judge_answers(rows, job.bundle.schema, answer, store)
     if isinstance(result, PredictionQuality):
         store.put_record(key, result)
     return result
 
 
 def judge_answers(
-    candidate_set: CandidateSet,
+    rows: JudgedRows | None,
     schema: InputSchema,
     answer: Callable[[], npt.NDArray[Any]],
     store: JsonStore,
@@ -146,31 +167,19 @@ def judge_answers(
     """Judge what a model answers to the test rows, or say why it cannot be judged.
 
     Args:
-        candidate_set: Holds the targets, the metric, and which rows are left for the final
-            judgement.
+        rows: The test rows, from :func:`gather_rows`.
         schema: Of the model.
         answer: Has the model answer all rows; may fail.
         store: Keeps the predictions.
     """
-    targets = candidate_set.targets
-    if targets is None:
+    if rows is None:
         return NO_TARGETS
     try:
-        predictions = check_predictions(answer(), n_rows=len(targets), schema=schema)
+        predictions = check_predictions(answer(), n_rows=len(rows.targets), schema=schema)
     except (RuntimeError, ValueError) as err:
         return str(err)
-    rows = JudgedRows(
-        candidate_set.quality,
-        schema.task,
-        targets,
-        candidate_set.final_rows
-        if candidate_set.final_rows is not None
-        else np.zeros(len(targets), dtype=np.bool_),
-        candidate_set.seed,
-        pl.DataFrame() if candidate_set.columns is None else candidate_set.columns,
-    )
     quality = judge_rows(
-        rows.metric, targets, predictions, ~rows.final_rows, rows.final_rows, seed=rows.seed
+        rows.metric, rows.targets, predictions, ~rows.final_rows, rows.final_rows, seed=rows.seed
     )
     return replace(quality, predictions=rows.store(store, predictions))
 

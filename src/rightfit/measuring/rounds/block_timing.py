@@ -185,7 +185,8 @@ def _open_reference(
     """Return the measurement of the reference, with the rounds of earlier runs."""
     rows = bench.folder / "reference.npy"
     np.save(rows, draw_reference_rows(N_REFERENCE_ROWS))
-    subject = MeasurementTarget("the reference", WorkerKind((), 1), REFERENCE, {}, rows)
+    kind = WorkerKind(("numpy.random",), 1)  # draws its weights
+    subject = MeasurementTarget("the reference", kind, REFERENCE, {}, rows)
     # its calls tell the speed for every metric: of batches it takes the fewest that there are
     fewest = {"batch_sizes": (BATCH_SIZE,), "batch_min_ms": bench.settings.slice_ms}
     settings = bench.settings.model_copy(update=fewest)

@@ -15,9 +15,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from rightfit.measuring.metrics import LATENCY_COLUMNS
 from rightfit.measuring.rounds.lock import machine_lock
 from rightfit.measuring.rounds.presets import MeasuringSettings
-from rightfit.measuring.rounds.state import PERCENTILES, FinishedRound, MeasurementState
+from rightfit.measuring.rounds.state import FinishedRound, MeasurementState
 from rightfit.measuring.rounds.worker_pool import WorkerKind, WorkerPool
 from rightfit.measuring.worker.latency import REFILL_MS, percentile_ns
 from rightfit.measuring.worker.protocol import (
@@ -127,7 +128,7 @@ class OpenRound:
             return Failure(f"its latencies cannot be read: {err}")
         return FinishedRound(
             **vars(answer),
-            percentiles_ns={share: percentile_ns(samples_ns, share) for share in PERCENTILES},
+            percentiles_ns={share: percentile_ns(samples_ns, share) for share in LATENCY_COLUMNS},
             base_resident_mib=hello.base_resident_mib,
             base_peak_mib=hello.base_peak_mib,
             others_cores=others_cores,

@@ -16,8 +16,6 @@ from rightfit.measuring.worker.results import (
     find_best_batch,
 )
 
-PERCENTILES = (0.5, 0.9, 0.95, 0.99, 0.999)  # of latencies, as shares
-
 # Why no further process is needed: precise enough, as many processes or as much time as allowed, or
 # no application could choose it.
 Settled = Literal["precise", "processes", "time", "screened"]
@@ -28,7 +26,7 @@ class FinishedRound(ProcessResult):
     """What one process found, and what its parent saw of it.
 
     Args:
-        percentiles_ns: Latency percentiles by share; ``None``: too few calls.
+        percentiles_ns: Latency percentiles of the metric table by share; ``None``: too few calls.
         base_resident_mib: Resident memory of the empty worker.
         base_peak_mib: Highest resident memory of the empty worker.
         others_cores: Cores that processes outside its block used meanwhile; ``None``: unknown.
