@@ -14,7 +14,7 @@ from rightfit.ranking.applications.applications import (
     Constraint,
     RankingRules,
 )
-from rightfit.ranking.applications.constraints import fold_feasibility
+from rightfit.ranking.applications.constraints import fold_feasibility, measure_excess
 from rightfit.ranking.applications.utility import Bools, Floats, Ints, place_between_bounds
 from rightfit.ranking.assessment.assessment import (
     Assessment,
@@ -26,9 +26,8 @@ from rightfit.ranking.assessment.assessment import (
 )
 from rightfit.ranking.assessment.pareto import find_pareto_front
 from rightfit.ranking.assessment.profile_table import ProfileKey, ProfileTable
-from rightfit.ranking.uncertainty.paired_comparison import standardise_deviations
-from rightfit.ranking.uncertainty.selection_probability import simulate_best
-from rightfit.ranking.uncertainty.spread import Spread, find_beaten, spread_candidates, widening
+from rightfit.ranking.uncertainty.selection_probability import simulate
+from rightfit.ranking.uncertainty.spread import Spread, spread_candidates
 
 DatasetWinners = Mapping[str, ProfileKey]  # an application's, by dataset
 Winners = Mapping[str, DatasetWinners]  # by application
@@ -93,20 +92,20 @@ def rank_applications(
 def rank_application(assessment: Assessment, earlier: DatasetWinners) -> ApplicationRanking:
     """Rank assessed candidates, dataset by dataset, after an earlier ranking with its winners."""
     assessment = keep_winners(assessment, earlier)
-    order = order_candidates(assessment)
+    order, rules = order_candidates(assessment), assessment.rules
+    spread = spread_candidates(assessment, rules.confidence_level)
     rank = np.empty(len(order), dtype=np.int64)
     may_be_best: Bools = np.zeros(len(assessment.chosen), dtype=np.bool_)
     p_best: Floats = np.zeros(len(assessment.chosen))
     pareto: Bools = np.zeros(len(assessment.chosen), dtype=np.bool_)
     for position, part in enumerate(assessment.table.candidate_slices):
         rank[order[part]] = np.arange(1, part.stop - part.start + 1)
-        may_be_best[part] = find_possible_best(replace(assessment, chosen=assessment.chosen[part]))
-        candidates = part.start + np.flatnonzero(
-            may_be_best[part] | find_near_best(assessment, part, assessment.rules.equal_within)
-        )
-        rng = np.random.default_rng([assessment.rules.seed, position])
-        p_best[candidates] = simulate_best(
-            assessment, candidates, n_draws=assessment.rules.n_draws, rng=rng
+        candidates = find_contenders(assessment, spread, part)
+        rng = np.random.default_rng([rules.seed, position])
+        simulated = simulate(assessment, candidates, n_draws=rules.n_draws, rng=rng)
+        p_best[candidates] = simulated.p_best
+        may_be_best[candidates] = simulated.find_possible_best(
+            assessment.utility[candidates], rules.confidence_level
         )
         candidates = part.start + np.flatnonzero(assessment.feasible[part])
         pareto[candidates] = find_pareto_front(place_in_objectives(assessment, candidates))
@@ -115,7 +114,7 @@ def rank_application(assessment: Assessment, earlier: DatasetWinners) -> Applica
         order=order,
         rank=rank,
         may_be_best=may_be_best,
-        spread=spread_candidates(assessment, widening(assessment.rules.confidence_level, 1)),
+        spread=spread,
         p_best=p_best,
         pareto=pareto,
     )
@@ -285,25 +284,26 @@ def place_in_objectives(assessment: Assessment, candidates: Ints) -> Floats:
     )
 
 
-def find_possible_best(assessment: Assessment) -> Bools:
-    """Tell which candidates may be the best of all, the true one among them at the level asked for.
+def find_contenders(assessment: Assessment, spread: Spread, part: slice) -> Ints:
+    """Find the candidates of a dataset that may be the best, even if all err by twice as much.
 
-    Comparisons with the best (Hsu, Annals of Statistics 12, 1984): the truly best candidate is
-    missed only if one of the others seems surely better than it, so the level is corrected for
-    the others, not for all pairs, and for one side. Candidates that another one surely beats are no
-    rivals any more: the rest is compared again, at the level for that smaller number (the model
-    confidence set, Hansen, Lunde and Nason, Econometrica 79, 2011).
+    Returns:
+        Their numbers; the others are not worth a simulation.
     """
-    n_before, remaining = 0, np.arange(len(assessment.chosen))
-    while len(remaining) != n_before:
-        n_before = len(remaining)
-        among = replace(assessment, chosen=assessment.chosen[remaining])
-        factor = widening(assessment.rules.confidence_level, n_before - 1, n_sides=1)
-        spread = replace(
-            spread_candidates(among, factor),
-            deviations=standardise_deviations(among.table, among.chosen),
+    table, rows = assessment.table, assessment.chosen[part]
+    may_qualify, surely_qualifies = np.ones((2, len(rows)), dtype=np.bool_)
+    for limit in assessment.limits:
+        value = table.values(limit.metric)[rows]
+        ends = [end[rows] - value for end in table.interval(limit.metric) or ()] or [0.0, 0.0]
+        # the best, to which a degradation relates, errs as well
+        reaches = (4 if limit.kind == "max_degradation" else 2) * np.nan_to_num(ends)
+        worst, best = (
+            measure_excess(value + reach, limit.at(rows)) == 0
+            for reach in (reaches if limit.is_floor else reaches[::-1])
         )
-        remaining = remaining[~find_beaten(among.utility, among.feasible, spread)]
-    may_be_best: Bools = np.zeros(len(assessment.chosen), dtype=np.bool_)
-    may_be_best[remaining] = True
-    return may_be_best
+        may_qualify, surely_qualifies = may_qualify & best, surely_qualifies & worst
+    lowest = (assessment.utility[part] - 2 * spread.below[part])[surely_qualifies]
+    is_near = assessment.utility[part] + 2 * spread.above[part] >= np.fmax.reduce(
+        lowest, initial=-np.inf
+    )
+    return part.start + np.flatnonzero(may_qualify & is_near)

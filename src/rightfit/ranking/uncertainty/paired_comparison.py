@@ -70,28 +70,6 @@ def standardise_deviations(table: ProfileTable, rows: Ints) -> Floats | None:
     return scaled
 
 
-def correlate_with_best(table: ProfileTable, metric: str, rows: Ints) -> Floats:
-    """Return how the error of each row's quality goes with that of the best of its dataset.
-
-    Args:
-        table: All profiles.
-        metric: One of the two qualities.
-        rows: Rows of any datasets.
-
-    Returns:
-        Correlations, shape (n_rows,); 0 where they are not known.
-    """
-    correlations = np.zeros(len(rows))
-    is_best = table.values(metric) == table.best_by_dataset(metric)
-    for dataset in np.unique(table.dataset_of_row[rows]):
-        positions = np.flatnonzero(table.dataset_of_row[rows] == dataset)
-        holders = np.flatnonzero(is_best & (table.dataset_of_row == dataset))[:1]
-        scaled = standardise_deviations(table, np.concatenate([holders, rows[positions]]))
-        if scaled is not None and len(holders):
-            correlations[positions] = scaled[1:] @ scaled[0]
-    return correlations
-
-
 def draw_together(
     scaled: Floats | None, shape: tuple[int, int], rng: np.random.Generator
 ) -> Floats:
