@@ -285,7 +285,7 @@ def place_in_objectives(assessment: Assessment, candidates: Ints) -> Floats:
 
 
 def find_contenders(assessment: Assessment, spread: Spread, part: slice) -> Ints:
-    """Find the candidates of a dataset that may be the best, even if all err by twice as much.
+    """Find the candidates that may be practically the best, even if all err by twice as much.
 
     Returns:
         Their numbers; the others are not worth a simulation.
@@ -293,17 +293,18 @@ def find_contenders(assessment: Assessment, spread: Spread, part: slice) -> Ints
     table, rows = assessment.table, assessment.chosen[part]
     may_qualify, surely_qualifies = np.ones((2, len(rows)), dtype=np.bool_)
     for limit in assessment.limits:
-        value = table.values(limit.metric)[rows]
-        ends = [end[rows] - value for end in table.interval(limit.metric) or ()] or [0.0, 0.0]
+        values = table.values(limit.metric)
+        low, high = table.interval(limit.metric) or (values, values)
         # the best, to which a degradation relates, errs as well
-        reaches = (4 if limit.kind == "max_degradation" else 2) * np.nan_to_num(ends)
+        factor = 4 if limit.kind == "max_degradation" else 2
         worst, best = (
-            measure_excess(value + reach, limit.at(rows)) == 0
-            for reach in (reaches if limit.is_floor else reaches[::-1])
+            measure_excess((values + factor * np.nan_to_num(end - values))[rows], limit.at(rows))
+            == 0
+            for end in ((low, high) if limit.is_floor else (high, low))
         )
         may_qualify, surely_qualifies = may_qualify & best, surely_qualifies & worst
     lowest = (assessment.utility[part] - 2 * spread.below[part])[surely_qualifies]
-    is_near = assessment.utility[part] + 2 * spread.above[part] >= np.fmax.reduce(
-        lowest, initial=-np.inf
-    )
-    return part.start + np.flatnonzero(may_qualify & is_near)
+    highest = assessment.utility[part] + 2 * spread.above[part]
+    least = np.fmax.reduce(lowest, initial=-np.inf) - assessment.rules.equal_within
+    contenders: Ints = part.start + np.flatnonzero(may_qualify & (highest >= least))
+    return contenders

@@ -146,6 +146,15 @@ def test_what_follows_a_leader_that_may_break_its_limit_may_be_the_best() -> Non
     assert ranked.p_best.tolist() == pytest.approx([0.65, 0.0, 0.35], abs=0.03)
 
 
+def test_an_exact_one_within_the_band_is_practically_the_best_and_is_not_the_best() -> None:
+    rows = [make_profile(f"a-{i}", quality=quality) for i, quality in enumerate((0.5, 0.491, 0.4))]
+
+    ranked = rank(*rows, application=make_application(objectives=QUALITY_ALONE))
+
+    assert ranked.p_best.tolist() == [1.0, 1.0, 0.0]
+    assert ranked.may_be_best.tolist() == [True, False, False]
+
+
 def test_the_winner_may_always_be_the_best() -> None:
     rng = np.random.default_rng(3)
     rows = [

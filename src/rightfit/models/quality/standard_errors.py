@@ -226,11 +226,9 @@ def _find_ratio_effects(name: str, labels: Array, predicted: Array) -> Floats:
     n_hits = np.bincount(labels, weights=hits, minlength=n_classes)
     of_true, of_predicted, of_hits = RATIOS[kind]
     below = of_true * n_true + of_predicted * n_predicted + of_hits * n_hits
-    shares = (n_true > 0 if name == "balanced_accuracy" else n_true + n_predicted > 0) * 1.0
-    if not average:
-        shares = np.arange(n_classes) == 1
-    elif average == "weighted":
-        shares = n_true
+    shares: Array = n_true > 0 if name == "balanced_accuracy" else n_true + n_predicted > 0
+    if average in ("", "weighted"):
+        shares = n_true if average else np.arange(n_classes) == 1
     ratios = n_hits / np.maximum(below, 1e-9)
     shares = np.where(below > 0, shares / shares.sum(), 0.0) / np.maximum(below, 1e-9)
     effects: Floats = hits * ((1 - of_hits * ratios) * shares)[labels]
