@@ -14,7 +14,7 @@ from rightfit.ranking.applications.applications import (
     Constraint,
     RankingRules,
 )
-from rightfit.ranking.applications.constraints import fold_feasibility, measure_excess
+from rightfit.ranking.applications.constraints import measure_excess
 from rightfit.ranking.applications.utility import Bools, Floats, Ints, place_between_bounds
 from rightfit.ranking.assessment.assessment import (
     Assessment,
@@ -214,7 +214,8 @@ def find_near_best(assessment: Assessment, part: slice, within: float) -> Bools:
 
 def _order_by_utility(assessment: Assessment) -> Ints:
     """Order candidates by feasibility and utility; of exactly equal ones the tie rule decides."""
-    level = fold_feasibility(assessment.utility, assessment.feasible)
+    level = np.where(assessment.feasible, assessment.utility, assessment.utility - 2.0)
+    level = np.nan_to_num(level, nan=-4.0)
     order = np.concatenate(
         [part.start + np.argsort(-level[part]) for part in assessment.table.candidate_slices]
     )

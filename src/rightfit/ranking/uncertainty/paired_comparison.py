@@ -83,11 +83,9 @@ def draw_together(
     Returns:
         Errors of variance 1, of the shape asked for.
     """
-    steps: Floats = rng.standard_normal(shape)
     if scaled is None:
-        return steps
+        return rng.standard_normal(shape)
     correlation = scaled @ scaled.T
     np.fill_diagonal(correlation, 1.0)
-    values, vectors = np.linalg.eigh(correlation)
-    drawn: Floats = steps @ (vectors * np.sqrt(np.maximum(values, 0.0))).T
-    return drawn
+    mean = np.zeros(len(correlation))
+    return rng.multivariate_normal(mean, correlation, shape[0], "ignore", method="eigh")
