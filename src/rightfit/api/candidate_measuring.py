@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import itertools
 import logging
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from types import MappingProxyType
@@ -142,17 +141,20 @@ def measure_candidates(
         could_be = could_be_chosen(together, choosers, default_path, equal_within=equal_within)
         return could_be[: profiles.height]
 
-    with _open_bench(test, features, params) as bench:
+    with temporary_folder("rows") as folder:
+        rows = folder / "rows.npy"
+        np.save(rows, np.ascontiguousarray(test.select(features).to_numpy(), dtype=np.float32))
+        bench = MeasurementContext(shared_pool(), rows, folder, params.settings, params.preset)
         candidate_set = _make_set(
             candidates, costs, test["label"], data_card, environment, params, raw
         )
         if table is not None:
             candidate_set = replace(
                 candidate_set,
-                rows=write_model_rows(candidates, table, bench.folder, params.runtimes),
+                rows=write_model_rows(candidates, table, folder, params.runtimes),
             )
         if REQUEST in paths:
-            candidate_set = replace(candidate_set, requests=_make_requests(raw, bench.folder))
+            candidate_set = replace(candidate_set, requests=_make_requests(raw, folder))
         local_profiles = profile_set(
             candidate_set,
             with_paths(list_servings(params, environment), paths),
@@ -327,8 +329,7 @@ class Release:
                 "Write a new baseline: rightfit check --against FILE --write"
             )
         folder.mkdir()
-        requests = RawRequests(folder / "raw_rows.npy", self.raw.encoder, folder)
-        write_raw_rows(requests.rows, self.raw.rows, inputs)
+        requests = _make_requests(self.raw, folder)
         encoded = apply_encoder(Encoder.model_validate(self.raw.encoder), self.raw.rows)
         features = next(iter(self.candidates.values())).schema.features
         matrix = np.ascontiguousarray(encoded.select(features).to_numpy(), dtype=np.float32)
@@ -460,16 +461,6 @@ def _make_requests(raw: RawTest, folder: Path) -> RawRequests:
     file = folder / "raw_rows.npy"
     write_raw_rows(file, raw.rows, list_inputs(raw.encoder))
     return RawRequests(file, raw.encoder, folder)
-
-
-@contextmanager
-def _open_bench(
-    test: pl.DataFrame, features: tuple[str, ...], params: EvaluationParams
-) -> Iterator[MeasurementContext]:
-    with temporary_folder("rows") as folder:
-        rows = folder / "rows.npy"
-        np.save(rows, np.ascontiguousarray(test.select(features).to_numpy(), dtype=np.float32))
-        yield MeasurementContext(shared_pool(), rows, folder, params.settings, params.preset)
 
 
 def _make_set(

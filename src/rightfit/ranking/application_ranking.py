@@ -27,7 +27,7 @@ from rightfit.ranking.assessment.assessment import (
 from rightfit.ranking.assessment.pareto import find_pareto_front
 from rightfit.ranking.assessment.profile_table import ProfileKey, ProfileTable
 from rightfit.ranking.uncertainty.selection_probability import simulate
-from rightfit.ranking.uncertainty.spread import Spread, spread_candidates
+from rightfit.ranking.uncertainty.spread import bound_utilities
 
 DatasetWinners = Mapping[str, ProfileKey]  # an application's, by dataset
 Winners = Mapping[str, DatasetWinners]  # by application
@@ -43,7 +43,8 @@ class ApplicationRanking:
         order: Candidate numbers, dataset after dataset, best first.
         rank: 1 for the first of its dataset.
         may_be_best: The best of its dataset within the measuring errors.
-        spread: Distance from each utility to the ends of its interval; sure feasibility.
+        utility_low: Lower end of the utility's interval.
+        utility_high: Its upper end.
         p_best: Probability that it is feasible, and no other feasible one is better by more than
             ``equal_within``.
         pareto: On the front of the feasible candidates in the application's objectives.
@@ -53,7 +54,8 @@ class ApplicationRanking:
     order: Ints
     rank: Ints
     may_be_best: Bools
-    spread: Spread
+    utility_low: Floats
+    utility_high: Floats
     p_best: Floats
     pareto: Bools
 
@@ -93,14 +95,14 @@ def rank_application(assessment: Assessment, earlier: DatasetWinners) -> Applica
     """Rank assessed candidates, dataset by dataset, after an earlier ranking with its winners."""
     assessment = keep_winners(assessment, earlier)
     order, rules = order_candidates(assessment), assessment.rules
-    spread = spread_candidates(assessment, rules.confidence_level)
+    low, high = bound_utilities(assessment, rules.confidence_level)
     rank = np.empty(len(order), dtype=np.int64)
     may_be_best: Bools = np.zeros(len(assessment.chosen), dtype=np.bool_)
     p_best: Floats = np.zeros(len(assessment.chosen))
     pareto: Bools = np.zeros(len(assessment.chosen), dtype=np.bool_)
     for position, part in enumerate(assessment.table.candidate_slices):
         rank[order[part]] = np.arange(1, part.stop - part.start + 1)
-        candidates = find_contenders(assessment, spread, part)
+        candidates = find_contenders(assessment, low, high, part)
         rng = np.random.default_rng([rules.seed, position])
         simulated = simulate(assessment, candidates, n_draws=rules.n_draws, rng=rng)
         p_best[candidates] = simulated.p_best
@@ -114,7 +116,8 @@ def rank_application(assessment: Assessment, earlier: DatasetWinners) -> Applica
         order=order,
         rank=rank,
         may_be_best=may_be_best,
-        spread=spread,
+        utility_low=low,
+        utility_high=high,
         p_best=p_best,
         pareto=pareto,
     )
@@ -285,8 +288,14 @@ def place_in_objectives(assessment: Assessment, candidates: Ints) -> Floats:
     )
 
 
-def find_contenders(assessment: Assessment, spread: Spread, part: slice) -> Ints:
+def find_contenders(assessment: Assessment, low: Floats, high: Floats, part: slice) -> Ints:
     """Find the candidates that may be practically the best, even if all err by twice as much.
+
+    Args:
+        assessment: All candidates.
+        low: Lower ends of their utilities.
+        high: Upper ends.
+        part: Those of the dataset.
 
     Returns:
         Their numbers; the others are not worth a simulation.
@@ -295,17 +304,18 @@ def find_contenders(assessment: Assessment, spread: Spread, part: slice) -> Ints
     may_qualify, surely_qualifies = np.ones((2, len(rows)), dtype=np.bool_)
     for limit in assessment.limits:
         values = table.values(limit.metric)
-        low, high = table.interval(limit.metric) or (values, values)
+        ends = table.interval(limit.metric) or (values, values)
         # the best, to which a degradation relates, errs as well
         factor = 4 if limit.kind == "max_degradation" else 2
         worst, best = (
             measure_excess((values + factor * np.nan_to_num(end - values))[rows], limit.at(rows))
             == 0
-            for end in ((low, high) if limit.is_floor else (high, low))
+            for end in (ends if limit.is_floor else ends[::-1])
         )
         may_qualify, surely_qualifies = may_qualify & best, surely_qualifies & worst
-    lowest = (assessment.utility[part] - 2 * spread.below[part])[surely_qualifies]
-    highest = assessment.utility[part] + 2 * spread.above[part]
-    least = np.fmax.reduce(lowest, initial=-np.inf) - assessment.rules.equal_within
+    lowest, highest = ((2 * end - assessment.utility)[part] for end in (low, high))
+    least = (
+        np.fmax.reduce(lowest[surely_qualifies], initial=-np.inf) - assessment.rules.equal_within
+    )
     contenders: Ints = part.start + np.flatnonzero(may_qualify & (highest >= least))
     return contenders

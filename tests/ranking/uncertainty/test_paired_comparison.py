@@ -64,7 +64,7 @@ def test_pairing_changes_no_interval_of_a_single_candidate() -> None:
         for paired in (False, True)
     )
 
-    assert paired.spread.below.tolist() == alone.spread.below.tolist()
+    assert paired.utility_low.tolist() == alone.utility_low.tolist()
 
 
 def test_a_loss_against_the_best_is_judged_by_the_difference() -> None:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from factories.rankings import around, assess, make_application, make_profile
 
-from rightfit.ranking.uncertainty.spread import spread_candidates
+from rightfit.ranking.uncertainty.spread import bound_utilities
 
 LINEAR = make_application(
     objectives={
@@ -20,7 +20,7 @@ def test_interval_of_another_level_is_wider() -> None:
         application=make_application(objectives={"quality": {"weight": 1, "worst": 0, "best": 1}}),
     )
 
-    usual, wide = (spread_candidates(assessment, level).below[0] for level in (0.95, 0.99))
+    usual, wide = (0.5 - bound_utilities(assessment, level)[0][0] for level in (0.95, 0.99))
 
     assert usual == pytest.approx(0.1)
     assert wide == pytest.approx(0.1 * 2.575829 / 1.959964)
@@ -40,10 +40,11 @@ def test_errors_of_metrics_add_in_quadrature_each_side_for_itself() -> None:
         application=LINEAR,
     )
 
-    spread = spread_candidates(assessment, 0.95)
+    low, high = bound_utilities(assessment, 0.95)
 
-    assert spread.below[0] == pytest.approx(np.hypot(0.75 * 0.1, 0.25 * 0.4))
-    assert spread.above[0] == 0.0
+    below = np.hypot(0.75 * 0.1, 0.25 * 0.4)
+    assert low[0] == pytest.approx(assessment.utility[0] - below)
+    assert high[0] == assessment.utility[0]
 
 
 def test_error_beyond_the_best_bound_changes_nothing() -> None:
@@ -52,9 +53,9 @@ def test_error_beyond_the_best_bound_changes_nothing() -> None:
         application=make_application(),
     )
 
-    spread = spread_candidates(assessment, 0.95)
+    low, high = bound_utilities(assessment, 0.95)
 
-    assert (spread.below[0], spread.above[0]) == (0.0, 0.0)
+    assert low[0] == high[0] == assessment.utility[0]
 
 
 def test_geometric_mean_spreads_towards_zero() -> None:
@@ -63,8 +64,7 @@ def test_geometric_mean_spreads_towards_zero() -> None:
         application=make_application(aggregation="geometric"),
     )
 
-    spread = spread_candidates(assessment, 0.95)
+    low, high = bound_utilities(assessment, 0.95)
 
     assert assessment.utility[0] == pytest.approx(0.5)
-    assert spread.below[0] == pytest.approx(0.5)
-    assert spread.above[0] == pytest.approx(0.5)
+    assert (low[0], high[0]) == pytest.approx((0.0, 1.0))

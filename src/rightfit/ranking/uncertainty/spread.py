@@ -7,7 +7,6 @@ errors of different metrics count as independent.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from statistics import NormalDist
 
 import numpy as np
@@ -22,21 +21,13 @@ from rightfit.ranking.assessment.assessment import Assessment
 Z_OF_INTERVALS = NormalDist().inv_cdf(0.975)  # the profiles' intervals are 95 % ones
 
 
-@dataclass(frozen=True)
-class Spread:
-    """Reach of the measuring errors in the utilities of candidates, shape (n_candidates,) each.
+def bound_utilities(assessment: Assessment, confidence_level: float) -> tuple[Floats, Floats]:
+    """Carry the metrics' intervals to the utilities of the candidates, at a level of confidence.
 
-    Args:
-        below: Distance from the utility down to its lower end.
-        above: Distance up to its upper end.
+    Returns:
+        Lower and upper ends within [0, 1], NaN where an objective was not measured; shape
+        (n_candidates,) each.
     """
-
-    below: Floats
-    above: Floats
-
-
-def spread_candidates(assessment: Assessment, confidence_level: float) -> Spread:
-    """Carry the metrics' intervals to the utilities of the candidates, at a level of confidence."""
     factor = NormalDist().inv_cdf((1 + confidence_level) / 2) / Z_OF_INTERVALS
     table, application, rows = assessment.table, assessment.application, assessment.chosen
     scores, utility = assessment.scores(rows), assessment.utility
@@ -58,4 +49,4 @@ def spread_candidates(assessment: Assessment, confidence_level: float) -> Spread
         squared_below += (worse - utility) ** 2
         squared_above += (better - utility) ** 2
     below, above = (np.nan_to_num(np.sqrt(side)) for side in (squared_below, squared_above))
-    return Spread(below, above)
+    return np.maximum(utility - below, 0.0), np.minimum(utility + above, 1.0)
