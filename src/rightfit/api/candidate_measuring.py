@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import logging
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 
@@ -63,7 +63,7 @@ from rightfit.models.imported.row_table import RowTable
 from rightfit.params.applications import ApplicationsParams
 from rightfit.params.evaluation import EvaluationParams
 from rightfit.ranking.applications.applications import Applications
-from rightfit.ranking.explanation.decisions import SETTINGS, Settings
+from rightfit.ranking.explanation.decisions import SERVING_FIELDS, SETTINGS, Settings
 from rightfit.ranking.screening import could_be_chosen
 from rightfit.searching.space import Space
 from rightfit.searching.studies.study_store import StudyStore
@@ -73,7 +73,6 @@ logger = logging.getLogger(__name__)
 ENVIRONMENT_KEY = "environment-{id}"
 # The preset's processes, where two releases are compared: benchmarks/measuring/check_gate.py
 TIMES_BESIDE = 4
-SERVING = tuple(field.name for field in fields(Serving))
 
 
 @dataclass(frozen=True)
@@ -169,7 +168,7 @@ def measure_candidates(
                 | (
                     {}
                     if rivals is None
-                    else {"rivals": rivals.select("candidate", *SERVING).rows()}
+                    else {"rivals": rivals.select("candidate", *SERVING_FIELDS).rows()}
                 )
             ),
         )
