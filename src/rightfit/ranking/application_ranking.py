@@ -102,7 +102,7 @@ def rank_application(assessment: Assessment, earlier: DatasetWinners) -> Applica
     pareto: Bools = np.zeros(len(assessment.chosen), dtype=np.bool_)
     for position, part in enumerate(assessment.table.candidate_slices):
         rank[order[part]] = np.arange(1, part.stop - part.start + 1)
-        candidates = find_contenders(assessment, low, high, part)
+        candidates = find_possible_winners(assessment, low, high, part)
         rng = np.random.default_rng([rules.seed, position])
         simulated = simulate(assessment, candidates, n_draws=rules.n_draws, rng=rng)
         p_best[candidates] = simulated.p_best
@@ -288,7 +288,7 @@ def place_in_objectives(assessment: Assessment, candidates: Ints) -> Floats:
     )
 
 
-def find_contenders(assessment: Assessment, low: Floats, high: Floats, part: slice) -> Ints:
+def find_possible_winners(assessment: Assessment, low: Floats, high: Floats, part: slice) -> Ints:
     """Find the candidates that may be practically the best, even if all err by twice as much.
 
     Args:
@@ -317,5 +317,5 @@ def find_contenders(assessment: Assessment, low: Floats, high: Floats, part: sli
     least = (
         np.fmax.reduce(lowest[surely_qualifies], initial=-np.inf) - assessment.rules.equal_within
     )
-    contenders: Ints = part.start + np.flatnonzero(may_qualify & (highest >= least))
-    return contenders
+    numbers: Ints = part.start + np.flatnonzero(may_qualify & (highest >= least))
+    return numbers
