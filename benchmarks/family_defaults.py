@@ -161,7 +161,7 @@ def compare(table: str, model: str, budget_cpu_s: float) -> Compared | None:
         metric.name,
         searched,
         default,
-        standard_error(metric, test.labels, answers[0], raw=default),
+        standard_error(metric, test.labels, answers[0]),
         work_s,
         account["spent_s"],
         account["training_s"],

@@ -55,7 +55,6 @@ def measure_coverage(
 ) -> dict[str, Coverage]:
     """Measure how often those that may be the best include the true best, by application."""
     rng = np.random.default_rng(1)
-    rules = rules.model_copy(update={"n_draws": 1})  # selection probabilities are not looked at
     seen: dict[str, list[tuple[float, ...]]] = {}
     for run in range(n_runs):
         truth = simulate_truth(N_CANDIDATES, rng, crowding=crowdings[run % len(crowdings)])
@@ -64,9 +63,11 @@ def measure_coverage(
         for true, ranked in zip(
             true_ranks, rank_applications(table, applications, rules), strict=True
         ):
+            (best,) = np.flatnonzero(true.rank == 1)
+            if not true.assessment.feasible[best]:
+                continue  # none qualifies
             tied = ranked.may_be_best
-            best = float(tied[np.flatnonzero(true.rank == 1)[0]])
-            seen.setdefault(true.assessment.name, []).append((best, float(tied.sum())))
+            seen.setdefault(true.assessment.name, []).append((float(tied[best]), float(tied.sum())))
     return {name: Coverage(*map(float, np.mean(runs, axis=0))) for name, runs in seen.items()}
 
 

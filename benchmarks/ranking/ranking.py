@@ -11,9 +11,10 @@ the applications are the shipped ones. The last line is JSON:
 - ``best_held``: share of simulated measurements of a known truth in which the candidates that may
   be the best include the true best, measured as the product does it, screening included, with
   recorded noise of processes (``measuring/record_processes.py`` at commit ``87a3d99b``), the least
-  of all recordings and applications; ``tied_with_winner``: how many they are on average, over all
-  recordings and applications; ``best_held_normal``: as ``best_held``, but with normal errors;
-  ``best_held_equal``: as that, but of candidates as good as equal;
+  of all recordings and applications, without studies in which nothing qualifies;
+  ``tied_with_winner``: how many they are on average, over all recordings and applications;
+  ``best_held_normal``: as ``best_held``, but with normal errors; ``best_held_equal``: as that, but
+  of candidates as good as equal;
 - ``interval_covers_screened``, ``interval_covers``: share of single intervals of a cost in that
   noise that contain the truth, of what was screened out after two to five processes, and of the
   rest;

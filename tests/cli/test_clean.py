@@ -7,7 +7,7 @@ from click.testing import CliRunner
 
 from rightfit.cli.clean import find_old_versions
 from rightfit.cli.verb_group import verbs
-from rightfit.kedro_project.reuse.records import RecordStore, ResultRecord
+from rightfit.kedro_project.result_records import RecordStore, ResultRecord
 from rightfit.kedro_project.stored_results import ProjectLocation, StoredResults
 
 pytestmark = pytest.mark.whole

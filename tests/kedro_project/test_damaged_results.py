@@ -22,8 +22,7 @@ from rightfit._core.processes.json_store import JsonStore
 from rightfit.cli.verb_group import verbs
 from rightfit.kedro_project.configuration import ConfigurationError
 from rightfit.kedro_project.kedro_private import find_versioned_path
-from rightfit.kedro_project.reuse import RecordStore
-from rightfit.kedro_project.reuse.records import record_file
+from rightfit.kedro_project.result_records import RecordStore, record_file
 from rightfit.kedro_project.reused_results import ReusedResults
 from rightfit.kedro_project.run import RightfitSession
 from rightfit.models.bundle import read_bundle

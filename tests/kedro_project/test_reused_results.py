@@ -17,8 +17,7 @@ from kedro.pipeline import Node, Pipeline
 
 from rightfit._core.processes.json_store import JsonStore
 from rightfit.kedro_project.configuration import ConfigurationError
-from rightfit.kedro_project.reuse import RecordStore
-from rightfit.kedro_project.reuse.records import record_file
+from rightfit.kedro_project.result_records import RecordStore, record_file
 from rightfit.kedro_project.run import RightfitRunner
 from rightfit.ranking.explanation.decisions import write_recommendations
 

@@ -16,7 +16,7 @@ from rightfit.kedro_project.datasets.stores import JsonStoreDataset
 from rightfit.kedro_project.nodes import NodeFunction
 from rightfit.kedro_project.pipelines import create_pipelines
 from rightfit.kedro_project.pipelines.ranking.nodes import rank_candidates
-from rightfit.kedro_project.reuse import RecordStore
+from rightfit.kedro_project.result_records import RecordStore
 from rightfit.kedro_project.versions import (
     STAGES,
     GridRecord,
@@ -47,7 +47,7 @@ def records(tmp_path: Path) -> RecordStore:
 
 
 def write_grid(records: RecordStore, version: str, grid: GridRecord) -> None:
-    records.documents.put_record(f"grid-{version}", grid)
+    records.put(f"grid-{version}", grid)
 
 
 def make_dataset(folder: Path, name: str, *versions: str) -> JSONDataset:
@@ -163,6 +163,4 @@ def test_run_reads_what_it_wrote_and_notes_its_grid(
 
     assert [dataset.load() for dataset in written.values()] == ["mine"] * 3
     assert told.load() == MONDAY
-    assert records.documents.get_record(f"grid-{NOW}", GridRecord) == GridRecord(
-        ("a", "b"), ("net", "forest")
-    )
+    assert records.get(f"grid-{NOW}", GridRecord) == GridRecord(("a", "b"), ("net", "forest"))

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import itertools
 import logging
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, fields, replace
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 
@@ -64,7 +63,7 @@ from rightfit.models.imported.row_table import RowTable
 from rightfit.params.applications import ApplicationsParams
 from rightfit.params.evaluation import EvaluationParams
 from rightfit.ranking.applications.applications import Applications
-from rightfit.ranking.explanation.decisions import SETTINGS, Settings
+from rightfit.ranking.explanation.decisions import SERVING_FIELDS, SETTINGS, Settings
 from rightfit.ranking.screening import could_be_chosen
 from rightfit.searching.space import Space
 from rightfit.searching.studies.study_store import StudyStore
@@ -74,7 +73,6 @@ logger = logging.getLogger(__name__)
 ENVIRONMENT_KEY = "environment-{id}"
 # The preset's processes, where two releases are compared: benchmarks/measuring/check_gate.py
 TIMES_BESIDE = 4
-SERVING = tuple(field.name for field in fields(Serving))
 
 
 @dataclass(frozen=True)
@@ -142,17 +140,20 @@ def measure_candidates(
         could_be = could_be_chosen(together, choosers, default_path, equal_within=equal_within)
         return could_be[: profiles.height]
 
-    with _open_bench(test, features, params) as bench:
+    with temporary_folder("rows") as folder:
+        rows = folder / "rows.npy"
+        np.save(rows, np.ascontiguousarray(test.select(features).to_numpy(), dtype=np.float32))
+        bench = MeasurementContext(shared_pool(), rows, folder, params.settings, params.preset)
         candidate_set = _make_set(
             candidates, costs, test["label"], data_card, environment, params, raw
         )
         if table is not None:
             candidate_set = replace(
                 candidate_set,
-                rows=write_model_rows(candidates, table, bench.folder, params.runtimes),
+                rows=write_model_rows(candidates, table, folder, params.runtimes),
             )
         if REQUEST in paths:
-            candidate_set = replace(candidate_set, requests=_make_requests(raw, bench.folder))
+            candidate_set = replace(candidate_set, requests=_make_requests(raw, folder))
         local_profiles = profile_set(
             candidate_set,
             with_paths(list_servings(params, environment), paths),
@@ -167,7 +168,7 @@ def measure_candidates(
                 | (
                     {}
                     if rivals is None
-                    else {"rivals": rivals.select("candidate", *SERVING).rows()}
+                    else {"rivals": rivals.select("candidate", *SERVING_FIELDS).rows()}
                 )
             ),
         )
@@ -327,8 +328,7 @@ class Release:
                 "Write a new baseline: rightfit check --against FILE --write"
             )
         folder.mkdir()
-        requests = RawRequests(folder / "raw_rows.npy", self.raw.encoder, folder)
-        write_raw_rows(requests.rows, self.raw.rows, inputs)
+        requests = _make_requests(self.raw, folder)
         encoded = apply_encoder(Encoder.model_validate(self.raw.encoder), self.raw.rows)
         features = next(iter(self.candidates.values())).schema.features
         matrix = np.ascontiguousarray(encoded.select(features).to_numpy(), dtype=np.float32)
@@ -460,16 +460,6 @@ def _make_requests(raw: RawTest, folder: Path) -> RawRequests:
     file = folder / "raw_rows.npy"
     write_raw_rows(file, raw.rows, list_inputs(raw.encoder))
     return RawRequests(file, raw.encoder, folder)
-
-
-@contextmanager
-def _open_bench(
-    test: pl.DataFrame, features: tuple[str, ...], params: EvaluationParams
-) -> Iterator[MeasurementContext]:
-    with temporary_folder("rows") as folder:
-        rows = folder / "rows.npy"
-        np.save(rows, np.ascontiguousarray(test.select(features).to_numpy(), dtype=np.float32))
-        yield MeasurementContext(shared_pool(), rows, folder, params.settings, params.preset)
 
 
 def _make_set(

@@ -57,6 +57,7 @@ from rightfit.api.stored_qualities import require_judgeable
 from rightfit.data.data_card import DataCard, describe_columns_taken
 from rightfit.data.description import DatasetBlock, DatasetSpec
 from rightfit.data.prepared import PreparedDataset, prepare_dataset
+from rightfit.data.request_path.encoder import TargetMean
 from rightfit.data.request_path.raw_inputs import pass_columns
 from rightfit.data.row_stream import stream_beyond_sample
 from rightfit.data.splitting import PARTS, Parted, assign_parts
@@ -946,7 +947,7 @@ class _Search:
         self, feeding: Preprocessor, searches: Sequence[PlannedSearch]
     ) -> tuple[Preprocessor, Sequence[PlannedSearch]]:
         """Have the last trainings read target means of all rows, where there are target means."""
-        if not self._prepared.has_target_means:
+        if not any(isinstance(step, TargetMean) for step in self._prepared.encoder.steps):
             return feeding, searches
         encoder, encoded = self._prepared.encode_for_all()
         has_validation = self._parts["validation"] is not self._parts["train"]

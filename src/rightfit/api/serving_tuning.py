@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -37,12 +37,12 @@ from rightfit.models.tree_prefixes import count_rounds, keep_rounds
 from rightfit.ranking.applications.applications import Application
 from rightfit.ranking.applications.constraints import judge_profiles, resolve_limits
 from rightfit.ranking.applications.utility import Floats, Ints
+from rightfit.ranking.explanation.decisions import SERVING_FIELDS
 
 N_FINALISTS = 2  # configurations that are measured for each application, beside the model as it is
 N_PREFIXES = 4  # of an ensemble: half of its rounds, a quarter, ...
 MIN_ROUNDS = 5
 SHOWN = ("quality_raw", "latency_p50_ms", "throughput_rows_per_s")
-SERVING = tuple(field.name for field in fields(Serving))
 MEDIAN = MetricTable.latency_p50_ms.column
 TAILS = (*LATENCY_COLUMNS.values(), MetricTable.latency_under_load_p99_ms.column)
 TRIED = (
@@ -130,7 +130,7 @@ def tune_serving(
         failed = trials.filter(reason.is_not_null()).select("candidate", "runtime", reason)
         faults = {f"{candidate}, {runtime}": text for candidate, runtime, text in failed.rows()}
         ranking = rank(replace(measured, left_out={**measured.left_out, **faults}), demands)
-        tried = trials.select("candidate", *SERVING, *TRIED, N_PROCESSES)
+        tried = trials.select("candidate", *SERVING_FIELDS, *TRIED, N_PROCESSES)
         graphs = {}  # of the winners that the library's own runtimes serve as one
         for application in ranking.applications:
             winner = ranking.winner(application)
@@ -367,7 +367,7 @@ def _choose_measured(
     trials: pl.DataFrame, finalists: Sequence[int], name: str
 ) -> dict[str, list[Serving]]:
     """Return what is measured: the finalists, and the whole model as it is and as its graph."""
-    servings = [Serving(*row) for row in trials.select(SERVING).rows()]
+    servings = [Serving(*row) for row in trials.select(SERVING_FIELDS).rows()]
     pairs = [*zip(trials["candidate"], servings, strict=True)]
     whole = {serving.runtime: serving for model, serving in reversed(pairs) if model == name}
     wanted: dict[str, list[Serving]] = {name: [*whole.values()]}

@@ -36,14 +36,16 @@ from rightfit.data.description_parts import (
 from rightfit.models.quality.metric import QualityMetric
 from rightfit.models.quality.params import QualityBlock
 from rightfit.models.quality.scorers import check_metric
-from rightfit.models.quality.standard_errors import SHARES
 from rightfit.models.schema import Task
 
 RESERVED_COLUMNS = ("label", "part")  # what preparation adds itself
 N_CHANNELS = (1, 3)  # of a decoded image: grey, or red, green and blue
 MAX_SHOWN = 9  # columns named in a message
 # accuracy, ROC AUC, and what looks at no class
-WITHOUT_THRESHOLD = (*SHARES, "neg_brier_score", "neg_calibration_error", "neg_log_loss")
+WITHOUT_THRESHOLD = (
+    *("accuracy", "balanced_accuracy", "roc_auc"),
+    *("neg_brier_score", "neg_calibration_error", "neg_log_loss"),
+)
 FEATURE_LISTS = ("numeric", "categorical", "indicate_missing", "text", "date")
 VALIDATION_SHARE = 0.2
 

@@ -19,7 +19,7 @@ from rightfit.data.encoding import (
     read_values,
     refit_target_means,
 )
-from rightfit.data.request_path.encoder import Encoder, TargetMean
+from rightfit.data.request_path.encoder import Encoder
 from rightfit.data.request_path.raw_inputs import IMAGE, list_inputs
 from rightfit.data.splitting import PARTS, Parted, assign_parts
 from rightfit.data.table_check import RawCheck, blank_outliers, check_tables
@@ -57,11 +57,6 @@ class PreparedDataset:
     def encode(self, part: str) -> pl.DataFrame:
         """Return the encoded rows of a part: float32 features, then the column ``label``."""
         return encode_part(self.encoder, self.rows, part)
-
-    @property
-    def has_target_means(self) -> bool:
-        """Whether categories are encoded as means of the target."""
-        return any(isinstance(step, TargetMean) for step in self.encoder.steps)
 
     def encode_for_all(self) -> tuple[Encoder, dict[str, pl.DataFrame]]:
         """Return an encoder for a training on all rows, and the rows of each part encoded by it.

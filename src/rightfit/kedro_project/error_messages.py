@@ -159,8 +159,8 @@ def explain_unreadable(name: str, error: BaseException) -> str:
     return f"{name} cannot be read ({one_line(error.__cause__ or error)}). {REMAKE}"
 
 
-def one_line(error: BaseException) -> str:
-    """Return an error's message in one short line."""
+def one_line(error: BaseException | str) -> str:
+    """Return a reason, or an error's message, in one short line."""
     text = " ".join(str(error).split()) or type(error).__name__
     return text if len(text) <= MAX_REASON else f"{text[:MAX_REASON]}…"
 

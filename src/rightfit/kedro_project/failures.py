@@ -16,13 +16,12 @@ import polars as pl
 
 from rightfit._core.formatting import clean_text, count
 from rightfit.kedro_project.configuration import ConfigurationError
-from rightfit.kedro_project.error_messages import load_result
+from rightfit.kedro_project.error_messages import load_result, one_line
 from rightfit.kedro_project.kedro_private import Catalog
 
 logger = logging.getLogger(__name__)
 
 EXIT_STATUS = 3  # the run is through, and a part of its results is missing
-MAX_REASON = 200  # characters
 REFUSED = "export was refused"  # for good: another library or family changes the step
 NEEDED = ("throughput_rows_per_s", "quality_raw")  # without these a profile is of no use
 
@@ -54,9 +53,9 @@ def report_failures(outputs: Iterable[str], catalog: Catalog) -> None:
         reasons = trials.filter(state="failed")["stop_reason"]
         if "complete" not in trials["state"] and not trials.is_empty():
             reasons = trials["stop_reason"].drop_nulls().unique(maintain_order=True)
-            failed.append(f"{cell}: no trial was completed: {_shorten('; '.join(reasons[:3]))}")
+            failed.append(f"{cell}: no trial was completed: {one_line('; '.join(reasons[:3]))}")
         elif len(reasons):
-            reason = _shorten(str(reasons[0]))
+            reason = one_line(reasons[0])
             n_failed = f"{len(reasons)} of {trials.height} trials failed"
             remarks.append(f"{cell}: {n_failed}, such as: {reason}")
     for name in names:
@@ -66,7 +65,7 @@ def report_failures(outputs: Iterable[str], catalog: Catalog) -> None:
             reason, cell = _find_reason(profile), f"{profile['dataset']}.{profile['model']}"
             threads = count(profile["n_threads"], "thread")
             served = f"{profile['runtime']}, {threads}, {profile['device']}"
-            line = f"{cell}: {profile['candidate']} ({served}): {_shorten(reason)}"
+            line = f"{cell}: {profile['candidate']} ({served}): {one_line(reason)}"
             (remarks if REFUSED in reason else failed).append(line)
     for line in remarks:
         logger.warning(line)
@@ -99,7 +98,3 @@ def _find_reason(profile: dict[str, Any]) -> str:
     """Return why a profile lacks a metric without which it is of no use."""
     missing = next(column for column in NEEDED if profile[column] is None)
     return str(profile["null_reasons"][missing] or "unknown")
-
-
-def _shorten(reason: str) -> str:
-    return reason if len(reason) <= MAX_REASON else f"{reason[:MAX_REASON]}…"

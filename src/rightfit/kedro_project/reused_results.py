@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import shutil
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from kedro.framework.project import pipelines
@@ -26,10 +27,24 @@ from rightfit.kedro_project.datasets.stores import JsonStoreDataset, StudyStoreD
 from rightfit.kedro_project.error_messages import explain_error
 from rightfit.kedro_project.failures import holds_failure
 from rightfit.kedro_project.imported_block import ImportedBlock, locate
-from rightfit.kedro_project.kedro_private import Catalog
+from rightfit.kedro_project.kedro_private import (
+    Catalog,
+    Dataset,
+    find_load_version,
+    find_versioned_path,
+    is_newest,
+    is_versioned,
+    pin_load_version,
+)
 from rightfit.kedro_project.nodes import is_own, is_shipped
-from rightfit.kedro_project.reuse import StepReuse, hash_content
-from rightfit.kedro_project.versions import open_records
+from rightfit.kedro_project.result_records import (
+    DamagedFileError,
+    ResultRecord,
+    compare_files,
+    hash_content,
+    open_records,
+    record_files,
+)
 from rightfit.measuring.hardware.environment import describe_environment
 from rightfit.measuring.remote_documents import list_imported
 from rightfit.models.quality.scorers import read_function_sources
@@ -40,6 +55,7 @@ from rightfit.searching.studies.study_store import fingerprint_family
 
 logger = logging.getLogger(__name__)
 
+UNKNOWN = ""  # key of a step with inputs of which nothing tells whether they have changed
 EARLIER = "earlier"  # winners, see ReusedResults.may_keep
 RUN_VERSION = "run version"  # tells when the profiles were measured, which are inputs themselves
 _TABLES = ("trials", "profiles")  # tell of parts that failed, which the next run tries again
@@ -57,11 +73,43 @@ def hash_library() -> str:
     return digest.hexdigest()
 
 
-class ReusedResults(StepReuse):
+@dataclass(frozen=True)
+class ComparedStep:
+    """A step before it runs.
+
+    Args:
+        key: Hash of all that it depends on; ``None`` where that is not known.
+        whole: As ``key``, with hints and whole parameters.
+        kept: Records of its results, if all are stored as this run would make them; else none.
+    """
+
+    key: str | None
+    whole: str
+    kept: tuple[ResultRecord, ...]
+
+    @property
+    def is_steered_otherwise(self) -> bool:
+        """Whether its results are kept, but its hints, or parameters as a whole, were others."""
+        return any(record.whole != self.whole for record in self.kept)
+
+
+@dataclass(frozen=True)
+class Damage:
+    """A stored result that is not what its run wrote."""
+
+    path: Path
+    version: str
+    reason: str
+
+
+class ReusedResults:
     """The results of earlier runs that a run keeps, and the records of its own.
 
-    Steps always run with ``--params reuse_results=false``. Stored files whose size and times are
-    as recorded are read only with ``--params verify_results=true``.
+    A step is unchanged if all its results are stored and were made from what it would read now. Its
+    function may have ``hints``, names of inputs that it does not depend on, and ``parts``,
+    functions by input that return the part it depends on as plain JSON. Steps always run with
+    ``--params reuse_results=false``. Stored files whose size and times are as recorded are read
+    only with ``--params verify_results=true``.
 
     Args:
         pipeline: What is to run.
@@ -77,22 +125,45 @@ class ReusedResults(StepReuse):
     def __init__(
         self, pipeline: Pipeline, catalog: Catalog, version: str, *, may_reuse: bool
     ) -> None:
+        self.catalog, self.records = catalog, open_records(catalog)
         parameters = catalog.get("parameters")
         blocks = {} if parameters is None else parameters.load()
         self._is_free = may_reuse and blocks.get(REUSE_RESULTS) in (True, None)
+        self._reads_all = blocks.get(VERIFY_RESULTS) is True
+        self._damaged_inputs: dict[str, Damage] = {}  # which no step of the run makes
+        self._damaged: dict[str, Damage] = {}
+        self._stored: dict[str, ResultRecord | None] = {}
+        self._sources: dict[str, str | None] = {}  # hashes of what no run has recorded: raw tables
+        self.steps: dict[str, ComparedStep] = {}
         try:
-            super().__init__(
-                pipeline,
-                catalog,
-                version,
-                open_records(catalog),
-                constants=[hash_library(), asdict(describe_environment())],
-                reads_all=blocks.get(VERIFY_RESULTS) is True,
-            )
+            self._compare_all(pipeline, version)
         except OSError as err:
             raise ConfigurationError(explain_error(err) or str(err)) from err
-        lines = []  # of damaged results that this run does not make anew
-        for name, damage in self.damaged_inputs.items():
+        self.unchanged = frozenset(name for name, step in self.steps.items() if step.kept)
+        """Names of the nodes whose results are kept."""
+        self._refuse_damaged_inputs()
+        if damaged := self._take_over():
+            logger.warning(
+                "Damaged results are set aside as *.damaged, and made anew: %s",
+                clean_text("; ".join(damaged)),
+            )
+        if self.unchanged:
+            self._report()
+
+    def _compare_all(self, pipeline: Pipeline, version: str) -> None:
+        constants = [hash_library(), asdict(describe_environment())]
+        identities: dict[str, str | None] = {}
+        for node in pipeline.nodes:  # each after those it depends on
+            identities |= {n: self.identify(n) for n in node.inputs if n not in identities}
+            step = self._compare(node, {name: identities[name] for name in node.inputs}, constants)
+            self.steps[node.name] = step
+            versions = dict.fromkeys(node.outputs, version)
+            versions |= {record.result: record.version for record in step.kept}
+            identities |= {name: f"{name}@{saved}" for name, saved in versions.items()}
+
+    def _refuse_damaged_inputs(self) -> None:
+        lines = []
+        for name, damage in self._damaged_inputs.items():
             makers = [key for key, made in pipelines.items() if name in made.all_outputs()]
             maker = "perf" if "perf" in makers or not makers else sorted(makers)[0]
             lines.append(
@@ -101,13 +172,19 @@ class ReusedResults(StepReuse):
             )
         if lines:
             raise ConfigurationError("\n".join(lines))
-        if damaged := self.take_over():
-            logger.warning(
-                "Damaged results are set aside as *.damaged, and made anew: %s",
-                clean_text("; ".join(damaged)),
-            )
-        if self.unchanged:
-            self._report()
+
+    def _compare(self, node: Node, read: dict[str, str | None], constants: object) -> ComparedStep:
+        hints, parts = getattr(node.func, "hints", ()), getattr(node.func, "parts", {})
+        relevant = {
+            name: hash_content(parts[name](self.catalog.load(name))) if name in parts else identity
+            for name, identity in read.items()
+            if name not in hints
+        }
+        key = None if None in relevant.values() else hash_content([node.name, constants, relevant])
+        records = tuple(record for name in node.outputs if (record := self.find(name)))
+        is_stored = [record.key for record in records] == [key] * len(node.outputs)
+        kept = records if key is not None and is_stored and self.may_keep(node) else ()
+        return ComparedStep(key, hash_content(read), kept)
 
     def may_keep(self, node: Node) -> bool:
         """Keep the library's steps alone: nothing tells whether the code of others has changed.
@@ -133,9 +210,14 @@ class ReusedResults(StepReuse):
         return not (name.endswith(_TABLES) and holds_failure(self.catalog.load(name)))
 
     def identify(self, name: str) -> str | None:
-        """Tell blocks with the code and files that they name; see :class:`StepReuse`."""
+        """Tell one content of an input from another; ``None`` where nothing tells it.
+
+        Parameters count with the code and files that they name.
+        """
         if name.startswith("params:"):
             return self._hash_block(name, self.catalog.load(name))
+        if name == "parameters":
+            return hash_content(self.catalog.load(name))
         dataset = self.catalog.get(name)
         if isinstance(dataset, EarlierWinnersDataset):
             return EARLIER
@@ -147,7 +229,15 @@ class ReusedResults(StepReuse):
             if isinstance(store, JsonStore):
                 return hash_content(["store", list_imported(store), store.get(WATCH_KEY)])
             return "store"
-        return super().identify(name)
+        record, version = self.find(name), find_load_version(dataset)
+        damage = self._damaged.pop(name, None)  # no step of this run makes it
+        if damage is not None and damage.version == version:
+            self._damaged_inputs[name] = damage
+            return None
+        if record is not None and record.version == version:
+            return f"{name}@{version}"
+        self._sources[name] = self.records.hash_source(dataset, reads_all=self._reads_all)
+        return self._sources[name]
 
     def _hash_block(self, name: str, block: object) -> str:
         """Hash a parameter block, with the code or the files that it names."""
@@ -163,11 +253,82 @@ class ReusedResults(StepReuse):
         elif isinstance(block, ImportedBlock):
             files = [locate(file) for file in (block.file, block.predictions) if file is not None]
             hashes = [
-                self.records.hash_files(file, reads_all=self.reads_all)
+                self.records.hash_files(file, reads_all=self._reads_all)
                 for file in files
                 if file.is_file()
             ]
         return hash_content([block, hashes])
+
+    def find(self, name: str) -> ResultRecord | None:
+        """Return the record of a result whose version is there, the newest, and whole."""
+        if name not in self._stored:
+            record, dataset = self.records.read_result(name), self.catalog.get(name)
+            is_read = record is not None and is_newest(dataset, record.version)
+            self._stored[name] = self._verify(record, dataset) if record and is_read else None
+        return self._stored[name]
+
+    def _verify(self, record: ResultRecord, dataset: Dataset | None) -> ResultRecord | None:
+        """Return the record with the times of its files now; ``None`` if one is damaged."""
+        path = find_versioned_path(dataset, record.version)
+        if path is None:
+            return record
+        try:
+            files = compare_files(path, record.files, reads_all=self._reads_all)
+        except DamagedFileError as err:
+            self._damaged[record.result] = Damage(path, record.version, str(err))
+            return None
+        if files != record.files:  # copied or touched
+            record = replace(record, files=files)
+            self.records.write_result(record)
+        return record
+
+    def _take_over(self) -> list[str]:
+        """Let the run read the versions that are kept; set damaged results aside as ``*.damaged``.
+
+        Under their other names, nothing takes them for versions.
+
+        Returns:
+            What was set aside, each with the reason.
+        """
+        for damage in self._damaged.values():
+            target = damage.path.with_name(f"{damage.path.name}.damaged")
+            if target.is_dir():
+                shutil.rmtree(target)
+            if damage.path.exists() or damage.path.is_symlink():
+                damage.path.replace(target)
+        for record in (record for step in self.steps.values() for record in step.kept):
+            if is_versioned(dataset := self.catalog.get(record.result)):
+                pin_load_version(dataset, record.version, again=True)
+        return [f"{name} ({damage.reason})" for name, damage in self._damaged.items()]
+
+    def record(self, node: Node) -> None:
+        """Note how the results of a node that has run were made.
+
+        If a table was replaced since the run began, what was made from it counts as unknown, and
+        the next run makes it anew.
+        """
+        step = self.steps[node.name]
+        key = step.key or UNKNOWN
+        replaced = [
+            name
+            for name in node.inputs
+            if name in self._sources
+            and self.records.hash_source(self.catalog.get(name)) != self._sources[name]
+        ]
+        if replaced:
+            key = UNKNOWN
+            logger.warning(
+                "%s changed while this run read it. Run the command again once nobody writes to "
+                "it: the next run reads it again.",
+                ", ".join(replaced),
+            )
+        for name in node.outputs:
+            dataset = self.catalog.get(name)
+            if is_versioned(dataset) and self.may_record(node, name):
+                version = str(dataset.resolve_save_version())
+                path = find_versioned_path(dataset, version)
+                files = () if path is None else record_files(path)
+                self.records.write_result(ResultRecord(name, key, version, step.whole, files))
 
     def _report(self) -> None:
         rest = sorted(self.steps.keys() - self.unchanged)

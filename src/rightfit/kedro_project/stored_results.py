@@ -37,8 +37,13 @@ from rightfit.kedro_project.config_loader import (
     read_parameters,
 )
 from rightfit.kedro_project.error_messages import REMAKE, one_line
-from rightfit.kedro_project.reuse import WHOLE_FILE, RecordStore, compare_files
-from rightfit.kedro_project.versions import is_no_newer, open_records
+from rightfit.kedro_project.result_records import (
+    WHOLE_FILE,
+    RecordStore,
+    compare_files,
+    open_records,
+)
+from rightfit.kedro_project.versions import is_no_newer
 from rightfit.models.bundle_files import LIST, MANIFEST
 from rightfit.params.defaults import complete_parameters
 

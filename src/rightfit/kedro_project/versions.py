@@ -24,10 +24,9 @@ from kedro.io.core import VersionNotFoundError, generate_timestamp
 from kedro.pipeline import Pipeline
 
 from rightfit.kedro_project.configuration import ConfigurationError, find_grid
-from rightfit.kedro_project.datasets.stores import JsonStoreDataset
 from rightfit.kedro_project.kedro_private import Catalog, Versioned, is_versioned, pin_load_version
 from rightfit.kedro_project.nodes import list_own_inputs, list_own_outputs
-from rightfit.kedro_project.reuse import RecordStore
+from rightfit.kedro_project.result_records import RecordStore, open_records
 from rightfit.params.grid import Grid
 
 logger = logging.getLogger(__name__)
@@ -52,12 +51,6 @@ class GridRecord:
 
     datasets: tuple[str, ...]
     models: tuple[str, ...]
-
-
-def open_records(catalog: Catalog) -> RecordStore:
-    """Return the records of a catalog; it may keep none, or in the project's own way."""
-    store = catalog.get("result_records")
-    return RecordStore(store.load() if isinstance(store, JsonStoreDataset) else None)
 
 
 @dataclass(frozen=True)
@@ -104,7 +97,7 @@ def choose_run_versions(
     }
     for name, chosen in choose_versions(datasets, groups, grid, records, limit).items():
         pin_load_version(datasets[name], chosen)
-    records.documents.put_record(f"grid-{version}", GridRecord(grid.datasets, grid.models))
+    records.put(f"grid-{version}", GridRecord(grid.datasets, grid.models))
 
 
 def choose_versions(
@@ -178,7 +171,7 @@ def _list_dated(name: str, dataset: Versioned, limit: str, made_from_it: str | N
 def _fits(version: str, group: Group, grid: Grid, records: RecordStore) -> bool:
     """Tell whether a version was made for the same cells, as far as that is known."""
     is_collection = len(group.cell) < 2 and group.stage != 0  # of several models
-    made_for = records.documents.get_record(f"grid-{version}", GridRecord)
+    made_for = records.get(f"grid-{version}", GridRecord)
     if made_for is None or not is_collection:
         return True
     if set(made_for.models) != set(grid.models):

@@ -14,6 +14,7 @@ from rightfit.measuring.profile import Profile
 from rightfit.measuring.worker.units import MS_PER_S
 from rightfit.ranking.applications.applications import MachineKind
 from rightfit.ranking.explanation.answer import Answer, describe_origin
+from rightfit.ranking.explanation.decisions import describe_disturbance
 from rightfit.ranking.fleet import HOURS_PER_MONTH
 from rightfit.ranking.records.load_records import LoadCurve
 
@@ -111,7 +112,7 @@ def size_deployment(
         else _size_server(profile, served, headroom_pct, unit=unit)
     )
     measured = (
-        f"the model was measured {answer.disturbance}"
+        f"the model was measured {describe_disturbance(profile)}"
         if served is None
         else f"its server was loaded {LOAD_AGAIN if served.disturbed else 'undisturbed'}"
     )

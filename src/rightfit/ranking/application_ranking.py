@@ -14,7 +14,7 @@ from rightfit.ranking.applications.applications import (
     Constraint,
     RankingRules,
 )
-from rightfit.ranking.applications.constraints import fold_feasibility
+from rightfit.ranking.applications.constraints import measure_excess
 from rightfit.ranking.applications.utility import Bools, Floats, Ints, place_between_bounds
 from rightfit.ranking.assessment.assessment import (
     Assessment,
@@ -26,9 +26,8 @@ from rightfit.ranking.assessment.assessment import (
 )
 from rightfit.ranking.assessment.pareto import find_pareto_front
 from rightfit.ranking.assessment.profile_table import ProfileKey, ProfileTable
-from rightfit.ranking.uncertainty.paired_comparison import standardise_deviations
-from rightfit.ranking.uncertainty.selection_probability import simulate_best
-from rightfit.ranking.uncertainty.spread import Spread, find_beaten, spread_candidates, widening
+from rightfit.ranking.uncertainty.selection_probability import simulate
+from rightfit.ranking.uncertainty.spread import bound_utilities
 
 DatasetWinners = Mapping[str, ProfileKey]  # an application's, by dataset
 Winners = Mapping[str, DatasetWinners]  # by application
@@ -44,7 +43,8 @@ class ApplicationRanking:
         order: Candidate numbers, dataset after dataset, best first.
         rank: 1 for the first of its dataset.
         may_be_best: The best of its dataset within the measuring errors.
-        spread: Distance from each utility to the ends of its interval; sure feasibility.
+        utility_low: Lower end of the utility's interval.
+        utility_high: Its upper end.
         p_best: Probability that it is feasible, and no other feasible one is better by more than
             ``equal_within``.
         pareto: On the front of the feasible candidates in the application's objectives.
@@ -54,7 +54,8 @@ class ApplicationRanking:
     order: Ints
     rank: Ints
     may_be_best: Bools
-    spread: Spread
+    utility_low: Floats
+    utility_high: Floats
     p_best: Floats
     pareto: Bools
 
@@ -93,20 +94,20 @@ def rank_applications(
 def rank_application(assessment: Assessment, earlier: DatasetWinners) -> ApplicationRanking:
     """Rank assessed candidates, dataset by dataset, after an earlier ranking with its winners."""
     assessment = keep_winners(assessment, earlier)
-    order = order_candidates(assessment)
+    order, rules = order_candidates(assessment), assessment.rules
+    low, high = bound_utilities(assessment, rules.confidence_level)
     rank = np.empty(len(order), dtype=np.int64)
     may_be_best: Bools = np.zeros(len(assessment.chosen), dtype=np.bool_)
     p_best: Floats = np.zeros(len(assessment.chosen))
     pareto: Bools = np.zeros(len(assessment.chosen), dtype=np.bool_)
     for position, part in enumerate(assessment.table.candidate_slices):
         rank[order[part]] = np.arange(1, part.stop - part.start + 1)
-        may_be_best[part] = find_possible_best(replace(assessment, chosen=assessment.chosen[part]))
-        candidates = part.start + np.flatnonzero(
-            may_be_best[part] | find_near_best(assessment, part, assessment.rules.equal_within)
-        )
-        rng = np.random.default_rng([assessment.rules.seed, position])
-        p_best[candidates] = simulate_best(
-            assessment, candidates, n_draws=assessment.rules.n_draws, rng=rng
+        candidates = find_possible_winners(assessment, low, high, part)
+        rng = np.random.default_rng([rules.seed, position])
+        simulated = simulate(assessment, candidates, n_draws=rules.n_draws, rng=rng)
+        p_best[candidates] = simulated.p_best
+        may_be_best[candidates] = simulated.find_possible_best(
+            assessment.utility[candidates], rules.confidence_level
         )
         candidates = part.start + np.flatnonzero(assessment.feasible[part])
         pareto[candidates] = find_pareto_front(place_in_objectives(assessment, candidates))
@@ -115,7 +116,8 @@ def rank_application(assessment: Assessment, earlier: DatasetWinners) -> Applica
         order=order,
         rank=rank,
         may_be_best=may_be_best,
-        spread=spread_candidates(assessment, widening(assessment.rules.confidence_level, 1)),
+        utility_low=low,
+        utility_high=high,
         p_best=p_best,
         pareto=pareto,
     )
@@ -215,7 +217,8 @@ def find_near_best(assessment: Assessment, part: slice, within: float) -> Bools:
 
 def _order_by_utility(assessment: Assessment) -> Ints:
     """Order candidates by feasibility and utility; of exactly equal ones the tie rule decides."""
-    level = fold_feasibility(assessment.utility, assessment.feasible)
+    level = np.where(assessment.feasible, assessment.utility, assessment.utility - 2.0)
+    level = np.nan_to_num(level, nan=-4.0)
     order = np.concatenate(
         [part.start + np.argsort(-level[part]) for part in assessment.table.candidate_slices]
     )
@@ -285,25 +288,34 @@ def place_in_objectives(assessment: Assessment, candidates: Ints) -> Floats:
     )
 
 
-def find_possible_best(assessment: Assessment) -> Bools:
-    """Tell which candidates may be the best of all, the true one among them at the level asked for.
+def find_possible_winners(assessment: Assessment, low: Floats, high: Floats, part: slice) -> Ints:
+    """Find the candidates that may be practically the best, even if all err by twice as much.
 
-    Comparisons with the best (Hsu, Annals of Statistics 12, 1984): the truly best candidate is
-    missed only if one of the others seems surely better than it, so the level is corrected for
-    the others, not for all pairs, and for one side. Candidates that another one surely beats are no
-    rivals any more: the rest is compared again, at the level for that smaller number (the model
-    confidence set, Hansen, Lunde and Nason, Econometrica 79, 2011).
+    Args:
+        assessment: All candidates.
+        low: Lower ends of their utilities.
+        high: Upper ends.
+        part: Those of the dataset.
+
+    Returns:
+        Their numbers; the others are not worth a simulation.
     """
-    n_before, remaining = 0, np.arange(len(assessment.chosen))
-    while len(remaining) != n_before:
-        n_before = len(remaining)
-        among = replace(assessment, chosen=assessment.chosen[remaining])
-        factor = widening(assessment.rules.confidence_level, n_before - 1, n_sides=1)
-        spread = replace(
-            spread_candidates(among, factor),
-            deviations=standardise_deviations(among.table, among.chosen),
+    table, rows = assessment.table, assessment.chosen[part]
+    may_qualify, surely_qualifies = np.ones((2, len(rows)), dtype=np.bool_)
+    for limit in assessment.limits:
+        values = table.values(limit.metric)
+        ends = table.interval(limit.metric) or (values, values)
+        # the best, to which a degradation relates, errs as well
+        factor = 4 if limit.kind == "max_degradation" else 2
+        worst, best = (
+            measure_excess((values + factor * np.nan_to_num(end - values))[rows], limit.at(rows))
+            == 0
+            for end in (ends if limit.is_floor else ends[::-1])
         )
-        remaining = remaining[~find_beaten(among.utility, among.feasible, spread)]
-    may_be_best: Bools = np.zeros(len(assessment.chosen), dtype=np.bool_)
-    may_be_best[remaining] = True
-    return may_be_best
+        may_qualify, surely_qualifies = may_qualify & best, surely_qualifies & worst
+    lowest, highest = ((2 * end - assessment.utility)[part] for end in (low, high))
+    least = (
+        np.fmax.reduce(lowest[surely_qualifies], initial=-np.inf) - assessment.rules.equal_within
+    )
+    numbers: Ints = part.start + np.flatnonzero(may_qualify & (highest >= least))
+    return numbers

@@ -15,7 +15,6 @@ from rightfit.ranking.application_ranking import ApplicationRanking, order_candi
 from rightfit.ranking.applications.applications import (
     S_PER_HOUR,
     THROUGHPUT,
-    Application,
     RankingRules,
 )
 from rightfit.ranking.assessment.assessment import Assessment, assess_candidates
@@ -52,17 +51,14 @@ def rank_fleet(
         kind: assess_candidates(table, name, on_kind, rules)
         for kind in table.environments
         if kind is not None
-        and _is_measured(table, on_kind := application.model_copy(update={"environment": kind}))
+        and select_profiles(
+            table, on_kind := application.model_copy(update={"environment": kind})
+        ).n_rows
     }
     return {
         dataset: _compare({kind: assessed.get(kind) for kind in kinds}, dataset, rules)
         for dataset in ranking.assessment.table.datasets
     }
-
-
-def _is_measured(table: ProfileTable, application: Application) -> bool:
-    """Tell whether profiles of an application's kind and request path have all that it asks for."""
-    return select_profiles(table, application).n_rows > 0
 
 
 def _compare(assessed: Mapping[str, Assessment | None], dataset: str, rules: RankingRules) -> Fleet:

@@ -25,8 +25,7 @@ from rightfit.ranking.explanation.decisions import CLEAR, LIKELY, list_decisions
 from rightfit.reporting.decision_views import DecisionView, view_decisions
 from rightfit.reporting.page_data import collect_page_data
 from rightfit.reporting.run_results import Results
-from rightfit.reporting.sections.fleet import build_fleet
-from rightfit.reporting.sections.hardware import build_hardware
+from rightfit.reporting.sections.hardware import build_fleet, build_hardware
 from rightfit.reporting.sections.how_measured import build_measuring, build_profiles
 from rightfit.reporting.sections.in_use import build_changed, build_replacements
 from rightfit.reporting.sections.requests import build_loads, build_requests

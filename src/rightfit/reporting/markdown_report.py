@@ -10,7 +10,7 @@ from rightfit.ranking.explanation.decisions import list_decisions
 from rightfit.reporting.decision_views import DecisionView, view_decisions
 from rightfit.reporting.html_report import describe_application, write_headline
 from rightfit.reporting.run_results import Results
-from rightfit.reporting.sections.fleet import build_fleet
+from rightfit.reporting.sections.hardware import build_fleet
 from rightfit.reporting.sections.run_findings import list_findings, tabulate_findings
 from rightfit.reporting.sections.section import Section, Table
 

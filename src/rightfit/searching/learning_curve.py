@@ -144,7 +144,7 @@ def follow_training(cell: Cell, run: TrainingRun) -> Iterator[Look]:
             schema=validation.schema,
         )
         quality_raw = cell.quality.score(validation.labels, answers)
-        error = standard_error(cell.quality, validation.labels, answers, raw=quality_raw)
+        error = standard_error(cell.quality, validation.labels, answers)
         validate_ns += time.process_time_ns() - start_ns
         if not math.isfinite(quality_raw):
             raise ArithmeticError(f"validation quality is {quality_raw} at checkpoint {number}")

@@ -121,7 +121,10 @@ class PausingPlan:
             step = self.finish_default(trials, paused)
             if step is not None:
                 return step
-            left_s = self._left_s(begun) - self._reserve_s(begun)
+            left_s = min(
+                self._budget.left_s(begun, now=datetime.now()), self._left_of_call_s(begun)
+            )
+            left_s -= self._reserve_s(begun)
             forecast = self.rule.forecast(self._read(trials, paused))
             unfinished = {
                 configuration_index(trial) or 0: trial.number
@@ -157,11 +160,6 @@ class PausingPlan:
         if self._limit is not None:
             left_s = min(left_s, self._limit.left_for_searching_s())
         return max(self._first_look["work_s"], self._first_look["cpu_s"]) <= left_s
-
-    def _left_s(self, begun: Sequence[FrozenTrial]) -> float:
-        """Return the usual CPU seconds that a step may take."""
-        left_s = self._budget.left_s(begun, now=datetime.now())
-        return min(left_s, self._left_of_call_s(begun))
 
     def _left_of_call_s(self, begun: Sequence[FrozenTrial]) -> float:
         """Return what the call has left in usual CPU seconds: as its trainings took so far."""

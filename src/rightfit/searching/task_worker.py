@@ -260,7 +260,10 @@ class TaskWorker:
         return family.train(replace(run, data=data)), len(data.labels)
 
     def _repeat(self, task: Task) -> Look:
-        return repeat_training(task.configuration, self._cell, self._settings, task.n_checkpoints)
+        """Train a configuration again up to a look; the seed makes it the same model."""
+        looks = _follow(self._cell, self._settings, task.configuration)
+        *_, last = islice(looks, task.n_checkpoints)
+        return last
 
     def _write_trial(self, task: Task, look: Look) -> Bundle:
         return self._write(task, look.model, n_rows=len(self._cell.train.labels))
@@ -285,14 +288,6 @@ class TaskWorker:
 
 def _measure_size_mib(bundle: Bundle) -> float:
     return sum((bundle.path / file).stat().st_size for file in bundle.files) / BYTES_PER_MIB
-
-
-def repeat_training(
-    configuration: Configuration, cell: Cell, settings: SearchSettings, n_looks: int
-) -> Look:
-    """Train a configuration again up to a look; the seed makes it the same model."""
-    *_, last = islice(_follow(cell, settings, configuration), n_looks)
-    return last
 
 
 def _follow(cell: Cell, settings: SearchSettings, configuration: Configuration) -> Iterator[Look]:

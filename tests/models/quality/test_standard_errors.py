@@ -13,8 +13,6 @@ from rightfit.models.quality.standard_errors import (
     find_deviations,
     pack_deviations,
     resample,
-    row_effects,
-    share_error,
     standard_error,
     unpack_deviations,
 )
@@ -184,21 +182,22 @@ def test_r2_of_rows_of_one_value_has_no_error() -> None:
     assert quality_interval(metric, labels, answers, seed=0) == (0.0, 0.0)
 
 
+@pytest.mark.parametrize("margin", [0.4, 1.6])
 @pytest.mark.parametrize("name", ["accuracy", "balanced_accuracy", "roc_auc"])
-def test_standard_error_is_the_spread_over_samples_of_rows(name: str) -> None:
+def test_standard_error_is_the_spread_over_samples_of_rows(name: str, margin: float) -> None:
     metric = QualityMetric(name=name, worst=0.0, best=1.0)
     rng = np.random.default_rng(0)
-    counts = np.array([300, 100])
-    labels = np.repeat([0, 1], counts)
+    labels = np.repeat([0, 1], [300, 100])
 
-    def sample() -> float:
-        margins = rng.normal(size=len(labels)) + np.where(labels == 1, 0.4, -0.4)
+    def sample() -> tuple[float, float]:
+        margins = rng.normal(size=len(labels)) + np.where(labels == 1, margin, -margin)
         yes = 1 / (1 + np.exp(-margins))
-        return metric.score(labels, np.stack([1 - yes, yes], axis=1).astype(np.float32))
+        answers = np.stack([1 - yes, yes], axis=1).astype(np.float32)
+        return metric.score(labels, answers), standard_error(metric, labels, answers)
 
-    raw = [sample() for _ in range(1_000)]
+    raw, errors = np.array([sample() for _ in range(1_000)]).T
 
-    assert share_error(name, float(np.mean(raw)), counts) == pytest.approx(np.std(raw), rel=0.1)
+    assert np.mean(errors) == pytest.approx(np.std(raw), rel=0.1)
 
 
 def draw_values(n: int) -> tuple[np.ndarray, np.ndarray]:
@@ -212,10 +211,6 @@ def draw_values(n: int) -> tuple[np.ndarray, np.ndarray]:
 def few_draws(monkeypatch: pytest.MonkeyPatch) -> None:
     """Bootstrap as often as on the largest tables: the fewest draws, and the least exact."""
     monkeypatch.setattr(intervals, "MAX_BOOTSTRAP_DRAWS", intervals.MIN_BOOTSTRAP_DRAWS)
-
-
-def error_of(metric: QualityMetric, labels: np.ndarray, answers: np.ndarray) -> float:
-    return standard_error(metric, labels, answers, raw=metric.score(labels, answers))
 
 
 @pytest.mark.parametrize(
@@ -242,7 +237,7 @@ def test_error_by_formula_is_that_of_a_bootstrap(name: str, options: dict[str, A
 
     drawn = resample(metric, values, answers, n_draws=400, n_rows=1_000, seed=1)
 
-    assert error_of(metric, values, answers) == pytest.approx(drawn.std(), rel=0.15)
+    assert standard_error(metric, values, answers) == pytest.approx(drawn.std(), rel=0.15)
 
 
 @pytest.mark.parametrize(
@@ -262,7 +257,7 @@ def test_effects_of_a_mean_over_rows_are_that_of_a_bootstrap(name: str) -> None:
 
     drawn = resample(metric, labels, answers, n_draws=300, n_rows=800, seed=1)
 
-    assert error_of(metric, labels, answers) == pytest.approx(drawn.std(), rel=0.15)
+    assert standard_error(metric, labels, answers) == pytest.approx(drawn.std(), rel=0.15)
 
 
 def test_error_without_a_formula_is_about_right_on_a_part_of_the_rows() -> None:
@@ -270,8 +265,8 @@ def test_error_without_a_formula_is_about_right_on_a_part_of_the_rows() -> None:
     values, answers = draw_values(4_000)
     drawn = resample(metric, values, answers, n_draws=300, n_rows=4_000, seed=1)
 
-    assert row_effects(metric, values, answers) is None
-    assert error_of(metric, values, answers) == pytest.approx(drawn.std(), rel=0.5)
+    assert find_contributions(metric, values, answers) is None
+    assert standard_error(metric, values, answers) == pytest.approx(drawn.std(), rel=0.5)
 
 
 def test_resampling_is_quiet() -> None:

@@ -9,6 +9,7 @@ from factories.rankings import make_application, make_profile, rank
 from rightfit.measuring.profiles.prediction_quality import share_interval
 from rightfit.models.quality.standard_errors import pack_deviations
 from rightfit.ranking.uncertainty.paired_comparison import draw_together
+from rightfit.ranking.uncertainty.selection_probability import simulate
 
 QUALITY_ALONE = make_application(objectives={"quality": {"weight": 1, "worst": 0, "best": 1}})
 N_ROWS = 1_000
@@ -63,7 +64,7 @@ def test_pairing_changes_no_interval_of_a_single_candidate() -> None:
         for paired in (False, True)
     )
 
-    assert paired.spread.below.tolist() == alone.spread.below.tolist()
+    assert paired.utility_low.tolist() == alone.utility_low.tolist()
 
 
 def test_a_loss_against_the_best_is_judged_by_the_difference() -> None:
@@ -82,8 +83,14 @@ def test_a_loss_against_the_best_is_judged_by_the_difference() -> None:
         for paired in (False, True)
     )
 
-    assert not alone.spread.surely_feasible[1]
-    assert paired.spread.surely_feasible[1]
+    p_feasible = [
+        simulate(
+            ranked.assessment, np.arange(2), n_draws=4_000, rng=np.random.default_rng(0)
+        ).p_feasible[1]
+        for ranked in (alone, paired)
+    ]
+    assert p_feasible[0] < 0.95
+    assert p_feasible[1] > 0.999
 
 
 def test_profiles_of_other_rows_and_of_none_count_as_independent() -> None:

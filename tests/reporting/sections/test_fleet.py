@@ -8,7 +8,7 @@ from rightfit.reporting.decision_views import DecisionView, view_decisions
 from rightfit.reporting.markdown_report import render_markdown
 from rightfit.reporting.page_data import collect_page_data
 from rightfit.reporting.run_results import Results
-from rightfit.reporting.sections.fleet import build_fleet
+from rightfit.reporting.sections.hardware import build_fleet
 
 
 def view(results: Results, application: str) -> DecisionView:

@@ -27,17 +27,16 @@ from rightfit.models.quality.scorers import average_ranks, squared_differences
 Array = npt.NDArray[Any]
 Floats = npt.NDArray[np.float64]
 
-# Metrics with a formula of their own.
-RATIOS = ("f1", "jaccard", "precision", "recall")  # of two classes, and their averages over classes
-AVERAGES = ("_macro", "_micro", "_weighted")
-SHARES = ("accuracy", "balanced_accuracy", "roc_auc")
+# Ratios of counts of true rows, of predicted ones and of hits: the factors of what is divided by.
+RATIOS = {"recall": (1, 0, 0), "precision": (0, 1, 0), "f1": (0.5, 0.5, 0), "jaccard": (1, 1, -1)}
+SAME_AS = {"accuracy": "recall_micro", "balanced_accuracy": "recall_macro"}
 N_DRAWS, N_DRAWN_ROWS = 24, 1_000  # for an error within a sixth, in some milliseconds a look
 MAX_DEVIATIONS = 1_000  # rows beyond are added up in so many groups, the same for all candidates
 N_RESAMPLES, N_RESAMPLED_ROWS = 200, 2_000
 _SEED = 0  # the same for every candidate, or their rows would not belong together
 
 
-def standard_error(metric: QualityMetric, labels: Array, answers: Array, *, raw: float) -> float:
+def standard_error(metric: QualityMetric, labels: Array, answers: Array) -> float:
     """Return the standard error of a raw quality over samples of rows of this size.
 
     By a closed form, else roughly, by a bootstrap.
@@ -46,43 +45,13 @@ def standard_error(metric: QualityMetric, labels: Array, answers: Array, *, raw:
         metric: The dataset's metric.
         labels: True class positions or values, shape (n_rows,).
         answers: The answers, shape (n_rows, n_outputs).
-        raw: Their raw quality.
     """
-    if metric.name in SHARES:
-        return share_error(metric.name, raw, np.bincount(labels))
     effects = find_contributions(metric, labels, answers)
     if effects is not None:
         return math.sqrt(float((effects**2).sum()))
     drawn = min(len(labels), N_DRAWN_ROWS)
     values = resample(metric, labels, answers, n_draws=N_DRAWS, n_rows=drawn, seed=_SEED)
     return float(values.std(ddof=1)) * math.sqrt(drawn / len(labels))
-
-
-def share_error(name: str, raw: float, counts: npt.NDArray[np.int64]) -> float:
-    """Return the standard error of a share of rows or pairs that are answered rightly.
-
-    Shares of hits are binomial; of a balanced accuracy every class is taken to have the same. For
-    the ROC AUC it is Hanley and McNeil's formula (Radiology 143, 1982), which is somewhat too large
-    for well separated classes (at 0.92 by a quarter).
-
-    >>> round(share_error("accuracy", 0.9, np.array([40, 60])), 4)
-    0.03
-    """
-    counts = counts[counts > 0]
-    hit_variance = max(raw * (1 - raw), 0.0)
-    if name == "accuracy":
-        return math.sqrt(hit_variance / counts.sum())
-    if name == "balanced_accuracy":
-        return math.sqrt(hit_variance * (1 / counts).sum()) / len(counts)
-    n_negative, n_positive = counts
-    above_two = raw / (2 - raw)  # chance that a positive ranks above two negatives
-    below_two = 2 * raw**2 / (1 + raw)
-    variance = (
-        hit_variance
-        + (n_positive - 1) * (above_two - raw**2)
-        + (n_negative - 1) * (below_two - raw**2)
-    ) / (n_positive * n_negative)
-    return math.sqrt(max(variance, 0.0))
 
 
 def find_deviations(
@@ -142,45 +111,10 @@ def unpack_deviations(text: str) -> Floats:
 
 
 def find_contributions(metric: QualityMetric, labels: Array, answers: Array) -> Floats | None:
-    """Return what each row adds to the deviation of a raw quality.
+    """Return what each row adds to the deviation of a raw quality: its empirical influence.
 
-    Returns:
-        Shape (n_rows,), of mean 0, the sum of the squares being the variance of the raw quality;
-        ``None`` where no closed form is known.
-    """
-    if metric.name == "roc_auc":
-        return _find_placements(labels == 1, answers[:, 1])
-    if metric.name == "roc_auc_ovr_weighted" and answers.shape[1] > 2:
-        return _find_weighted_placements(labels, answers)
-    if metric.name in ("roc_auc_ovr", "roc_auc_ovr_weighted", "average_precision"):
-        find = _find_precision_effects if metric.name == "average_precision" else _find_placements
-        columns = range(answers.shape[1]) if answers.shape[1] > 2 else [1]
-        by_class = [find(labels == column, answers[:, column]) for column in columns]
-        of_classes: Floats = np.mean(by_class, axis=0)
-        return of_classes
-    if metric.name in ("roc_auc_ovo", "roc_auc_ovo_weighted"):
-        return _find_pair_placements(labels, answers, by_size=metric.name.endswith("_weighted"))
-    if metric.name not in ("accuracy", "balanced_accuracy"):
-        by_row = row_effects(metric, labels, answers)
-        return None if by_row is None else by_row / len(labels)
-    hits: Floats = (metric.decide(answers).argmax(axis=1) == labels).astype(np.float64)
-    if metric.name == "accuracy":
-        effects: Floats = (hits - hits.mean()) / len(labels)
-        return effects
-    effects = np.zeros(len(labels))
-    classes = np.unique(labels)
-    for label in classes:
-        of_class = labels == label
-        share = 1 / (of_class.sum() * len(classes))
-        effects[of_class] = (hits[of_class] - hits[of_class].mean()) * share
-    return effects
-
-
-def row_effects(metric: QualityMetric, labels: Array, answers: Array) -> Floats | None:
-    """Return what each row adds to a metric's deviation: its empirical influence.
-
-    The standard deviation of these over the square root of their number is the metric's standard
-    error (delta method; Efron and Tibshirani, An Introduction to the Bootstrap, 1993, chapter 21).
+    Their sum of squares is the variance (delta method; Efron and Tibshirani, An Introduction to the
+    Bootstrap, 1993, chapter 21).
 
     Args:
         metric: The dataset's metric.
@@ -188,27 +122,34 @@ def row_effects(metric: QualityMetric, labels: Array, answers: Array) -> Floats 
         answers: The answers, shape (n_rows, n_outputs).
 
     Returns:
-        Shape (n_rows,), with mean 0; ``None`` where no closed form is known.
+        Shape (n_rows,), of mean 0; ``None`` where no closed form is known.
     """
-    name = metric.name
+    name = SAME_AS.get(metric.name, metric.name)
+    if name.startswith("roc_auc"):
+        return _centred(_find_placements(name, labels, answers))
+    if name == "average_precision":
+        columns = range(answers.shape[1]) if answers.shape[1] > 2 else [1]
+        by_class = [_find_precision_effects(labels == c, answers[:, c]) for c in columns]
+        return _centred(np.mean(by_class, axis=0))
     kind, _, average = name.partition("_")
-    if kind in RATIOS and f"_{average}" in ("_", *AVERAGES):
-        return _ratio_effects(metric, labels, answers)
+    if kind in RATIOS and average in ("", "macro", "micro", "weighted"):
+        predicted = metric.decide(answers).argmax(axis=1)
+        return _centred(_find_ratio_effects(metric.name, labels, predicted))
     if name == "matthews_corrcoef":
-        return _correlation_effects(labels, metric.decide(answers).argmax(axis=1))
+        return _centred(_correlation_effects(labels, metric.decide(answers).argmax(axis=1)))
     losses = _find_losses(metric, labels, answers)
     if losses is None:
         return None
     loss, of_constant = losses
-    mean = float(loss.mean())
+    mean, n_rows = float(loss.mean()), len(labels)
     if of_constant is not None:  # 1 - mean loss / mean loss of the best constant
         scale = float(of_constant.mean())
         if not scale:  # rows of one value, as of a target that is rarely another
-            return np.zeros(len(labels))
-        return _centred((of_constant * mean / scale - loss) / scale)
+            return np.zeros(n_rows)
+        return _centred((of_constant * mean / scale - loss) / scale / n_rows)
     if name.startswith("neg_root_") and mean:
-        return _centred(-loss) / (2 * math.sqrt(mean))
-    return _centred(-loss)
+        return _centred(-loss) / (2 * math.sqrt(mean) * n_rows)
+    return _centred(-loss / n_rows)
 
 
 def _find_losses(
@@ -271,37 +212,28 @@ def _find_entropies(labels: Array, answers: Array) -> Floats:
     return -np.log(np.clip(chosen, np.finfo(np.float32).eps, 1))
 
 
-def _ratio_effects(metric: QualityMetric, labels: Array, answers: Array) -> Floats:
-    """Return the influence of each row on precision, recall, F1 or Jaccard: ratios of means.
+def _find_ratio_effects(name: str, labels: Array, predicted: Array) -> Floats:
+    """Return the influence of each row on precision, recall, F1 or Jaccard: ratios of counts.
 
-    Of a ratio a / b it is (a_i - a / b * b_i) / b, with the rows' shares a_i and b_i of its terms.
+    Of a ratio a / b it is (a_i - a / b * b_i) / b, with what the row adds to a and to b.
     """
-    predicted = metric.decide(answers).argmax(axis=1)
-    kind, _, average = metric.name.partition("_")
-    if average == "micro":
-        right = (labels == predicted).astype(np.float64)
-        total = 2 - right if kind == "jaccard" else np.ones(len(labels))
-        return _centred((right - right.mean() / total.mean() * total) / total.mean())
-    classes = np.union1d(labels, predicted) if average else [1]
-    effects: Floats = np.zeros(len(labels))
-    for label in classes:
-        is_label, is_answer = labels == label, predicted == label
-        hits = (is_label & is_answer).astype(np.float64)
-        shares = {
-            "recall": is_label,
-            "precision": is_answer,
-            "jaccard": is_label | is_answer,
-        }.get(kind)
-        below = (is_label.astype(np.float64) + is_answer) / 2 if shares is None else shares
-        mean = float(below.mean())
-        if not mean:
-            continue
-        ratio = hits.mean() / mean
-        share = is_label.mean() if average == "weighted" else 1 / len(classes)
-        effects += (hits - ratio * below) / mean * share
-        if average == "weighted":
-            effects += ratio * is_label
-    return _centred(effects)
+    kind, _, average = SAME_AS.get(name, name).partition("_")
+    hits = (labels == predicted).astype(np.float64)
+    if average == "micro":  # all classes as one
+        labels = predicted = np.zeros_like(labels)
+    n_classes = max(int(labels.max()), int(predicted.max()), 1) + 1
+    n_true, n_predicted = (np.bincount(rows, minlength=n_classes) for rows in (labels, predicted))
+    n_hits = np.bincount(labels, weights=hits, minlength=n_classes)
+    of_true, of_predicted, of_hits = RATIOS[kind]
+    below = of_true * n_true + of_predicted * n_predicted + of_hits * n_hits
+    shares: Array = n_true > 0 if name == "balanced_accuracy" else n_true + n_predicted > 0
+    if average in ("", "weighted"):
+        shares = n_true if average else np.arange(n_classes) == 1
+    ratios = n_hits / np.maximum(below, 1e-9)
+    shares = np.where(below > 0, shares / shares.sum(), 0.0) / np.maximum(below, 1e-9)
+    effects: Floats = hits * ((1 - of_hits * ratios) * shares)[labels]
+    effects -= of_true * (ratios * shares)[labels] + of_predicted * (ratios * shares)[predicted]
+    return effects + ratios[labels] / len(labels) if average == "weighted" else effects
 
 
 def _correlation_effects(labels: Array, predicted: Array) -> Floats:
@@ -319,7 +251,8 @@ def _correlation_effects(labels: Array, predicted: Array) -> Floats:
     if not scale:  # a single class, whose correlation is 0
         return np.zeros(n_rows)
     spreads = p[predicted] / of_predictions + t[labels] / of_labels
-    return _centred((hits - t[predicted] - p[labels] + covariance * spreads) / scale)
+    effects: Floats = (hits - t[predicted] - p[labels] + covariance * spreads) / scale / n_rows
+    return effects
 
 
 def resample(
@@ -363,52 +296,35 @@ def resample(
     return np.array(values)
 
 
-def _find_placements(positive: npt.NDArray[np.bool_], scores: Array) -> Floats:
-    """Return for each row the share of the other class it is ranked above, over its class' size."""
-    n_positive, n_negative = int(positive.sum()), int((~positive).sum())
-    ranks = average_ranks(scores)
-    effects: Floats = np.zeros(len(positive))
-    above = (ranks[positive] - average_ranks(scores[positive])) / n_negative
-    below = 1 - (ranks[~positive] - average_ranks(scores[~positive])) / n_positive
-    effects[positive] = (above - above.mean()) / n_positive
-    effects[~positive] = (below - below.mean()) / n_negative
-    return effects
+def _find_placements(name: str, labels: Array, answers: Array) -> Floats:
+    """Return the influence of each row on a ROC AUC, or on the mean of several.
 
-
-def _find_auc(positive: npt.NDArray[np.bool_], scores: Array) -> float:
-    n_positive, n_negative = int(positive.sum()), int((~positive).sum())
-    above = average_ranks(scores)[positive].sum() - n_positive * (n_positive + 1) / 2
-    return float(above / n_positive / n_negative)
-
-
-def _find_weighted_placements(labels: Array, answers: Array) -> Floats:
-    """Average the placements over classes by their shares, which rows change too."""
-    effects: Floats = np.zeros(len(labels))
-    for label in np.unique(labels):
-        of_class = labels == label
-        effects += of_class.mean() * _find_placements(of_class, answers[:, label])
-        effects[of_class] += _find_auc(of_class, answers[:, label]) / len(labels)
-    return _centred(effects)
-
-
-def _find_pair_placements(labels: Array, answers: Array, *, by_size: bool) -> Floats:
-    """Average the placements over all pairs of classes (Hand and Till, Machine Learning 45, 2001).
-
-    Each class of a pair is told from the other by its own probability. Pairs count equally, or by
-    their shares of the rows (``by_size``), which rows change too.
+    A row's placement is the share of the other class that it is ranked above. Means are over
+    classes, each against the rest, or over pairs of classes (Hand and Till, Machine Learning 45,
+    2001), of which each is told from the other by its own probability. They count equally, or by
+    their shares of the rows, which rows change too.
     """
-    pairs = list(permutations(np.unique(labels), 2))
+    masks = {label: labels == label for label in np.unique(labels)}
+    if answers.shape[1] == 2:
+        cases = [(1, masks[1], masks[0])]
+    elif "_ovo" in name:
+        cases = [(one, masks[one], masks[other]) for one, other in permutations(masks, 2)]
+    else:
+        cases = [(label, mask, ~mask) for label, mask in masks.items()]
     effects: Floats = np.zeros(len(labels))
     total = 0.0
-    for label, other in pairs:
-        of_pair = (labels == label) | (labels == other)
-        positive, scores = labels[of_pair] == label, answers[of_pair, label]
-        weight = float(of_pair.mean()) if by_size else 1.0
-        total += weight
-        effects[of_pair] += weight * _find_placements(positive, scores)
-        if by_size:
-            effects[of_pair] += _find_auc(positive, scores) / len(labels)
-    return _centred(effects / total)
+    for label, positive, negative in cases:
+        high, low = answers[positive, label], answers[negative, label]
+        ranks = average_ranks(np.concatenate([high, low]))
+        above = (ranks[: len(high)] - average_ranks(high)) / len(low)
+        below = 1 - (ranks[len(high) :] - average_ranks(low)) / len(high)
+        counted = positive | negative if "_ovo" in name else positive
+        weight = counted.mean() if name.endswith("_weighted") and len(cases) > 1 else 1.0
+        effects[positive] += weight * (above - above.mean()) / len(high)
+        effects[negative] += weight * (below - below.mean()) / len(low)
+        effects[counted] += above.mean() / len(labels) if weight < 1 else 0.0
+        total += float(weight)
+    return effects / total
 
 
 def _find_precision_effects(positive: npt.NDArray[np.bool_], scores: Array) -> Floats:
@@ -432,7 +348,7 @@ def _find_precision_effects(positive: npt.NDArray[np.bool_], scores: Array) -> F
     )
     effects: Floats = np.zeros(len(hits))
     effects[order] = own + hits * from_here - lost
-    return _centred(effects)
+    return effects
 
 
 def _centred(effects: Floats) -> Floats:

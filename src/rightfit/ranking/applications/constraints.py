@@ -108,14 +108,3 @@ def judge_profiles(
         excess = excess + relate_excess(measure_excess(values[limit.metric], limit), limit)
     excess = np.where(np.isnan(excess), np.inf, excess)
     return Judgement(utility, (excess == 0) & ~np.isnan(utility), excess)
-
-
-def fold_feasibility(utility: Floats, feasible: Bools) -> Floats:
-    """Fold feasibility and utility into one number that is higher for the better candidate.
-
-    >>> utility = np.array([0.2, 0.9, np.nan])
-    >>> fold_feasibility(utility, np.array([True, False, False])).tolist()
-    [0.2, -1.1, -4.0]
-    """
-    folded = np.where(feasible, utility, utility - 2.0)
-    return np.where(np.isnan(folded), -4.0, folded)

@@ -12,7 +12,6 @@ from rightfit.ranking.explanation.decisions import (
     Decision,
     Fact,
     decision_facts,
-    describe_disturbance,
 )
 from rightfit.ranking.explanation.findings import Finding, find, name_subject
 
@@ -60,11 +59,6 @@ class Answer:
         """The profile in the serving configuration that decided."""
         subject = self.decision.subject
         return next((p for p in self.profiles if subject and p.serving == subject.serving), None)
-
-    @property
-    def disturbance(self) -> str:
-        """Whether another process took the cores while the profile was timed, in words."""
-        return describe_disturbance(self.profile) if self.profile else NO_PROFILE
 
     @property
     def findings(self) -> list[Finding]:

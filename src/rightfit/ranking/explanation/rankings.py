@@ -88,12 +88,12 @@ def tabulate_rankings(ranked: list[ApplicationRanking]) -> pl.DataFrame:
     """Build the rankings table from the rankings of all applications."""
     tables = []
     for ranking in ranked:
-        assessment, spread = ranking.assessment, ranking.spread
+        assessment = ranking.assessment
         frame = describe_chosen(assessment).with_columns(
             rank=pl.Series(ranking.rank),
             utility=pl.Series(assessment.utility),
-            utility_low=pl.Series(np.maximum(assessment.utility - spread.below, 0.0)),
-            utility_high=pl.Series(np.minimum(assessment.utility + spread.above, 1.0)),
+            utility_low=pl.Series(ranking.utility_low),
+            utility_high=pl.Series(ranking.utility_high),
             feasible=pl.Series(assessment.feasible),
             violations=_list_violations(assessment),
             pareto=pl.Series(ranking.pareto),

@@ -54,7 +54,6 @@ def tabulate_outcomes(ranked: ApplicationRanking) -> pl.DataFrame:
     rows, feasible = assessment.chosen, assessment.feasible
     is_winner = (ranked.rank == 1) & feasible
     rival, is_equal, is_dominated = _find_rivals(ranked)
-    is_open = feasible & ranked.may_be_best
     missing: Names = np.full(len(rows), "", dtype=object)
     values = {name: table.values(name)[rows] for name in assessment.application.needed_metrics()}
     for row_limit in (limit.at(rows) for limit in assessment.limits):
@@ -63,29 +62,17 @@ def tabulate_outcomes(ranked: ApplicationRanking) -> pl.DataFrame:
     for name in reversed(values):  # the first one is named
         missing[np.isnan(values[name])] = name
     broken, limit, excess = _find_broken(assessment)
-    outcome = np.select(
-        [
-            is_winner,
-            missing != "",
-            assessment.undecided[rows],
-            ~feasible,
-            is_equal,
-            is_open,
-            _find_undecided_rivals(ranked),
-            is_dominated,
-        ],
-        [
-            "winner",
-            "unmeasured",
-            "undecided",
-            "violates",
-            "equal",
-            "open",
-            "undecided",
-            "dominated",
-        ],
-        "outscored",
-    )
+    cases = [  # the first that holds
+        ("winner", is_winner),
+        ("unmeasured", missing != ""),
+        ("undecided", assessment.undecided[rows]),
+        ("violates", ~feasible),
+        ("equal", is_equal),
+        ("open", feasible & ranked.may_be_best),
+        ("undecided", _find_undecided_rivals(ranked)),
+        ("dominated", is_dominated),
+    ]
+    outcome = np.select([holds for _, holds in cases], [name for name, _ in cases], "outscored")
     has_broken = np.isin(outcome, ("undecided", "violates")) & ~feasible
     decisive = _find_decisive(assessment, rival, is_winner=is_winner)
     metric = np.where(missing != "", missing, np.where(feasible, decisive, broken))

@@ -70,28 +70,6 @@ def standardise_deviations(table: ProfileTable, rows: Ints) -> Floats | None:
     return scaled
 
 
-def correlate_with_best(table: ProfileTable, metric: str, rows: Ints) -> Floats:
-    """Return how the error of each row's quality goes with that of the best of its dataset.
-
-    Args:
-        table: All profiles.
-        metric: One of the two qualities.
-        rows: Rows of any datasets.
-
-    Returns:
-        Correlations, shape (n_rows,); 0 where they are not known.
-    """
-    correlations = np.zeros(len(rows))
-    is_best = table.values(metric) == table.best_by_dataset(metric)
-    for dataset in np.unique(table.dataset_of_row[rows]):
-        positions = np.flatnonzero(table.dataset_of_row[rows] == dataset)
-        holders = np.flatnonzero(is_best & (table.dataset_of_row == dataset))[:1]
-        scaled = standardise_deviations(table, np.concatenate([holders, rows[positions]]))
-        if scaled is not None and len(holders):
-            correlations[positions] = scaled[1:] @ scaled[0]
-    return correlations
-
-
 def draw_together(
     scaled: Floats | None, shape: tuple[int, int], rng: np.random.Generator
 ) -> Floats:
@@ -105,11 +83,9 @@ def draw_together(
     Returns:
         Errors of variance 1, of the shape asked for.
     """
-    steps: Floats = rng.standard_normal(shape)
     if scaled is None:
-        return steps
+        return rng.standard_normal(shape)
     correlation = scaled @ scaled.T
     np.fill_diagonal(correlation, 1.0)
-    values, vectors = np.linalg.eigh(correlation)
-    drawn: Floats = steps @ (vectors * np.sqrt(np.maximum(values, 0.0))).T
-    return drawn
+    mean = np.zeros(len(correlation))
+    return rng.multivariate_normal(mean, correlation, shape[0], "ignore", method="eigh")

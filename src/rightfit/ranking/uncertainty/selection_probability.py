@@ -2,13 +2,15 @@
 
 That is the region of practical equivalence of Bayesian comparisons (Kruschke, Advances in Methods
 and Practices in Psychological Science 1, 2018; Benavoli et al., Journal of Machine Learning
-Research 18, 2017), by simulation of the measuring errors.
+Research 18, 2017), by simulation of the measuring errors. The same simulation says which candidates
+may be the best.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
+from statistics import NormalDist
 
 import numpy as np
 
@@ -16,7 +18,7 @@ from rightfit.measuring.metrics import METRICS_BY_COLUMN
 from rightfit.measuring.profile import LEVEL_ERROR
 from rightfit.ranking.applications.applications import QUALITIES
 from rightfit.ranking.applications.constraints import Limit, judge_profiles
-from rightfit.ranking.applications.utility import Floats, Ints
+from rightfit.ranking.applications.utility import Bools, Floats, Ints
 from rightfit.ranking.assessment.assessment import Assessment, is_practically_equal
 from rightfit.ranking.uncertainty.paired_comparison import draw_together, standardise_deviations
 from rightfit.ranking.uncertainty.spread import Z_OF_INTERVALS
@@ -24,30 +26,77 @@ from rightfit.ranking.uncertainty.spread import Z_OF_INTERVALS
 _VALUES_AT_ONCE = 4_000_000
 
 
-def simulate_best(
-    assessment: Assessment, candidates: Ints, *, n_draws: int, rng: np.random.Generator
-) -> Floats:
-    """Estimate how probably each of some candidates of one dataset is practically the best.
+@dataclass(frozen=True)
+class Simulation:
+    """Simulated measurements of some candidates of one dataset, summed up.
 
-    It is, where it is feasible and no other feasible one is better by ``equal_within`` or more.
+    Args:
+        p_best: Probability that each is feasible, and no other feasible one is better by
+            ``equal_within`` or more; practically equal ones may all have a high one. Shape (n,).
+        p_feasible: Probability that it is feasible.
+        covariance: Of the errors of the utilities, shape (n, n).
+    """
+
+    p_best: Floats
+    p_feasible: Floats
+    covariance: Floats
+
+    def find_possible_best(self, utility: Floats, confidence_level: float) -> Bools:
+        """Tell which candidates may be the best, the true one among them at the level asked for.
+
+        Comparisons with the best (Hsu, Annals of Statistics 12, 1984): the truly best candidate is
+        missed only if one of the others seems surely better than it, so the level is corrected for
+        the others, not for all pairs, and for one side. Candidates that another one surely beats
+        are no rivals any more: the rest is compared again, at the level for that smaller number
+        (the model confidence set, Hansen, Lunde and Nason, Econometrica 79, 2011).
+
+        Args:
+            utility: As measured, shape (n,).
+            confidence_level: Of all comparisons together (Bonferroni).
+        """
+        n_before, remaining = 0, np.arange(len(utility))
+        while len(remaining) != n_before:
+            n_before = len(remaining)
+            tail = (1 - confidence_level) / max(n_before - 1, 1)
+            covariance = self.covariance[np.ix_(remaining, remaining)]
+            variance = np.diag(covariance)
+            squared = np.maximum(variance[:, None] + variance - 2 * covariance, 0.0)
+            gap = utility[remaining][:, None] - utility[remaining]
+            sure = self.p_feasible[remaining][:, None] >= 1 - tail
+            maybe = self.p_feasible[remaining] > tail
+            is_higher = gap > NormalDist().inv_cdf(1 - tail) * np.sqrt(squared)
+            is_better = (sure & ~maybe) | (is_higher & (sure | ~maybe))
+            remaining = remaining[~is_better.any(axis=0)]
+        return np.isin(np.arange(len(utility)), remaining)
+
+
+def simulate(
+    assessment: Assessment, candidates: Ints, *, n_draws: int, rng: np.random.Generator
+) -> Simulation:
+    """Simulate measuring some candidates of one dataset again.
 
     Each draw moves every metric within its interval, taken as a normal distribution whose two
     halves may differ in width, independently of the others but for qualities, which are paired, and
     for the machine's usual speed, which moves all times and rates together.
-
-    Returns:
-        Probabilities, shape (n_compared,). Practically equal candidates may all have a high one.
     """
-    wins = np.zeros(len(candidates))
-    step = max(1, _VALUES_AT_ONCE // max(len(candidates), 1))
-    for start in range(0, n_draws, step):
+    n = len(candidates)
+    n_best, n_feasible, total, products = np.zeros(n), np.zeros(n), np.zeros(n), np.zeros((n, n))
+    step = max(1, _VALUES_AT_ONCE // max(n, 1))
+    for start in range(0, n_draws if n else 0, step):
         draw = _Draw(assessment, assessment.chosen[candidates], min(step, n_draws - start), rng)
         judged = judge_profiles(draw.values(), assessment.application, limits=draw.limits())
         reached = np.where(judged.feasible, judged.utility, -np.inf)
         highest = reached.max(axis=1, keepdims=True)
         near = is_practically_equal(reached, highest, assessment.rules.equal_within)
-        wins += (near & judged.feasible).sum(axis=0)
-    return wins / n_draws
+        n_best += (near & judged.feasible).sum(axis=0)
+        n_feasible += judged.feasible.sum(axis=0)
+        errors = judged.utility - assessment.utility[candidates]
+        total += errors.sum(axis=0)
+        products += errors.T @ errors
+    mean = total / n_draws
+    return Simulation(
+        n_best / n_draws, n_feasible / n_draws, products / n_draws - np.outer(mean, mean)
+    )
 
 
 @dataclass(frozen=True)

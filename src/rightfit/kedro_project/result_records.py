@@ -6,13 +6,17 @@ A file whose size and time of change are as recorded is not read again.
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
-from rightfit.kedro_project.kedro_private import Dataset, find_versioned_path
+from pydantic import BaseModel
+
+from rightfit._core.processes.codec import hash_json
+from rightfit._core.processes.json_store import JsonStore
+from rightfit.kedro_project.datasets.stores import JsonStoreDataset
+from rightfit.kedro_project.kedro_private import Catalog, Dataset, find_versioned_path
 
 WHOLE_FILE = ""  # relative path of a result that is one file
 N_DIGITS = 24  # of the sha256
@@ -60,57 +64,38 @@ class ResultRecord:
     files: tuple[FileRecord, ...] = ()
 
 
-class Documents(Protocol):
-    """A store of dataclasses by key; one of another form counts as absent."""
-
-    def get_record(self, key: str, kind: type[Record]) -> Record | None:
-        """Return the dataclass of a key."""
-
-    def put_record(self, key: str, record: object) -> None:
-        """Write a dataclass, replacing the one of the same key."""
-
-    def keys(self) -> Iterable[str]:
-        """Return all keys."""
-
-
-class NoDocuments:
-    """A store that keeps nothing: every step runs."""
-
-    def get_record(self, key: str, kind: type[Record]) -> Record | None:  # noqa: ARG002
-        """Return ``None``."""
-        return None
-
-    def put_record(self, key: str, record: object) -> None:
-        """Drop it."""
-
-    def keys(self) -> Iterable[str]:
-        """Return none."""
-        return ()
-
-
 class RecordStore:
     """Reads and writes records.
 
     Args:
-        documents: Keeps them, and what else a project notes of a run; by default nothing does.
+        store: Keeps them; ``None``: nothing is kept, so that every step runs.
     """
 
-    def __init__(self, documents: Documents | None = None) -> None:
-        self.documents: Documents = documents or NoDocuments()
+    def __init__(self, store: JsonStore | None = None) -> None:
+        self._store = store
+
+    def get(self, key: str, kind: type[Record]) -> Record | None:
+        """Return the dataclass of a key; ``None`` where there is none of that form."""
+        return None if self._store is None else self._store.get_record(key, kind)
+
+    def put(self, key: str, record: object) -> None:
+        """Write a dataclass, replacing the one of the same key."""
+        if self._store is not None:
+            self._store.put_record(key, record)
 
     def read_result(self, name: str) -> ResultRecord | None:
         """Return the record of a result by its name in the catalog."""
-        return self.documents.get_record(_key("result", name), ResultRecord)
+        return self.get(_key("result", name), ResultRecord)
 
     def list_results(self) -> list[ResultRecord]:
         """Return the records of all results."""
-        keys = (key for key in self.documents.keys() if key.startswith("result-"))  # noqa: SIM118
-        records = (self.documents.get_record(key, ResultRecord) for key in keys)
+        keys = [] if self._store is None else self._store.keys()
+        records = (self.get(key, ResultRecord) for key in keys if key.startswith("result-"))
         return [record for record in records if record is not None]
 
     def write_result(self, record: ResultRecord) -> None:
         """Keep the record of a result, in place of an earlier one."""
-        self.documents.put_record(_key("result", record.result), record)
+        self.put(_key("result", record.result), record)
 
     def hash_files(self, path: Path, *, reads_all: bool = False) -> str:
         """Hash a file, or all files of a folder with their names.
@@ -118,10 +103,10 @@ class RecordStore:
         A file is read again only if its size or times have changed, or with ``reads_all``.
         """
         key = _key("source", str(path))
-        before = self.documents.get_record(key, ResultRecord)
+        before = self.get(key, ResultRecord)
         files = record_files(path, () if reads_all or before is None else before.files)
         if before is None or files != before.files:
-            self.documents.put_record(key, ResultRecord(str(path), "", "", files=files))
+            self.put(key, ResultRecord(str(path), "", "", files=files))
         return hash_content([[file.path, file.sha256] for file in files])
 
     def hash_source(self, dataset: Dataset | None, *, reads_all: bool = False) -> str | None:
@@ -135,6 +120,12 @@ class RecordStore:
         if path is None or not path.exists():
             return None
         return hash_content([str(dataset), self.hash_files(path, reads_all=reads_all)])
+
+
+def open_records(catalog: Catalog) -> RecordStore:
+    """Return the records of a catalog; it may keep none, or in the project's own way."""
+    store = catalog.get("result_records")
+    return RecordStore(store.load() if isinstance(store, JsonStoreDataset) else None)
 
 
 def record_file(path: Path, name: str, before: FileRecord | None = None) -> FileRecord:
@@ -192,13 +183,13 @@ def hash_content(content: object) -> str:
     >>> hash_content({"a": 1, "b": [2]}) == hash_content({"b": [2], "a": 1})
     True
     """
-
-    def write_plain(value: object) -> object:
-        dump = getattr(value, "model_dump", None)
-        return str(value) if dump is None else dump(mode="json")
-
-    text = json.dumps(content, sort_keys=True, default=write_plain)
-    return hashlib.sha256(text.encode()).hexdigest()[:N_DIGITS]
+    return hash_json(
+        content,
+        n_digits=N_DIGITS,
+        default=lambda value: (
+            value.model_dump(mode="json") if isinstance(value, BaseModel) else str(value)
+        ),
+    )
 
 
 def _key(kind: str, name: str) -> str:

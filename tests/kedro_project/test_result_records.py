@@ -7,7 +7,7 @@ import pytest
 from kedro.io import DataCatalog, MemoryDataset
 
 from rightfit._core.processes.json_store import JsonStore
-from rightfit.kedro_project.reuse import RecordStore, hash_content
+from rightfit.kedro_project.result_records import RecordStore, hash_content
 from rightfit.params.defaults import read_default
 from rightfit.searching.training_params import TrainingParams
 
