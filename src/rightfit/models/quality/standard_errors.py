@@ -320,8 +320,10 @@ def _find_placements(name: str, labels: Array, answers: Array) -> Floats:
         below = 1 - (ranks[len(high) :] - average_ranks(low)) / len(high)
         counted = positive | negative if "_ovo" in name else positive
         weight = counted.mean() if name.endswith("_weighted") and len(cases) > 1 else 1.0
-        effects[positive] += weight * (above - above.mean()) / len(high)
-        effects[negative] += weight * (below - below.mean()) / len(low)
+        for rows, placements in ((positive, above), (negative, below)):
+            n_rows = len(placements)
+            freed = math.sqrt(n_rows * max(n_rows - 1, 1))
+            effects[rows] += weight * (placements - placements.mean()) / freed
         effects[counted] += above.mean() / len(labels) if weight < 1 else 0.0
         total += float(weight)
     return effects / total
