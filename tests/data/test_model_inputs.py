@@ -110,5 +110,5 @@ def test_predictions_without_a_column_of_the_model_are_refused(
     schema = describe_columns(spec, encoder, rows, kind="raw", columns=None)
     rows.select("load").write_parquet(tmp_path / "given.parquet")
 
-    with pytest.raises(ValueError, match=r"columns \['minute', 'place_height'\] are missing"):
+    with pytest.raises(ValueError, match=r"lack the columns \['minute', 'place_height'\]"):
         read_predictions(tmp_path / "given.parquet", schema, encoder, kind="raw")

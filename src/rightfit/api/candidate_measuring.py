@@ -149,7 +149,9 @@ def measure_candidates(
         if table is not None:
             candidate_set = replace(
                 candidate_set,
-                rows=write_model_rows(candidates, table, bench.folder, params.runtimes),
+                rows=write_model_rows(
+                    candidates, dict.fromkeys(candidates, table), bench.folder, params.runtimes
+                ),
             )
         if REQUEST in paths:
             candidate_set = replace(candidate_set, requests=_make_requests(raw, bench.folder))

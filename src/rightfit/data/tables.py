@@ -209,6 +209,19 @@ def require_names(table: Table, *, entry: str) -> Table:
     return table
 
 
+def require_columns(table: Table, names: Iterable[str]) -> None:
+    """Refuse rows without the columns that a model reads.
+
+    Raises:
+        RightfitError: Naming those that they lack.
+    """
+    if missing := [name for name in dict.fromkeys(names) if name not in table.columns]:
+        raise RightfitError(
+            f"The rows lack the columns {missing}, which the model reads; they have "
+            f"{table.columns}. A value that is not known may be missing, its column may not."
+        )
+
+
 def read_records(records: Sequence[object], *, entry: str) -> pl.DataFrame:
     """Convert rows, each a mapping from column names to values; NaN, pandas' NaT and NA are null.
 
