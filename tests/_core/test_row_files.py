@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+
 from rightfit._core.row_files import N_SAMPLE_BYTES, find_separator, read_rows
 
 

@@ -61,6 +61,7 @@ from rightfit.data.request_path.raw_inputs import pass_columns
 from rightfit.data.row_stream import stream_beyond_sample
 from rightfit.data.splitting import PARTS, Parted, assign_parts
 from rightfit.data.tables import RawTableError, Table, read_frame, read_records, require_names
+from rightfit.measuring.given_models import list_export_texts
 from rightfit.measuring.hardware.environment import describe_environment
 from rightfit.measuring.profiles.stored_predictions import load_predictions
 from rightfit.measuring.rounds.jobs import FitCosts
@@ -398,7 +399,7 @@ def search(
             n_jobs=n_jobs,
             seed=random_state,
         )
-        frame = read_table(table)
+        frame = read_table(table, texts=list_export_texts([teacher]))
         with ExitStack() as stack:
             opened_teacher = None
             if teacher is not None:
@@ -451,14 +452,18 @@ def _open_teacher(
     )
 
 
-def read_table(table: object) -> Table:
+def read_table(table: object, *, texts: Collection[str] = ()) -> Table:
     """Read what a search is given.
+
+    Args:
+        table: The table.
+        texts: Columns of a CSV file that are texts whatever they look like.
 
     Raises:
         RightfitError: If it is no table, or holds no rows.
     """
     if isinstance(table, str | Path):
-        with scan_rows(read_path("table", table)) as scan:
+        with scan_rows(read_path("table", table), texts=texts) as scan:
             return require_names(read_frame(scan, entry="table"), entry="table")
     if isinstance(table, np.ndarray):
         raise RightfitError(
