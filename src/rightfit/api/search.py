@@ -326,7 +326,7 @@ def search(
 
     Args:
         table: A pandas or polars frame, an Arrow table, a list of mappings, or the path of a
-            Parquet or CSV file.
+            .parquet or .csv file.
         target: Column to predict; rows without a value are left out, unless a teacher answers.
         teacher: An accurate model that is too slow: any that :func:`rightfit.measure` takes, which
             reads the table's columns but the target. It labels rows without a value of the target,

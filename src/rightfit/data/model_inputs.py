@@ -15,6 +15,7 @@ from rightfit._core.row_files import read_rows
 from rightfit.data.data_card import read_input_schema
 from rightfit.data.description import RESERVED_COLUMNS, DatasetSpec
 from rightfit.data.encoding import apply_encoder, read_values, write_texts
+from rightfit.data.inference import read_number_texts
 from rightfit.data.request_path.encoder import Encoder
 from rightfit.data.request_path.raw_inputs import IMAGE, TEXTS, list_inputs, list_texts
 from rightfit.data.request_path.usage import TensorInput
@@ -100,11 +101,14 @@ def read_predictions(
     inputs = list_inputs(encoder.to_json())
     table = read_frame(read_rows(path, texts=list_texts(inputs)), entry=str(path))
     numbers = {name: tensor for tensor in inputs for name in tensor.decimals}
+    answers = set(schema.classes or [PREDICTED]) - set(schema.features)
     try:
         table = table.select(table.columns).with_columns(
-            read_values(table[name], tensor)
-            for name, tensor in numbers.items()
-            if name in table.columns
+            read_values(table[name], numbers[name])
+            if name in numbers
+            else read_number_texts(table[name])
+            for name in table.columns
+            if name in answers.union(numbers)
         )
         rows = take_columns(schema, encoder, table, kind=kind)
     except (ValueError, pl.exceptions.PolarsError) as err:
