@@ -110,8 +110,9 @@ ARROW = pa.table(
 
 @pytest.mark.parametrize("kind", ["parquet", "pq"])
 def test_a_parquet_file_is_read_as_the_table_that_was_written(kind: str, tmp_path: Path) -> None:
-    path = tmp_path / f"table.{kind}"
+    path = tmp_path / f"d[1].{kind}"
     pq.write_table(ARROW, path)
+    pq.write_table(ARROW[:1], tmp_path / f"d1.{kind}")  # which d[1] as a pattern would read
 
     table, rows = read_table(path), read_row_table(path)
 
