@@ -34,6 +34,13 @@ def test_a_sample_that_ends_within_a_line_is_enough(tmp_path: Path) -> None:
     assert find_separator(tmp_path / "table.csv") == ";"
 
 
+def test_a_header_longer_than_the_sample_is_enough(tmp_path: Path) -> None:
+    names = ";".join(f"größe_{number}" for number in range(N_SAMPLE_BYTES // 8))
+    (tmp_path / "table.csv").write_text(f"{names}\n" + ";" * names.count(";"), encoding="utf-8")
+
+    assert find_separator(tmp_path / "table.csv") == ";"
+
+
 @pytest.mark.parametrize("n_lines", [0, N_SAMPLE_BYTES])
 def test_another_encoding_is_refused_with_what_to_do(n_lines: int, tmp_path: Path) -> None:
     lines = b"a;b\n" * n_lines + "Straße;Ort\n".encode("cp1252")

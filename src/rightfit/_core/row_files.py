@@ -18,6 +18,7 @@ CSV = ".csv"
 ROW_FILES = (".parquet", ".pq", CSV)
 SEPARATORS = (",", ";", "\t", "|")  # programs of other countries write semicolons, others tabs
 N_SAMPLE_BYTES = 65_536
+MAX_LINE_BYTES = 2**24
 
 
 def read_rows(
@@ -119,10 +120,9 @@ def find_separator(path: Path) -> str:
         UnicodeDecodeError: If the file is in another encoding.
     """
     with path.open("rb") as file:
-        sample = file.read(N_SAMPLE_BYTES)
+        sample = file.read(N_SAMPLE_BYTES) + file.readline(MAX_LINE_BYTES)
         is_whole = not file.read(1)
-    end = None if is_whole else sample.rfind(b"\n") + 1 or None
-    text = sample[:end].decode("utf-8-sig")
+    text = sample.decode("utf-8-sig")
     return max(SEPARATORS, key=lambda separator: _count_fields(text, separator, is_whole=is_whole))
 
 
@@ -132,5 +132,7 @@ def _count_fields(text: str, separator: str, *, is_whole: bool) -> int:
         lines = [line for line in csv.reader(io.StringIO(text), delimiter=separator) if line]
     except csv.Error:
         return 1
-    counts = {len(line) for line in (lines if is_whole else lines[:-1])}  # the last may be cut
+    if not is_whole:
+        lines = lines[:-1] or lines  # the last may end within quotes
+    counts = {len(line) for line in lines}
     return counts.pop() if len(counts) == 1 else 1
