@@ -78,7 +78,7 @@ def test_random_rows_are_said_to_be_random(folder: Path) -> None:
             ["../model.onnx", "--rows", "../broken.onnx"],
             "must be a .parquet, .pq, .csv or .npy file",
         ),
-        (["../model.onnx", "--rows", "no.parquet"], "rows no.parquet cannot be read"),
+        (["../model.onnx", "--rows", "no.parquet"], "There is no file no.parquet"),
         (
             ["../model.onnx", "--rows", "../rows.parquet", "--columns", "a,b", "--target", "b"],
             "--columns names the target, 'b'",

@@ -103,6 +103,20 @@ def test_predictions_that_do_not_fit_are_refused(
         read_predictions(tmp_path / "given.parquet", schema, encoder, kind="raw")
 
 
+def test_predictions_may_be_written_with_decimal_commas(trips: Trips, tmp_path: Path) -> None:
+    spec, encoder, rows = trips
+    encoder = encoder.model_copy(update={"decimals": {"load": ","}})
+    schema = describe_columns(spec, encoder, rows, kind="raw", columns=["minute", "load"])
+    lines = ["minute;load;in_time;late", "5;1.234,5;0,25;0,75", "7;k.A.;0,5;0,5"]
+    (tmp_path / "shares.csv").write_text("\n".join(lines), encoding="utf-8")
+
+    shares = read_predictions(tmp_path / "shares.csv", schema, encoder, kind="raw")
+
+    assert shares.answers is not None
+    assert shares.answers.tolist() == [[0.25, 0.75], [0.5, 0.5]]
+    np.testing.assert_array_equal(shares.rows.to("floats"), [[5, 1234.5], [7, np.nan]])
+
+
 def test_predictions_without_a_column_of_the_model_are_refused(
     trips: Trips, tmp_path: Path
 ) -> None:
@@ -110,5 +124,5 @@ def test_predictions_without_a_column_of_the_model_are_refused(
     schema = describe_columns(spec, encoder, rows, kind="raw", columns=None)
     rows.select("load").write_parquet(tmp_path / "given.parquet")
 
-    with pytest.raises(ValueError, match=r"columns \['minute', 'place_height'\] are missing"):
+    with pytest.raises(ValueError, match=r"lack the columns \['minute', 'place_height'\]"):
         read_predictions(tmp_path / "given.parquet", schema, encoder, kind="raw")

@@ -29,6 +29,7 @@ from rightfit.data.tables import (
     read_records,
     read_tables,
     scan_table,
+    take_rows,
 )
 
 N_ROWS = 50_000
@@ -123,6 +124,19 @@ def test_split_of_a_scanned_table_is_that_of_one_in_memory(
     _, _, _, rows, _ = prepare(scan_parquet(tmp_path), **changes)
 
     assert rows.equals(expected)
+
+
+@pytest.mark.parametrize("scan", [scan_parquet, scan_query, scan_parts])
+def test_rows_are_taken_in_the_order_asked_for(
+    scan: Callable[[Path], object], tmp_path: Path
+) -> None:
+    table = read_tables({"orders": "orders"}, [scan(tmp_path)])["orders"]
+    rows = [4_001, 7, 7, 0, 5_999, 12]
+
+    taken = take_rows(table, ["weight", "shop"], pl.Series(rows))
+
+    assert isinstance(table, ScannedTable)
+    assert taken.equals(ORDERS[rows].select("weight", "shop"))
 
 
 def test_lazy_frame_in_memory_stays_there() -> None:

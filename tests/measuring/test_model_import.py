@@ -109,7 +109,7 @@ def test_model_answers_tables_and_requests_as_it_should(
 def answer_table(bundle: Bundle, runtime: str, encoder: Encoder, folder: Path) -> Any:
     table = take_columns(bundle.schema, encoder, TEST, kind="raw")
     (folder / runtime).mkdir()
-    file = write_model_rows({"given": bundle}, table, folder / runtime)["given", runtime]
+    file = write_model_rows({"given": bundle}, {"given": table}, folder / runtime)["given", runtime]
     rows = load_rows(str(file.path))
     call = open_bundle(str(bundle.path), **serve(bundle, runtime))()
     return call(rows if isinstance(rows, np.ndarray) else rows[0 : len(rows)])
@@ -153,7 +153,7 @@ def test_pickle_that_does_not_fit_is_refused_before_any_search(
         {"family": "imported", "file": str(tmp_path / "model.pkl"), "trust": True}
     )
 
-    with pytest.raises(ValueError, match=r"fitted on the columns .*the rows lack \['height'\]"):
+    with pytest.raises(ValueError, match=r"The rows lack the columns \['height'\].* was fitted on"):
         import_for_dataset(
             block.give("given"), dataset[0], LABELLED, dataset[1], tmp_path / "bundle"
         )

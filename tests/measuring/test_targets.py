@@ -126,6 +126,17 @@ def test_targets_may_be_a_column_of_the_rows() -> None:
     assert others.columns == ("a",)
 
 
+def test_texts_that_a_search_takes_for_numbers_are_targets() -> None:
+    facts = {"m": say("regression")}
+
+    labels = plan_judging(facts, np.array(["1.234,5", "7,5"], dtype=object), None).labels
+
+    assert labels is not None
+    assert labels.tolist() == [1234.5, 7.5]
+    with pytest.raises(RightfitError, match=r"^1 of 2 targets are missing"):
+        plan_judging(facts, np.array(["1.234,5", "k.A."]), None)
+
+
 def test_bounds_may_be_given() -> None:
     targets = np.array([1.0, 2.0, 4.0])
     loss = {"name": "mae", "worst": 40, "best": 0}

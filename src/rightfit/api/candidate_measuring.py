@@ -150,7 +150,9 @@ def measure_candidates(
         if table is not None:
             candidate_set = replace(
                 candidate_set,
-                rows=write_model_rows(candidates, table, folder, params.runtimes),
+                rows=write_model_rows(
+                    candidates, dict.fromkeys(candidates, table), folder, params.runtimes
+                ),
             )
         if REQUEST in paths:
             candidate_set = replace(candidate_set, requests=_make_requests(raw, folder))

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import cached_property
 from numbers import Real
 from pathlib import Path
 from typing import Any
@@ -15,20 +16,22 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from rightfit._core.arguments import require_type, writing_to
+from rightfit._core.arguments import read_path, require_type, writing_to
 from rightfit._core.errors import RightfitError
 from rightfit._core.processes.leftovers import temporary_folder
 from rightfit._core.progress import report_progress
+from rightfit._core.row_files import read_rows
 from rightfit.api.progress_line import showing_progress
 from rightfit.api.rank import Ranking
 from rightfit.data.data_card import DataCard
 from rightfit.data.description import DatasetSpec
 from rightfit.data.prepared import encode_new_rows
 from rightfit.data.request_path.encoder import Encoder
-from rightfit.data.request_path.raw_inputs import TEXTS, list_inputs
+from rightfit.data.request_path.raw_inputs import TEXTS, list_inputs, list_texts
 from rightfit.data.request_path.usage import (
     IMAGE,
     TEXT,
+    TensorInput,
     check_kinds,
     read_numbers,
     require_same_columns,
@@ -69,6 +72,11 @@ class Preprocessor:
     labels: Labels | None
     tried_rows: Rows
 
+    @cached_property
+    def inputs(self) -> tuple[TensorInput, ...]:
+        """The tensors of raw columns that the encoder reads."""
+        return list_inputs(self.encoder.to_json())
+
     def encode(self, rows: object) -> npt.NDArray[np.float32]:
         """Return encoded rows, shape (n_rows, n_features).
 
@@ -77,8 +85,10 @@ class Preprocessor:
         """
         if isinstance(rows, Mapping):
             rows = [rows]
+        if isinstance(rows, str | Path):
+            rows = read_rows(read_path("rows", rows), texts=list_texts(self.inputs))
         try:
-            if isinstance(rows, Sequence) and not isinstance(rows, str | bytes):
+            if isinstance(rows, Sequence) and not isinstance(rows, bytes):
                 require_same_columns([row for row in rows if isinstance(row, Mapping)])
                 self._check_numbers(rows)
                 rows = read_records(self._write_mixed_categories(rows), entry="rows")
@@ -97,7 +107,7 @@ class Preprocessor:
     def _check_numbers(self, records: Sequence[object]) -> None:
         """Refuse texts among numbers, of which a table would make texts too."""
         rows = [record for record in records if isinstance(record, Mapping)]
-        for tensor in list_inputs(self.encoder.to_json()):
+        for tensor in self.inputs:
             if rows and tensor.dtype not in (TEXT, IMAGE):
                 columns = [
                     [None if is_missing(value := row.get(name)) else value for row in rows]
@@ -114,7 +124,7 @@ class Preprocessor:
         A column of a table has one type, in which true would become 1 among numbers, and its
         integers have 128 bits.
         """
-        for tensor in list_inputs(self.encoder.to_json()):
+        for tensor in self.inputs:
             for name in tensor.columns if tensor.name == TEXTS else ():
                 values = [record.get(name) for record in records if isinstance(record, Mapping)]
                 are_truth = {
@@ -179,13 +189,14 @@ class FittedModel:
 
         Args:
             rows: Rows with the columns that the search was given: a pandas or polars frame, an
-                Arrow table, or a list of mappings.
+                Arrow table, a list of mappings, or the path of a .parquet or .csv file.
 
         Returns:
             Labels as the target's column held them, or values, shape (n_rows,).
 
         Raises:
-            RightfitError: If a column is missing or holds what was not learnt from.
+            RightfitError: If a column is missing or holds what was not learnt from, or a file
+                cannot be read.
         """
         answers = self._answer_rows(rows)
         labels = self._feeding.labels

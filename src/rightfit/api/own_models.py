@@ -23,7 +23,13 @@ from rightfit.api.profiles import Profiles
 from rightfit.data.request_path import MODEL
 from rightfit.data.request_path.raw_rows import load_rows
 from rightfit.data.tables import read_frame
-from rightfit.measuring.given_models import UserModel, UserOnnx, adapt_model
+from rightfit.measuring.given_models import (
+    UserModel,
+    UserOnnx,
+    adapt_model,
+    list_export_texts,
+    read_rows,
+)
 from rightfit.measuring.hardware.environment import Environment, describe_environment
 from rightfit.measuring.profile import Profile
 from rightfit.measuring.profiles.candidate_profiles import profile_set
@@ -220,7 +226,9 @@ def prepare_models(
     sweep_temporary_folders()  # what killed processes have left
     environment = describe_environment()
     _require_machine(params, environment)
-    table = None if rows is None else read_row_table(rows)
+    table = None
+    if rows is not None:
+        table = read_row_table(rows, texts=list_export_texts(models.values()))
     labels = None
     if targets is not None:
         if table is None:
@@ -237,10 +245,12 @@ def prepare_models(
         judging = plan_judging(facts, labels, quality)
         with temporary_folder("models") as folder:
             bundles: dict[str, Bundle] = {}
+            tables: dict[str, RowTable | None] = {}
             for number, (name, user_model) in enumerate(adapted.items()):
                 with _faults_of(name):
+                    read = tables[name] = None if table is None else read_rows(user_model, table)
                     bundles[name] = user_model.bundle(
-                        folder / str(number), name=name, rows=table, classes=judging.judged_classes
+                        folder / str(number), name=name, rows=read, classes=judging.judged_classes
                     )
             wanted = params.runtimes or {available_runtimes(b)[0] for b in bundles.values()}
             by_path = [runtime for runtime in wanted if runtime not in RUNTIMES]
@@ -254,7 +264,7 @@ def prepare_models(
                 for runtime in wanted
                 if runtime != NATIVE and not can_serve(bundle, runtime)
             }
-            files = write_model_rows(bundles, table, folder, wanted)
+            files = write_model_rows(bundles, tables, folder, wanted)
             if not files:
                 reasons = "; ".join(f"{label}: {reason}" for label, reason in left_out.items())
                 raise RightfitError(

@@ -16,7 +16,6 @@ import polars as pl
 from pydantic import ValidationError
 
 from rightfit._core.arguments import read_path
-from rightfit._core.csv_files import find_separator
 from rightfit._core.errors import RightfitError
 from rightfit._core.formatting import count, end_sentence
 from rightfit._core.processes.json_store import JsonStore
@@ -24,6 +23,7 @@ from rightfit._core.processes.leftovers import sweep_temporary_folders, temporar
 from rightfit._core.processes.lost_threads import require_threads
 from rightfit._core.processes.repeated_warnings import counting_repeats
 from rightfit._core.progress import Listener, report_progress
+from rightfit._core.row_files import scan_rows
 from rightfit._core.spelling import name_some, suggest
 from rightfit._core.strict_model import list_faults, read_key
 from rightfit.api.candidate_measuring import (
@@ -62,6 +62,7 @@ from rightfit.data.request_path.raw_inputs import pass_columns
 from rightfit.data.row_stream import stream_beyond_sample
 from rightfit.data.splitting import PARTS, Parted, assign_parts
 from rightfit.data.tables import RawTableError, Table, read_frame, read_records, require_names
+from rightfit.measuring.given_models import list_export_texts
 from rightfit.measuring.hardware.environment import describe_environment
 from rightfit.measuring.profiles.stored_predictions import load_predictions
 from rightfit.measuring.rounds.jobs import FitCosts
@@ -109,13 +110,6 @@ LEAST_GAIN = 0.02  # of the way from guessing to the best, below which a model i
 LEARNT_ALL = "all rows since it was ranked, those that judged it too"
 MANY_ROWS = 20_000  # above which a family is begun by forecast
 MAX_TRIED_ROWS = 500  # on which an export must answer as the model does
-READERS: Mapping[str, Callable[[Path], pl.LazyFrame]] = {
-    ".parquet": partial(pl.scan_parquet, glob=False),
-    ".pq": partial(pl.scan_parquet, glob=False),
-    ".csv": lambda path: pl.scan_csv(
-        path, separator=find_separator(path), glob=False, infer_schema_length=None
-    ),
-}
 
 
 class Workspace:
@@ -333,7 +327,7 @@ def search(
 
     Args:
         table: A pandas or polars frame, an Arrow table, a list of mappings, or the path of a
-            Parquet or CSV file.
+            .parquet or .csv file.
         target: Column to predict; rows without a value are left out, unless a teacher answers.
         teacher: An accurate model that is too slow: any that :func:`rightfit.measure` takes, which
             reads the table's columns but the target. It labels rows without a value of the target,
@@ -406,7 +400,7 @@ def search(
             n_jobs=n_jobs,
             seed=random_state,
         )
-        frame = read_table(table)
+        frame = read_table(table, texts=list_export_texts([teacher]))
         with ExitStack() as stack:
             opened_teacher = None
             if teacher is not None:
@@ -459,34 +453,30 @@ def _open_teacher(
     )
 
 
-def read_table(table: object) -> Table:
+def read_table(table: object, *, texts: Collection[str] = ()) -> Table:
     """Read what a search is given.
+
+    Args:
+        table: The table.
+        texts: Columns of a CSV file that are texts whatever they look like.
 
     Raises:
         RightfitError: If it is no table, or holds no rows.
     """
-    path = read_path("table", table) if isinstance(table, str | Path) else None
-    if path is not None:
-        if path.suffix not in READERS:
-            raise RightfitError(
-                f"The table must be a {', '.join(READERS)} file, but got {path}. Read another kind "
-                "with pandas or polars, and give the frame."
-            )
-        if not path.is_file():
-            raise RightfitError(f"There is no file {path}.")
-    elif isinstance(table, np.ndarray):
+    if isinstance(table, str | Path):
+        with scan_rows(read_path("table", table), texts=texts) as scan:
+            return require_names(read_frame(scan, entry="table"), entry="table")
+    if isinstance(table, np.ndarray):
         raise RightfitError(
             "The table is an array, whose columns have no names. Give it as "
             "polars.DataFrame(table, schema=[...]), or use RightfitClassifier or RightfitRegressor."
         )
-    elif isinstance(table, Sequence):
+    if isinstance(table, Sequence):
         table = read_records(table, entry="table")
     try:
-        scanned = READERS[path.suffix](path) if path else table
-        frame = require_names(read_frame(scanned, entry="table"), entry="table")
+        frame = require_names(read_frame(table, entry="table"), entry="table")
     except (ValueError, pl.exceptions.PolarsError) as err:
-        hint = ". Read the file with polars or pandas, and give the frame." if path else ""
-        raise RightfitError(f"The table cannot be read: {first_line(err)}{hint}") from err
+        raise RightfitError(f"The table cannot be read: {first_line(err)}") from err
     if not frame.height:
         raise RightfitError("The table has no rows.")
     return frame

@@ -13,7 +13,6 @@ from rightfit._core.processes.codec import to_plain
 from rightfit.api.progress_line import showing_progress
 from rightfit.cli.options import (
     AS_JSON,
-    GIVEN_FILE,
     GIVEN_FOLDER,
     FiniteRange,
     WholeRange,
@@ -33,7 +32,7 @@ HEADS = ("load", "answers/s", "p50 ms", "p95 ms", "p99 ms", "failed", "CPU", "Mi
 @click.command("load-test")
 @click.option(
     "--rows",
-    type=GIVEN_FILE,
+    type=click.Path(path_type=Path),
     required=True,
     help="Raw rows to ask about: a JSON list of objects, or a .parquet or .csv table.",
 )

@@ -23,6 +23,7 @@ from rightfit.cli.options import (
     faults_as_message,
     make_table,
 )
+from rightfit.measuring.given_models import list_export_texts
 from rightfit.measuring.hardware.environment import usable_cores
 from rightfit.measuring.naming import listing, metric_name, sentence_case
 from rightfit.models.bundle_files import hash_regular_file
@@ -88,7 +89,7 @@ def measure(
         except ValueError:
             model_file = None  # the folder of a bundle or an export
         names = None if columns is None else columns.split(",")
-        table = None if rows is None else _read_rows(rows, names, target)
+        table = None if rows is None else _read_rows(rows, names, target, file)
         models = {file.name: file}
         with prepare_models(
             models, table, target, params, dataset="data", quality=quality, trust=trust
@@ -163,14 +164,15 @@ def _require_file(path: Path) -> None:
         raise RightfitError(f"The name of {path} is not UTF-8; rename it.")
 
 
-def _read_rows(path: Path, columns: Sequence[str] | None, target: str | None) -> RowTable:
+def _read_rows(
+    path: Path, columns: Sequence[str] | None, target: str | None, model: Path
+) -> RowTable:
     """Read a table, and choose its columns.
 
     Raises:
         RightfitError: If it cannot be read, or lacks a column.
     """
-    require_regular(path)
-    table = read_row_table(path)
+    table = read_row_table(path, texts=list_export_texts([model]))
     if columns is not None:
         missing = [name for name in columns if name not in table.columns]
         if missing:

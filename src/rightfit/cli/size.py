@@ -94,7 +94,7 @@ MORE_MEMORY = 0.25  # share of the limit, where a trial was killed
 )
 @click.option(
     "--rows",
-    type=GIVEN_FILE,
+    type=click.Path(path_type=Path),
     help="Raw rows to ask about while trying: a JSON list of objects, or a table.",
 )
 @click.option(

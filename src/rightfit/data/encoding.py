@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -16,7 +16,6 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from rightfit._core.errors import RightfitError
 from rightfit.data.description_parts import Features
 from rightfit.data.images import require_pillow
 from rightfit.data.request_path.dates import DATE_PARTS, WEEKDAYS, read_texts
@@ -46,7 +45,7 @@ from rightfit.data.request_path.usage import (
     read_numbers,
     write_text,
 )
-from rightfit.data.tables import RawTableError, parse_numbers
+from rightfit.data.tables import RawTableError, parse_numbers, require_columns
 from rightfit.data.target_means import (
     MIN_COVERED_SHARE,
     CategoryMeans,
@@ -142,9 +141,7 @@ def apply_encoder(encoder: Encoder, rows: pl.DataFrame) -> pl.DataFrame:
     Raises:
         RightfitError: If a column is missing, or an image file is damaged.
     """
-    missing = sorted({step.column for step in encoder.steps} - set(rows.columns))
-    if missing:
-        raise RightfitError(f"Rows to encode lack the columns {missing}; they have {rows.columns}.")
+    require_columns(rows, (step.column for step in encoder.steps))
     if rows.height <= N_BATCH_ROWS:
         return _run_graph(encoder, rows)
     encoded = []
@@ -202,6 +199,13 @@ def read_values(column: pl.Series, tensor: TensorInput) -> pl.Series:
     numbers = column.cast(pl.Float64)
     check_sizes(numbers.to_numpy()[None, :], single)
     return numbers.fill_nan(None)
+
+
+def read_requests(rows: pl.DataFrame, inputs: Sequence[TensorInput]) -> pl.DataFrame:
+    """Return the columns that tensors hold, as requests are read; see :func:`read_values`."""
+    return pl.DataFrame(
+        [read_values(rows[name], tensor) for tensor in inputs for name in tensor.columns]
+    )
 
 
 def encode_part(encoder: Encoder, rows: pl.DataFrame, part: str) -> pl.DataFrame:

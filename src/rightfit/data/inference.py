@@ -187,6 +187,17 @@ def infer_decimal(column: pl.Series) -> DecimalMark | None:
     return next((mark for mark in marks if numbers.str.contains(NUMBER_TEXTS[mark]).all()), None)
 
 
+def read_number_texts(column: pl.Series) -> pl.Series:
+    """Return a column as numbers if it holds texts that a description takes for numbers.
+
+    >>> read_number_texts(pl.Series(["1.234,5", "n/a"])).to_list()
+    [1234.5, None]
+    """
+    decimal = infer_decimal(column)
+    numbers = None if decimal is None else parse_numbers(column, decimal)
+    return column if numbers is None else numbers
+
+
 def note_decimal(column: pl.Series, decimal: DecimalMark | None) -> str:
     """Say how numbers written as texts were read, if they could be read otherwise; else nothing."""
     if decimal is None or column.dtype != pl.String:

@@ -10,14 +10,16 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from rightfit._core.csv_files import find_separator
 from rightfit._core.errors import RightfitError
+from rightfit._core.row_files import read_rows
 from rightfit.data.data_card import read_input_schema
 from rightfit.data.description import RESERVED_COLUMNS, DatasetSpec
-from rightfit.data.encoding import apply_encoder, write_texts
+from rightfit.data.encoding import apply_encoder, read_values, write_texts
+from rightfit.data.inference import read_number_texts
 from rightfit.data.request_path.encoder import Encoder
-from rightfit.data.request_path.raw_inputs import IMAGE, TEXTS
+from rightfit.data.request_path.raw_inputs import IMAGE, TEXTS, list_inputs, list_texts
 from rightfit.data.request_path.usage import TensorInput
+from rightfit.data.tables import read_frame, require_columns
 from rightfit.models.imported.importing import ReferencePredictions
 from rightfit.models.imported.row_table import RowTable, take_stored
 from rightfit.models.schema import InputSchema
@@ -74,11 +76,10 @@ def take_columns(
     Raises:
         RightfitError: If a column is missing.
     """
-    missing = [name for name in schema.features if name not in rows.columns]
-    if kind == "raw" and missing:
-        raise RightfitError(f"the columns {missing} are missing; there are {rows.columns}")
-    columns = apply_encoder(encoder, rows) if kind == "encoded" else rows.select(schema.features)
-    return take_stored(columns)
+    if kind == "encoded":
+        return take_stored(apply_encoder(encoder, rows))
+    require_columns(rows, schema.features)
+    return take_stored(rows.select(schema.features))
 
 
 def read_predictions(
@@ -97,15 +98,18 @@ def read_predictions(
     Raises:
         RightfitError: If the file cannot be read, or lacks columns.
     """
+    inputs = list_inputs(encoder.to_json())
+    table = read_frame(read_rows(path, texts=list_texts(inputs)), entry=str(path))
+    numbers = {name: tensor for tensor in inputs for name in tensor.decimals}
+    answers = set(schema.classes or [PREDICTED]) - set(schema.features)
     try:
-        table = (
-            pl.read_csv(path, separator=find_separator(path), glob=False)
-            if path.suffix == ".csv"
-            else pl.read_parquet(path, glob=False)
+        table = table.select(table.columns).with_columns(
+            read_values(table[name], numbers[name])
+            if name in numbers
+            else read_number_texts(table[name])
+            for name in table.columns
+            if name in answers.union(numbers)
         )
-    except (OSError, ValueError, pl.exceptions.PolarsError) as err:
-        raise RightfitError(f"the predictions {path} cannot be read: {err}") from err
-    try:
         rows = take_columns(schema, encoder, table, kind=kind)
     except (ValueError, pl.exceptions.PolarsError) as err:
         raise RightfitError(f"the predictions {path} do not fit the dataset: {err}") from err

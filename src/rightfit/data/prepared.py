@@ -23,7 +23,7 @@ from rightfit.data.request_path.encoder import Encoder
 from rightfit.data.request_path.raw_inputs import IMAGE, list_inputs
 from rightfit.data.splitting import PARTS, Parted, assign_parts
 from rightfit.data.table_check import RawCheck, blank_outliers, check_tables
-from rightfit.data.tables import Table, cast_without_loss, parse_dtype
+from rightfit.data.tables import Table, cast_without_loss, parse_dtype, require_columns
 from rightfit.models.quality.metric import QualityMetric
 
 
@@ -122,11 +122,7 @@ def encode_new_rows(spec: DatasetSpec, encoder: Encoder, table: Table) -> pl.Dat
     }
     groups = spec.schemas[spec.main_table].by_column()
     needed = [name for name in groups if name in sources - derived]
-    if missing := [name for name in needed if name not in table.columns]:
-        raise RightfitError(
-            f"The rows lack the columns {missing}, which the model reads; they have "
-            f"{list(table.columns)}. A value that is not known may be missing, its column may not."
-        )
+    require_columns(table, needed)
     inputs = {name: tensor for tensor in list_inputs(encoder.to_json()) for name in tensor.columns}
     computed_from = {derivation.column for derivation in spec.derived}
     columns = []

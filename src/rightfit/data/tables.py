@@ -101,17 +101,16 @@ class ScannedTable:
         return self._collect(self._scan.slice(start, n_rows))
 
     def take(self, names: Sequence[str], rows: pl.Series) -> pl.DataFrame:
-        """Return some rows of some columns, in the table's order.
+        """Return some rows of some columns, in the order asked for.
 
         Args:
             names: The columns.
-            rows: Positions of the rows, called :data:`ROW`, rising, of dtype UInt32; one that comes
-                twice is taken twice.
+            rows: Positions of the rows, called :data:`ROW`; one that comes twice is taken twice.
         """
         numbered = self._scan.select(names).with_row_index(ROW)
-        row_numbers = rows.to_frame().lazy()
-        table = self._collect(numbered.join(row_numbers, on=ROW))
-        return table.sort(ROW).drop(ROW)
+        row_numbers = rows.cast(pl.UInt32).to_frame().lazy()
+        table = self._collect(numbered.join(row_numbers, on=ROW)).sort(ROW).drop(ROW)
+        return table if rows.is_sorted() else table[rows.arg_sort().arg_sort()]
 
     def _collect(self, scan: pl.LazyFrame) -> pl.DataFrame:
         """Read what is asked of the table.
@@ -207,6 +206,19 @@ def require_names(table: Table, *, entry: str) -> Table:
             f"polars: {unnamed}. Rename them."
         )
     return table
+
+
+def require_columns(table: Table, names: Iterable[str]) -> None:
+    """Refuse rows without the columns that a model reads.
+
+    Raises:
+        RightfitError: Naming those that they lack.
+    """
+    if missing := [name for name in dict.fromkeys(names) if name not in table.columns]:
+        raise RightfitError(
+            f"The rows lack the columns {missing}, which the model reads; they have "
+            f"{table.columns}. A value that is not known may be missing, its column may not."
+        )
 
 
 def read_records(records: Sequence[object], *, entry: str) -> pl.DataFrame:

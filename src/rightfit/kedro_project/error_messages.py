@@ -16,9 +16,9 @@ from click import ClickException
 from kedro.io import DatasetError
 from kedro.io.core import VersionNotFoundError
 
-from rightfit._core.csv_files import find_separator
 from rightfit._core.errors import RightfitError
 from rightfit._core.formatting import clean_text
+from rightfit._core.row_files import find_separator
 from rightfit.kedro_project.kedro_private import Catalog
 
 logger = logging.getLogger(__name__)

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
 from rightfit._core.arguments import read_path
 from rightfit._core.errors import RightfitError
-from rightfit.data.request_path.raw_inputs import DTYPES, IMAGE, TEXTS
-from rightfit.data.request_path.usage import CALL, read_export
+from rightfit.data.encoding import read_requests
+from rightfit.data.request_path.raw_inputs import DTYPES, IMAGE, TEXTS, list_texts
+from rightfit.data.request_path.usage import CALL, ExportedModel, TensorInput, read_export
+from rightfit.data.tables import read_frame
 from rightfit.measuring.rounds.first_rows import WorkerFirstRows
 from rightfit.measuring.rounds.lock import machine_lock
 from rightfit.models.bundle import ONNX_FILE, ONNX_ONLY, Bundle, read_bundle, write_bundle_files
@@ -56,7 +59,7 @@ from rightfit.models.imported.objects import (
 )
 from rightfit.models.imported.onnx_form import GIVEN, OutputChoice, adapt_onnx, read_classes
 from rightfit.models.imported.pickles import write_object
-from rightfit.models.imported.row_table import RowTable
+from rightfit.models.imported.row_table import RowTable, take_stored
 from rightfit.models.onnx_session import open_session
 from rightfit.models.predictions import check_predictions
 from rightfit.models.runtimes import ONNX
@@ -228,7 +231,7 @@ class UserExport:
     """A folder that ``rightfit export`` has written: encoder and model in one graph."""
 
     graph: Path
-    feeds: tuple[Feed, ...]
+    inputs: tuple[TensorInput, ...]
     facts: ModelDescription
 
     def bundle(
@@ -241,6 +244,15 @@ class UserExport:
     ) -> Bundle:
         """See :class:`UserModel`."""
         select_columns(require_rows(rows, self.facts), self.facts)
+        feeds = [
+            Feed(
+                tensor.name,
+                TEXT if tensor.dtype == DTYPES[TEXTS] else tensor.dtype,
+                (len(tensor.columns),),
+                tensor.columns,
+            )
+            for tensor in self.inputs
+        ]
         folder.mkdir(mode=0o700)
         shutil.copyfile(self.graph, folder / ONNX_FILE)
         return write_bundle_files(
@@ -248,7 +260,7 @@ class UserExport:
             model=name,
             family=ONNX_ONLY,
             weights_file=ONNX_FILE,
-            configuration=describe_feeds(self.feeds),
+            configuration=describe_feeds(feeds),
             schema=InputSchema(self.facts.features or (), self.facts.classes, None),
         )
 
@@ -286,6 +298,30 @@ def require_rows(rows: RowTable | None, facts: ModelDescription) -> RowTable:
             "measure(model, X_test)."
         )
     return rows
+
+
+def read_rows(model: UserModel, rows: RowTable) -> RowTable:
+    """Return rows as a model reads them: an export takes those of a table as it takes requests.
+
+    Raises:
+        ValueError: If the export refuses them.
+    """
+    if not isinstance(model, UserExport) or rows.form == "matrix":
+        return rows
+    chosen = select_columns(rows, model.facts)
+    table = read_frame(chosen.content, entry="rows")
+    return take_stored(read_requests(table.select(chosen.columns), model.inputs))
+
+
+def list_export_texts(models: Iterable[object]) -> set[str]:
+    """Return the columns that are texts in a CSV file for exports among models.
+
+    Raises:
+        RightfitError: If a folder is not as it was exported.
+    """
+    folders = [read_path("model", model) for model in models if isinstance(model, str | Path)]
+    calls = [_read_call(folder) for folder in folders if (folder / CALL).is_file()]
+    return {name for call in calls for name in list_texts(call.inputs)}
 
 
 def adapt_model(
@@ -375,24 +411,19 @@ def _take_bundle(path: Path, *, trust: bool) -> UserModel:
 
 
 def _take_export(path: Path) -> UserExport:
-    try:
-        call = read_export(path)
-    except ValueError as err:  # an export's own code knows no RightfitError
-        raise RightfitError(str(err)) from err
+    call = _read_call(path)
     if any(tensor.dtype == DTYPES[IMAGE] for tensor in call.inputs):
         raise RightfitError(f"{path} reads images; measure its bundle instead: {path / 'bundle'}")
-    feeds = tuple(
-        Feed(
-            tensor.name,
-            TEXT if tensor.dtype == DTYPES[TEXTS] else tensor.dtype,
-            (len(tensor.columns),),
-            tensor.columns,
-        )
-        for tensor in call.inputs
-    )
     graph = path / call.onnx_file
     open_onnx(graph)
-    features = tuple(dict.fromkeys(name for feed in feeds for name in feed.columns))
+    features = tuple(dict.fromkeys(name for tensor in call.inputs for name in tensor.columns))
     task: Task = "classification" if call.classes else "regression"
     facts = ModelDescription("onnx", path.name, task, call.classes, features, None)
-    return UserExport(graph, feeds, facts)
+    return UserExport(graph, call.inputs, facts)
+
+
+def _read_call(path: Path) -> ExportedModel:
+    try:
+        return read_export(path)
+    except ValueError as err:  # an export's own code knows no RightfitError
+        raise RightfitError(str(err)) from err

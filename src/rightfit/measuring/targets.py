@@ -15,7 +15,7 @@ from rightfit._core.arguments import require_type
 from rightfit._core.errors import RightfitError
 from rightfit._core.strict_model import list_faults
 from rightfit.data.description import find_quality_faults, raise_faults
-from rightfit.data.inference import complete_quality, guess_quality
+from rightfit.data.inference import complete_quality, guess_quality, read_number_texts
 from rightfit.data.tables import is_missing
 from rightfit.models.imported.objects import ModelDescription, name_class
 from rightfit.models.imported.row_table import RowTable
@@ -77,11 +77,14 @@ def plan_judging(
         values = None
         if targets is not None and task is not None:
             try:
+                if targets.dtype.kind in "OU":
+                    targets = read_number_texts(pl.Series(targets.tolist())).to_numpy()
                 values = targets.astype(np.float64)
             except (TypeError, ValueError) as err:
                 raise RightfitError(
                     f"The models predict numbers, but the targets do not: {err}."
                 ) from err
+            _check_gaps(values)
         return Judging(task, (), values, choose_metric(quality, values, task, ()))
     class_sets = [description.classes for description in facts.values() if description.classes]
     if targets is None:
@@ -130,12 +133,16 @@ def read_targets(targets: object, rows: RowTable) -> tuple[Labels, RowTable]:
 def _check(targets: Labels, rows: RowTable) -> Labels:
     if len(targets) != len(rows):
         raise RightfitError(f"There are {len(targets)} targets for {len(rows)} rows.")
+    _check_gaps(targets)
+    return targets
+
+
+def _check_gaps(targets: Labels) -> None:
     n_gaps = sum(map(is_missing, targets.tolist()))
     if n_gaps:
         raise RightfitError(
             f"{n_gaps} of {len(targets)} targets are missing; leave out their rows, or all targets."
         )
-    return targets
 
 
 def _agree_on_task(facts: Mapping[str, ModelDescription], targets: Labels | None) -> Task | None:

@@ -27,7 +27,7 @@ from rightfit.data.description import DatasetSpec
 from rightfit.data.splitting import Parted, assign_parts, select_train_rows
 from rightfit.data.tables import ROW, Table, take_rows
 from rightfit.data.target_means import MAX_COPIES
-from rightfit.measuring.given_models import adapt_model
+from rightfit.measuring.given_models import adapt_model, read_rows
 from rightfit.measuring.rounds.first_rows import WorkerFirstRows
 from rightfit.measuring.rounds.worker_pool import shared_pool
 from rightfit.models.bundle import Bundle
@@ -108,9 +108,9 @@ class Teacher:
 
     def take(self, positions: Positions) -> RowTable:
         """Return rows of the table, all columns but the target."""
-        if self._pandas is not None:
-            return read_row_table(self._pandas.iloc[positions])
-        return read_row_table(self.take_columns(positions))
+        is_pandas = self._pandas is not None
+        rows = self._pandas.iloc[positions] if is_pandas else self.take_columns(positions)
+        return read_row_table(rows)
 
     def take_columns(self, positions: Positions) -> pl.DataFrame:
         """Return the same in a frame of polars."""
@@ -194,13 +194,18 @@ class Teacher:
         """Write the model as a bundle; yield it, and what it answers for rows of the table."""
         with _naming_teacher():
             bundle = self._adapted.bundle(  # which tries the first rows
-                self._folder / name, name=TEACHER, rows=self._tried, classes=classes
+                self._folder / name,
+                name=TEACHER,
+                rows=read_rows(self._adapted, self._tried),
+                classes=classes,
             )
         runtime = available_runtimes(bundle)[0]
         with self._first.answering(bundle, runtime, charge=self._charge) as predict:
             yield (
                 bundle,
-                lambda positions: predict(make_rows(bundle, runtime, self.take(positions))),
+                lambda positions: predict(
+                    make_rows(bundle, runtime, read_rows(self._adapted, self.take(positions)))
+                ),
             )
 
 

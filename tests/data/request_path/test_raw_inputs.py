@@ -14,7 +14,14 @@ from rightfit.data.description_parts import Features
 from rightfit.data.encoding import apply_encoder, fit_encoder_steps
 from rightfit.data.request_path.encoder import Encoder, name_features
 from rightfit.data.request_path.opening import compile_encoder
-from rightfit.data.request_path.raw_inputs import split_words
+from rightfit.data.request_path.raw_inputs import (
+    ENCODER_VERSION,
+    EncoderJson,
+    StepJson,
+    list_inputs,
+    list_texts,
+    split_words,
+)
 from rightfit.data.tables import RawTableError
 
 TEXTS = [
@@ -54,6 +61,28 @@ def test_gaps_unseen_words_signs_and_case_are_encoded_alike_everywhere(
     lengths = np.linalg.norm(trained[:, 1:], axis=1)
     assert set(lengths.round(5)) == {0.0, 1.0}
     np.testing.assert_array_equal(trained[len(TEXTS) : len(TEXTS) + 5, 1:], 0)
+
+
+@pytest.mark.parametrize(
+    ("categories", "are_texts"),
+    [
+        (["10115", "0", "-5", "1.5"], False),
+        (["9007199254740993"], False),
+        (["false", "true"], False),
+        (["01234"], True),
+        (["1.50", "2"], True),
+        (["10115", "A12"], True),
+        (["nan"], True),
+    ],
+)
+def test_columns_of_numbers_alone_are_no_texts_of_a_csv_file(
+    categories: list[str], are_texts: bool
+) -> None:
+    steps = [StepJson(kind="one_hot", column="code", categories=categories)]
+
+    inputs = list_inputs(EncoderJson(version=ENCODER_VERSION, steps=steps))
+
+    assert list_texts(inputs) == ({"code"} if are_texts else set())
 
 
 @settings(max_examples=60)

@@ -86,7 +86,7 @@ def test_chosen_columns_come_in_the_readers_order() -> None:
 
     assert table.select(["c", "a"], of="m").to("pandas").columns.tolist() == ["c", "a"]
     with pytest.raises(
-        RightfitError, match=r"m was fitted on the columns \['aa', 'b'\].*'a' meant.*raw or encoded"
+        RightfitError, match=r"lack the columns \['aa'\].*'a' meant.* m was fitted.*raw or encoded"
     ):
         table.select(["aa", "b"], of="m")
 

@@ -142,8 +142,8 @@ def test_images_of_a_table_may_be_written_as_in_requests(image: object) -> None:
 @pytest.mark.parametrize(
     ("name", "content", "n_rows", "message"),
     [
-        ("rows.csv", "size,kind\n1,a\n", 1, r"reads the columns \['photo'\], which are not there"),
-        ("rows.csv", "size,kind,photo\nbig,a,\n", 1, "cannot be read: conversion from `str`"),
+        ("rows.csv", "size,kind\n1,a\n", 1, r"The rows lack the columns \['photo'\], which"),
+        ("rows.csv", "size,kind,photo\nbig,a,\n", 1, "Row 0: 'size' must be a number or null"),
         ("rows.json", '[{"size": 1}]', 2, "it has 1 rows, a request has 2"),
         ("rows.json", "[]", 1, "it has 0 rows, a request has 1"),
         ("rows.json", "[1]", 1, "must hold a list of rows, one object each"),

@@ -13,7 +13,7 @@ from typing import NotRequired, TypedDict
 
 import numpy as np
 
-from rightfit.data.request_path.usage import MAX_FLOAT, TRUTH, TensorInput
+from rightfit.data.request_path.usage import MAX_FLOAT, TRUTH, TensorInput, write_text
 
 ENCODER_VERSION = 2
 NUMBERS, TEXTS, IMAGE = "numbers", "texts", "image"
@@ -102,6 +102,7 @@ def list_inputs(encoder: EncoderJson) -> tuple[TensorInput, ...]:
     for name, dtype in DTYPES.items():
         columns = dict.fromkeys(step["column"] for step in steps if INPUT_OF[step["kind"]] == name)
         if columns:
+            marks = {c: decimals[c] for c in columns if c in decimals and name == NUMBERS}
             inputs.append(
                 TensorInput(
                     name,
@@ -110,7 +111,8 @@ def list_inputs(encoder: EncoderJson) -> tuple[TensorInput, ...]:
                     shape if name == IMAGE else None,
                     _find_limits(steps, columns) if name == NUMBERS else (),
                     tuple(_find_booleans(steps)) if name == TEXTS else (),
-                    {c: decimals[c] for c in columns if c in decimals and name == NUMBERS},
+                    marks,
+                    tuple(dict.fromkeys(_find_texts(steps)) if name == TEXTS else marks),
                 )
             )
     return tuple(inputs)
@@ -139,6 +141,28 @@ def _find_booleans(steps: Sequence[StepJson]) -> Iterator[str]:
             and not (set(step["categories"]) - set(TRUTH.values()))
         ):
             yield step["column"]
+
+
+def _find_texts(steps: Sequence[StepJson]) -> Iterator[str]:
+    """Yield the columns of texts that are not all written as numbers or truth values are."""
+    for step in steps:
+        if INPUT_OF[step["kind"]] == TEXTS and not all(map(_is_plain, step.get("categories", "?"))):
+            yield step["column"]
+
+
+def _is_plain(category: str) -> bool:
+    """Tell whether a category is written as a number or a truth value is, as 007 is not."""
+    if category.isascii() and category.isdigit():  # many are, of which each costs a microsecond
+        return category == "0" or not category.startswith("0")
+    try:
+        return category in TRUTH.values() or write_text(float(category)) == category
+    except ValueError:
+        return False
+
+
+def list_texts(inputs: Sequence[TensorInput]) -> set[str]:
+    """Return the columns whose values are texts in a CSV file, also where all look like numbers."""
+    return {name for tensor in inputs for name in tensor.texts}
 
 
 def group_steps(

@@ -116,6 +116,7 @@ class TensorInput:
         limits: Of numbers, the largest size of each column's values; empty: any finite number.
         booleans: Of texts, the columns whose categories are true and false.
         decimals: Of numbers, by column the decimal mark of those that training read from texts.
+        texts: Columns whose values are texts in a CSV file, also where all look like numbers.
     """
 
     name: str
@@ -125,6 +126,7 @@ class TensorInput:
     limits: tuple[float, ...] = ()
     booleans: tuple[str, ...] = ()
     decimals: Mapping[str, str] = field(default_factory=dict)
+    texts: tuple[str, ...] = ()
 
     @functools.cached_property
     def sizes(self) -> npt.NDArray[np.float64]:
@@ -652,14 +654,16 @@ def _parse_input(content: Any) -> TensorInput:
         and all(type(size) is int and 0 < size < MAX_PIXELS for size in shape)
         and shape[2] in (1, 3)
     )
-    limits, booleans = (tuple(content.get(key, ())) for key in ("limits", "booleans"))
+    limits, booleans, texts = (
+        tuple(content.get(key, ())) for key in ("limits", "booleans", "texts")
+    )
     decimals = dict(content.get("decimals", {}))
     if not (
         isinstance(name, str)
         and dtype in INPUT_DTYPES
         and len(limits) in (0, len(columns))
         and all(type(limit) in (int, float) and 0 < limit <= MAX_FLOAT for limit in limits)
-        and all(isinstance(column, str) for column in booleans)
+        and all(isinstance(column, str) for column in (*booleans, *texts))
         and is_shape
         and columns
         and all(isinstance(column, str) for column in columns)
@@ -667,7 +671,7 @@ def _parse_input(content: Any) -> TensorInput:
         and all(decimal in list(NUMBER_TEXTS) for decimal in decimals.values())
     ):
         raise ValueError(f"wrong input: {str(name)[:80]}")
-    return TensorInput(name, dtype, columns, shape, limits, booleans, decimals)
+    return TensorInput(name, dtype, columns, shape, limits, booleans, decimals, texts)
 
 
 if __name__ == "__main__":

@@ -314,7 +314,7 @@ class CandidateSet:
 
 def write_model_rows(
     bundles: Mapping[str, Bundle],
-    table: RowTable | None,
+    tables: Mapping[str, RowTable | None],
     folder: Path,
     runtimes: Iterable[str] = RUNTIMES,
 ) -> dict[tuple[str, str], RowsFile]:
@@ -322,7 +322,7 @@ def write_model_rows(
 
     Args:
         bundles: The models by name.
-        table: All columns that there are; ``None``: values are drawn at random.
+        tables: By name all columns that there are; ``None``: values are drawn at random.
         folder: Where to; no other user may read it.
         runtimes: Runtimes that are wanted.
 
@@ -338,7 +338,8 @@ def write_model_rows(
         if not can_serve(bundle, runtime):
             continue
         feeds = find_feeds(bundle, runtime)
-        key = feeds or (find_form(bundle, runtime), bundle.schema.features)
+        table = tables[name]
+        key = id(table), feeds or (find_form(bundle, runtime), bundle.schema.features)
         if key not in rows_files:
             rows = make_rows(bundle, runtime, table)
             rows_files[key] = RowsFile.write(rows, folder, f"rows-{len(rows_files)}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, cast
@@ -12,7 +12,7 @@ from typing import Any, Literal, cast
 import numpy as np
 import numpy.typing as npt
 
-from rightfit._core.csv_files import find_separator
+from rightfit._core.arguments import read_path
 from rightfit._core.errors import RightfitError
 from rightfit._core.extras import is_of
 from rightfit._core.processes.lost_threads import require_threads
@@ -23,7 +23,7 @@ Form = Literal["matrix", "floats", "pandas", "polars"]
 """``matrix``: an array of any type; ``floats``: one of float32."""
 
 SHOWN = 10  # names in a message
-FILES = (".parquet", ".pq", ".csv", ".npy")
+MATRIX = ".npy"
 
 
 @dataclass(frozen=True)
@@ -82,9 +82,9 @@ class RowTable:
             near = find_nearest(missing[0], self.columns)
             hint = f" (is {near!r} meant?)" if near else ""
             raise RightfitError(
-                f"{of} was fitted on the columns {shorten(names)}; the rows lack "
-                f"{shorten(missing)}{hint}. They have {shorten(self.columns)}. Give it rows as "
-                "it was fitted on, raw or encoded."
+                f"The rows lack the columns {shorten(missing)}{hint}, which {of} was fitted on; "
+                f"they have {shorten(self.columns)}. Give it rows as it was fitted on, raw or "
+                "encoded."
             )
         if list(names) == list(self.columns):
             return self
@@ -152,15 +152,19 @@ def make_texts(values: list[Any]) -> Any:
     return pd.Series(values, dtype=pd.Series(["a"]).dtype if are_texts else None)
 
 
-def read_row_table(rows: object) -> RowTable:
+def read_row_table(rows: object, *, texts: Collection[str] = ()) -> RowTable:
     """Take rows as they come: frames of pandas and polars, Arrow tables, arrays, files.
+
+    Args:
+        rows: The rows.
+        texts: Columns of a CSV file that are texts whatever they look like.
 
     Raises:
         RightfitError: If they are none of these, or there are none; or if this process lacks the
             threads that tables are read with.
     """
     require_threads()
-    table = rows if isinstance(rows, RowTable) else _read_any(rows)
+    table = rows if isinstance(rows, RowTable) else _read_any(rows, texts)
     if not len(table):
         raise RightfitError("The rows are empty. Give at least one; some thousand measure best.")
     names = table.columns
@@ -174,9 +178,9 @@ def take_stored(table: Any) -> RowTable:
     return RowTable(table, "polars", _usual_frame())
 
 
-def _read_any(rows: Any) -> RowTable:
+def _read_any(rows: Any, texts: Collection[str]) -> RowTable:
     if isinstance(rows, str | Path):
-        return _read_file(Path(rows))
+        return _read_file(read_path("rows", rows), texts)
     if is_of(rows, "pandas", "DataFrame"):
         return RowTable(rows.reset_index(drop=True), "pandas", "pandas")
     if is_of(rows, "polars", "DataFrame"):
@@ -198,7 +202,7 @@ def _read_any(rows: Any) -> RowTable:
     if not (hasattr(rows, "__array__") or isinstance(rows, Sequence)):
         raise RightfitError(
             "The rows must be a frame of pandas or polars, an Arrow table, an array, or the path "
-            f"of a file ({', '.join(FILES)}), but got a {type(rows).__name__}."
+            f"of a .parquet, .csv or {MATRIX} file, but got a {type(rows).__name__}."
         )
     try:
         matrix = np.asarray(rows)
@@ -209,37 +213,18 @@ def _read_any(rows: Any) -> RowTable:
     return RowTable(np.ascontiguousarray(matrix), "matrix", _usual_frame())
 
 
-def _read_file(path: Path) -> RowTable:
-    import polars as pl
+def _read_file(path: Path, texts: Collection[str]) -> RowTable:
+    from rightfit._core.row_files import ROW_FILES, read_rows, require_file  # polars
 
+    require_file(path, (*ROW_FILES, MATRIX))
+    if path.suffix.lower() != MATRIX:
+        return take_stored(read_rows(path, texts=texts))
     try:
-        if path.suffix == ".npy":
-            # mapped first: a short file may claim any number of rows
-            matrix = np.array(np.load(path, mmap_mode="r", allow_pickle=False))
-            return RowTable(np.atleast_1d(matrix), "matrix", _usual_frame())
-        if path.suffix in (".parquet", ".pq"):
-            return take_stored(pl.read_parquet(path, glob=False))
-        if path.suffix == ".csv":
-            return take_stored(
-                pl.read_csv(
-                    path,
-                    separator=find_separator(path),
-                    glob=False,
-                    infer_schema_length=10_000,
-                )
-            )
-    except (
-        OSError,
-        EOFError,
-        ValueError,
-        TypeError,
-        MemoryError,
-        pl.exceptions.PolarsError,
-    ) as err:
-        raise RightfitError(f"The rows {path} cannot be read: {first_line(err)}") from err
-    raise RightfitError(
-        f"The rows must be a {', '.join(FILES[:-1])} or {FILES[-1]} file, but got {path}."
-    )
+        # mapped first: a short file may claim any number of rows
+        matrix = np.array(np.load(path, mmap_mode="r", allow_pickle=False))
+    except (OSError, EOFError, ValueError, TypeError, MemoryError) as err:
+        raise RightfitError(f"{path} cannot be read: {first_line(err)}") from err
+    return RowTable(np.atleast_1d(matrix), "matrix", _usual_frame())
 
 
 def _usual_frame() -> Form:

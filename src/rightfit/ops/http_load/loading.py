@@ -6,7 +6,6 @@ import base64
 import http.client
 import json
 import logging
-import math
 import os
 import sys
 import time
@@ -17,16 +16,16 @@ from pathlib import Path
 import polars as pl
 from pydantic import Field
 
-from rightfit._core.csv_files import find_separator
 from rightfit._core.json_documents import parse_json
 from rightfit._core.processes.json_store import JsonStore
 from rightfit._core.processes.leftovers import temporary_folder
-from rightfit._core.processes.regular_files import require_regular
 from rightfit._core.processes.starting import run_module
+from rightfit._core.row_files import ROW_FILES, read_rows, require_file
 from rightfit._core.strict_model import MAX_COUNT, MAX_MS, MAX_S
-from rightfit.data.encoding import write_texts
-from rightfit.data.request_path.raw_inputs import list_inputs
+from rightfit.data.encoding import read_values
+from rightfit.data.request_path.raw_inputs import list_inputs, list_texts
 from rightfit.data.request_path.usage import CALL, PROFILE, TensorInput, read_export
+from rightfit.data.tables import read_frame, require_columns
 from rightfit.exporting.export_folder import write_call, write_hashes, write_server
 from rightfit.exporting.model_call import GRAPH_FILE, Model
 from rightfit.measuring.hardware.environment import fingerprint
@@ -238,20 +237,16 @@ def read_bodies(path: Path, inputs: Sequence[TensorInput], *, n_rows: int) -> tu
     Raises:
         ValueError: If the file holds something else, or fewer rows than a request has.
     """
-    require_regular(path)
+    if path.suffix.lower() in ROW_FILES:
+        rows = read_rows(path, texts=list_texts(inputs), max_rows=MAX_ROWS)
+        return write_bodies(rows, inputs, n_rows=n_rows)
+    require_file(path)
     try:
-        if path.suffix in (".parquet", ".csv"):
-            rows = (
-                pl.read_parquet(path, n_rows=MAX_ROWS, glob=False)
-                if path.suffix == ".parquet"
-                else pl.read_csv(path, separator=find_separator(path), n_rows=MAX_ROWS, glob=False)
-            )
-            return write_bodies(rows, inputs, n_rows=n_rows)
         rows = parse_json(path.read_text(encoding="utf-8"))
         if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
             raise ValueError("it must hold a list of rows, one object each")
         return _join_rows(rows, n_rows)
-    except (pl.exceptions.PolarsError, ValueError) as err:
+    except ValueError as err:
         raise ValueError(f"{path} cannot be read: {err}") from err
 
 
@@ -264,10 +259,8 @@ def write_bodies(
         ValueError: If columns or rows are missing.
     """
     columns: dict[str, list[object]] = {}
-    if lacking := [
-        name for tensor in inputs for name in tensor.columns if name not in rows.columns
-    ]:
-        raise ValueError(f"the model reads the columns {lacking}, which are not there")
+    require_columns(rows, (name for tensor in inputs for name in tensor.columns))
+    table = read_frame(rows, entry="rows")
     for tensor in inputs:
         for name in tensor.columns:
             if tensor.dtype == "uint8":
@@ -275,15 +268,10 @@ def write_bodies(
                     base64.b64encode(image).decode() if isinstance(image, bytes) else image
                     for image in rows[name].to_list()
                 ]
-            elif tensor.dtype == "string" or (
-                rows[name].dtype == pl.String and name in tensor.decimals
-            ):
-                columns[name] = write_texts(rows[name]).to_list()
             else:
-                columns[name] = [
-                    None if number is None or not math.isfinite(number) else number
-                    for number in rows[name].cast(pl.Float64)
-                ]
+                values = read_values(table[name], tensor)  # refuses what the server would
+                is_number_text = name in tensor.decimals and table[name].dtype == pl.String
+                columns[name] = (table[name] if is_number_text else values).to_list()
     return _join_rows(
         [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)],
         n_rows,

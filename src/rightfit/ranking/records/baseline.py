@@ -6,7 +6,6 @@ figures that a run has stored with those of its winners measured again.
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -219,8 +218,7 @@ def read_baseline(path: Path) -> Baseline:
     require_regular(path)
     anew = f"Write one from the last ranking: rightfit check --against {path} --write"
     try:
-        plain = parse_json(path.read_text(encoding="utf-8"))
-        before = Baseline.model_validate_json(json.dumps(plain))  # where a list is a tuple
+        before = Baseline.model_validate(parse_json(path.read_text(encoding="utf-8")))
     except FileNotFoundError as err:
         raise ValueError(f"There is no baseline {path}. {anew}") from err
     except ValueError as err:

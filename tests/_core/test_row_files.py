@@ -1,10 +1,10 @@
-"""Tests of :mod:`rightfit._core.csv_files`."""
+"""Tests of :mod:`rightfit._core.row_files`."""
 
 from pathlib import Path
 
 import pytest
 
-from rightfit._core.csv_files import N_SAMPLE_BYTES, find_separator
+from rightfit._core.row_files import N_SAMPLE_BYTES, find_separator, read_rows
 
 
 @pytest.mark.parametrize(
@@ -34,8 +34,17 @@ def test_a_sample_that_ends_within_a_line_is_enough(tmp_path: Path) -> None:
     assert find_separator(tmp_path / "table.csv") == ";"
 
 
-def test_another_encoding_is_refused_with_what_to_do(tmp_path: Path) -> None:
-    (tmp_path / "table.csv").write_bytes("Straße;Ort\n".encode("cp1252"))
+def test_a_header_longer_than_the_sample_is_enough(tmp_path: Path) -> None:
+    names = ";".join(f"größe_{number}" for number in range(N_SAMPLE_BYTES // 8))
+    (tmp_path / "table.csv").write_text(f"{names}\n" + ";" * names.count(";"), encoding="utf-8")
+
+    assert find_separator(tmp_path / "table.csv") == ";"
+
+
+@pytest.mark.parametrize("n_lines", [0, N_SAMPLE_BYTES])
+def test_another_encoding_is_refused_with_what_to_do(n_lines: int, tmp_path: Path) -> None:
+    lines = b"a;b\n" * n_lines + "Straße;Ort\n".encode("cp1252")
+    (tmp_path / "table.csv").write_bytes(lines)
 
     with pytest.raises(ValueError, match=r'read_csv\("table.csv", encoding="cp1252"\)'):
-        find_separator(tmp_path / "table.csv")
+        read_rows(tmp_path / "table.csv")
