@@ -143,19 +143,20 @@ def complete_block(
     classes = target.classes
     if task == "classification" and not classes:
         classes = infer_classes(target, outcome)
+    quality = complete_quality(block.quality or QualityBlock(), outcome, task)
     draft = draft.model_copy(
         update={
             "task": task,
             "target": target.model_copy(update={"classes": classes}),
             "split": split,
-            "quality": complete_quality(block.quality or QualityBlock(), outcome, task),
+            "quality": quality,
         }
     )
     remarks = note_task_choice(target, outcome, task, is_said=block.task is not None)
     if note := note_decimal(main[target.column], draft.list_decimals().get(target.column)):
         remarks += (f"target.column {target.column!r}: {note}",)
-    if task == "classification" and block.quality is None and draft.quality is not None:
-        remarks += note_rare_class(draft.target, outcome, draft.quality)
+    if task == "classification" and block.quality is None:
+        remarks += note_rare_class(draft.target, outcome, quality)
     if block.split is None and not isinstance(split, ColumnSplit):
         remarks += note_repeated_identifiers(main, target.column)
     if "features" in block.find_gaps():
