@@ -90,6 +90,33 @@ def test_faults_are_listed_with_their_keys(given: dict[str, Any], faults: list[s
     assert list_faults(caught.value) == faults
 
 
+@pytest.mark.parametrize(
+    ("value", "fault"),
+    [
+        ({"low": "20 ms"}, "low: must be a number"),
+        ({"low": 1, "step": 1.5}, "step: must be a whole number"),
+        ({"low": 1, "name": 3}, "name: must be a text"),
+        ({"low": 1, "log": "perhaps"}, "log: must be true or false"),
+        ({"low": 1, "more": 3}, "more: must be a mapping"),
+    ],
+)
+def test_fault_of_a_type_is_said_in_plain_words(value: dict[str, Any], fault: str) -> None:
+    class Range(StrictModel):
+        low: float
+        step: int = 1
+        name: str = ""
+        log: bool = False
+        more: dict[str, int] | None = None
+
+    with pytest.raises(ValidationError, match="1 validation error") as caught:
+        Range.model_validate(value)
+
+    [line] = list_faults(caught.value)
+    assert line.startswith(fault)
+    assert "Input" not in line
+    assert "valid" not in line
+
+
 def test_fault_says_what_arrived_once() -> None:
     class Asked(StrictModel):
         n_threads: tuple[ThreadCount, ...] = Field(min_length=1)
@@ -100,5 +127,5 @@ def test_fault_says_what_arrived_once() -> None:
 
     assert list_faults(caught.value) == [
         "n_threads.0: must be 'all' or a whole number from 1 to 1,024, but got 0",
-        "preset: Input should be 'quick' or 'publish', but got 'fast'",
+        "preset: must be 'quick' or 'publish', but got 'fast'",
     ]

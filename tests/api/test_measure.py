@@ -200,7 +200,7 @@ def test_models_without_names_and_a_single_number_of_threads_are_refused() -> No
             {"n_threads": 1_024},
             r"^n_threads \[1024\] cannot be measured: .* \d+ cores\. Give",
         ),
-        ({"device": "gpu"}, r"^devices\.0: Input should be 'cpu' or 'cuda', but got 'gpu'$"),
+        ({"device": "gpu"}, r"^devices\.0: must be 'cpu' or 'cuda', but got 'gpu'$"),
         ({"targets": ["a"] * len(ROWS)}, "predicts the classes .*, but the targets hold"),
     ],
 )
@@ -218,7 +218,7 @@ def test_text_in_place_of_a_list_is_not_read_letter_by_letter(key: str) -> None:
 
 
 def test_unknown_preset_or_quality_is_refused() -> None:
-    with pytest.raises(RightfitError, match="preset: Input should be 'quick'"):
+    with pytest.raises(RightfitError, match="preset: must be 'quick'"):
         measure(LINEAR, ROWS, preset="fast")
     with pytest.raises(
         RightfitError, match="there is no metric 'acuracy'; did you mean 'accuracy'"

@@ -293,7 +293,7 @@ def test_what_holds_no_ranking_is_refused_at_once(
     ("key", "value", "fault"),
     [
         ("new_field", 1, "new_field: is unknown"),
-        ("rules", {"n_draws": "many"}, "rules.n_draws: Input should be"),
+        ("rules", {"n_draws": "many"}, "rules.n_draws: must be"),
         (
             "rules",
             {"ties": {"rule": [{"by": "price", "prefer": "lower"}], "rule_by_application": {}}},

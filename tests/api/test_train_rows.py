@@ -239,5 +239,5 @@ def test_a_column_that_a_later_file_lacks_is_one_error(table: Path) -> None:
 
 
 def test_other_words_for_train_rows_are_refused(table: Path) -> None:
-    with pytest.raises(RightfitError, match="train_rows: Input should be 'sample'"):
+    with pytest.raises(RightfitError, match="train_rows: must be 'sample'"):
         search(table, train_rows="some")

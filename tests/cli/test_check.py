@@ -55,9 +55,9 @@ def test_same_results_pass(ask: Ask, baseline: Path, study: Study, open_catalog:
     result = ask("check", "--against", baseline)
 
     assert result.exit_code == 0, result.output
-    assert result.output.startswith("passed  ")
+    assert result.output.startswith("same  ")
     assert "web_api on landsat" in result.output
-    assert result.output.endswith("0 of 1 failed\n")
+    assert result.output.endswith("0 of 1 regressed\n")
 
 
 def test_worse_winner_fails_and_says_by_how_much(
@@ -96,7 +96,7 @@ def test_workflow_of_the_docs_runs_and_writes_the_verdict(
     result = ask(*(places.get(word, word) for word in words))
 
     assert result.exit_code == 3, result.output
-    assert "unsure  linear-000, web_api on landsat" in result.output
+    assert "cannot tell  linear-000, web_api on landsat" in result.output
     assert verdict.read_text().startswith("## Models against the baseline: cannot tell")
     assert any(f"--body-file {verdict.name}" in step.get("run", "") for step in job["steps"])
 
@@ -283,7 +283,7 @@ def test_size_says_how_many_of_which_machine_at_several_rates(ask: Ask, tmp_path
     assert table["servers"][0]["disturbed"] is make_load_curve().disturbed
     assert (bad.exit_code, missing.exit_code, patch.exit_code) == (1, 1, 2)
     assert "prices.yml must hold lines such as" in bad.output
-    assert "board.price_per_hour: Input should be greater than or equal to 0" in bad.output
+    assert "board.price_per_hour: must be greater than or equal to 0" in bad.output
     assert "There is no file moon.json" in missing.output
 
 

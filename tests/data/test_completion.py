@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -25,6 +26,7 @@ from rightfit.data.description_parts import (
     Target,
 )
 from rightfit.data.table_check import check_tables
+from rightfit.data.tables import read_frame
 from rightfit.models.quality.metric import QualityMetric
 
 N = 240
@@ -442,6 +444,68 @@ def test_rows_recorded_twice_are_remarked() -> None:
 
     assert not any("repeat" in remark for remark in once)
     assert twice[-1].startswith("5 of 65 rows repeat an earlier one in every column")
+
+
+def test_rows_recorded_twice_are_remarked_of_a_table_on_disk(tmp_path: Path) -> None:
+    path = tmp_path / "apples.parquet"
+    pl.concat([APPLES, APPLES[:5]]).write_parquet(path)
+
+    on_disk = read_frame(pl.scan_parquet(path), entry="apples")
+    block = {"tables": ["apples"], "target": {"column": "ripe"}}
+    given = DatasetBlock.model_validate(block)
+    remarks = complete_block(given, {"apples": on_disk}, dataset_name="apples").remarks
+
+    assert remarks[-1].startswith("5 of 65 rows repeat an earlier one in every column")
+
+
+def _describe_visits(name: str, n_visits: int, **block: Any) -> tuple[str, ...]:
+    rows = [(f"P{i % 150}", i % 7, "yn"[i % 3 == 0]) for i in range(150 * n_visits)]
+    visits = pl.DataFrame(rows, schema=[name, "dose", "ill"], orient="row")
+    given = DatasetBlock.model_validate({"tables": ["visits"], "target": {"column": "ill"}} | block)
+    return complete_block(given, {"visits": visits}, dataset_name="visits").remarks
+
+
+@pytest.mark.parametrize("name", ["patient_id", "patientId", "PatientID", "id"])
+def test_identifier_of_several_rows_asks_for_a_split_by_group(name: str) -> None:
+    remarks = _describe_visits(name, 3)
+
+    assert f"split: {{method: by_group, share: 0.2, group_columns: [{name}]}}" in remarks[0]
+    assert "150 values in 450 rows" in remarks[0]
+
+
+@pytest.mark.parametrize(
+    ("name", "n_visits", "block"),
+    [
+        ("patient_id", 1, {}),  # one row each
+        ("paid", 3, {}),  # no identifier
+        ("patient_id", 3, {"split": {"method": "stratified", "share": 0.2}}),  # somebody's choice
+    ],
+)
+def test_split_is_not_questioned(name: str, n_visits: int, block: dict[str, Any]) -> None:
+    assert not any("by_group" in remark for remark in _describe_visits(name, n_visits, **block))
+
+
+@pytest.mark.parametrize(
+    ("said", "parts"),
+    [
+        ({}, ["6.7% of the rows are 'yes'", "roc_auc", "costs: [[0, 1], [5, 0]]"]),
+        (
+            {"target": {"column": "ripe", "classes": ["yes", "no"]}},
+            ["of the rows are 'yes'", "costs: [[0, 5], [1, 0]]"],
+        ),
+        ({"target": {"column": "mass", "at_least": 6}}, ["13.3% of the rows are '6 or more'"]),
+        ({"quality": {"name": "f1"}}, []),  # a metric was chosen
+    ],
+)
+def test_rare_class_is_remarked_with_how_to_state_costs(
+    said: dict[str, Any], parts: list[str]
+) -> None:
+    rare = APPLES.with_columns(ripe=pl.Series((["no"] * 14 + ["yes"]) * 4))
+
+    remarks = describe_apples(rare, **{"target": {"column": "ripe"}} | said).remarks
+
+    assert bool(parts) == any("likelier class" in remark for remark in remarks)
+    assert all(any(part in remark for remark in remarks) for part in parts), remarks
 
 
 def test_many_numbers_taken_as_classes_are_remarked() -> None:

@@ -49,6 +49,57 @@ def test_kind_follows_from_the_values(name: str, values: list[Any], kind: str, r
     assert pl.Series([found.reason]).str.contains(reason).all(), found.reason
 
 
+@pytest.mark.parametrize(
+    ("values", "kind", "reason"),
+    [
+        # gaps wherever one class is, whatever fills the others: a date of cancellation
+        ([f"2024-01-{1 + i % 28:02d}" if i % 2 else None for i in range(N)], "unused", "filled in"),
+        ([i * 1.5 if i % 2 == 0 else None for i in range(N)], "unused", "filled in every row"),
+        # two rows of another class: not certain, so it is used, with a question
+        ([f"2024-01-{1 + i % 28:02d}" if i % 2 or i < 3 else None for i in range(N)], "date", "9"),
+        (
+            [-float(i % 2 or i < 3) for i in range(N)],
+            "numeric",
+            "ROC AUC 0.990.*better than it is.*not_features",
+        ),
+        (["ab"[i % 2 or i < 3] for i in range(N)], "categorical", "ROC AUC 0.990"),
+        # gaps and values in rows of both classes
+        (
+            [["moving", "price"][i % 4 // 2] if i % 3 == 0 else None for i in range(N)],
+            "categ",
+            "^$",
+        ),
+        ([f"v{i}" if i % 3 else None for i in range(N)], "unused", "every text differs"),
+        ([i % 2 + i % 9 / 4 for i in range(N)], "numeric", "^$"),  # a good feature
+    ],
+)
+def test_column_that_gives_the_class_away_is_left_out_or_asked_about(
+    values: list[Any], kind: str, reason: str
+) -> None:
+    judged = judge_column(pl.Series("ended", values), OUTCOME, "classification")
+
+    assert judged.name.startswith(kind)
+    assert pl.Series([judged.reason]).str.contains(reason).all(), judged.reason
+
+
+def test_two_values_within_one_class_do_not_repeat_the_target() -> None:
+    grades = pl.Series("grade", ["gold", "silver"] * 10 + [None] * 180)
+    classes = pl.Series(["no"] * 150 + ["yes"] * 50)
+
+    judged = judge_column(grades, classes, "classification")
+
+    assert judged == Kind("categorical")
+
+
+def test_number_that_orders_nearly_as_the_target_does_is_asked_about() -> None:
+    price = pl.Series([float(i * 7 % N) for i in range(N)])
+    taxed = pl.Series("taxed", [1.2 * value + 5 * (i % 3) for i, value in enumerate(price)])
+    area = pl.Series("area", [value + 60 * 5 * (i % 3) for i, value in enumerate(price)])
+
+    assert "rank correlation 0.99" in judge_column(taxed, price, "regression").reason
+    assert judge_column(area, price, "regression").reason == ""
+
+
 def test_number_may_separate_the_classes_of_few_rows_by_chance() -> None:
     found = judge_column(pl.Series("score", [9, 1, 8, 2]), OUTCOME[:4], "classification")
 

@@ -77,7 +77,7 @@ def run(project: Path, conf: Path) -> None:
             DATASETS,
             "min_rows: 900",
             "min_rows: many",
-            r"datasets\.orchard\.schemas\.orchard\.min_rows: .* integer.*; landsat has min_rows: 6",
+            r"datasets\.orchard\.schemas\.orchard\.min_rows: .* whole .*; landsat has min_rows: 6",
         ),
         (
             DATASETS,
@@ -102,7 +102,7 @@ def run(project: Path, conf: Path) -> None:
             MODELS,
             "models:\n",
             "models:\n  boosting: {space: {max_leaf_nodes: {type: int, low: 7, high: null}}}\n",
-            r"models\.boosting\.space\.max_leaf_nodes\.int\.high: Input should be a valid integer",
+            r"models\.boosting\.space\.max_leaf_nodes\.int\.high: must be a whole number",
         ),
         (
             APPLICATIONS,

@@ -75,7 +75,7 @@ def test_tagged_node_of_a_project_is_own_and_its_parameters_are_checked() -> Non
     assert [is_own(one) for one in tagged.nodes].count(True) == 1
     assert models == {"churn": ChurnParams}
     assert [fault for fault in faults if fault.startswith("churn")] == [
-        "churn.share: Input should be less than 1, but got 2.0. Correct parameters_churn.yml."
+        "churn.share: must be less than 1, but got 2.0. Correct parameters_churn.yml."
     ]
 
 

@@ -46,6 +46,22 @@ def test_classes_come_from_models_else_from_targets(
     assert found.metric.name == "accuracy"
 
 
+@pytest.mark.parametrize(
+    ("n_yes", "quality", "n_warnings"),
+    [(7, None, 1), (50, None, 0), (7, "accuracy", 0), (7, "roc_auc", 0), (0, None, 0)],
+)
+def test_accuracy_of_a_rare_class_is_warned_of_unless_it_was_asked_for(
+    n_yes: int, quality: str | None, n_warnings: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    targets = np.array(["yes"] * n_yes + ["no"] * (100 - n_yes))
+
+    plan_judging({"model": BINARY}, targets, quality)
+
+    warnings = [record.getMessage() for record in caplog.records]
+    assert len(warnings) == n_warnings
+    assert all("predicting 'no' reaches 0.930" in warning for warning in warnings)
+
+
 def test_fractions_are_values_and_judged_by_r2() -> None:
     found = plan_judging({"f": UNKNOWN}, np.array([0.5, 1.0, 2.25]), None)
 

@@ -168,7 +168,7 @@ def test_kinds_without_a_figure_are_named_with_the_reason() -> None:
 
     assert set(table.left_out) == {"bord", "slow"}
     assert [server.machine for server in table.servers] == ["board"]
-    with pytest.raises(ValueError, match="slow: no rate of the load keeps a p99 of 10 ms"):
+    with pytest.raises(ValueError, match="slow: no rate of the load meets a p99 of 10 ms"):
         count_instances({"slow": curves["slow"]}, [1_000], headroom_pct=0, prices={})
 
 

@@ -59,10 +59,7 @@ RIGHT = {"licence": "CC0", "columns": [{"names": ["a"], "allowed": {"min": 1}}]}
         ),
         (
             {"licence": "CC0", "columns": [{"names": "a", "allowed": "any"}]},
-            [
-                "tables.mine.columns.0.names: Input should be a list, but got 'a'; "
-                "other has names: [a]"
-            ],
+            ["tables.mine.columns.0.names: must be a list, but got 'a'; other has names: [a]"],
         ),
         (
             {"licence": "CC0", "columns": [{"names": ["a"], "allowed": {"max": 1}}]},

@@ -117,6 +117,15 @@ def test_headline_counts_winners_and_what_quality_alone_would_cost(results: Resu
     assert f"lose {lost:.3f} of utility" in headline
 
 
+def test_headline_of_one_winner_everywhere_says_so(
+    applications: dict[str, Any], make_results: Callable[..., Results]
+) -> None:
+    alike = dict.fromkeys(("first", "second"), applications["edge_device"])
+    one = make_results(alike, profiles=make_profiles().filter(dataset="landsat"))
+
+    assert ": the same winner. " in write_headline(one)
+
+
 def test_headline_counts_decisions_without_a_winner(
     applications: dict[str, Any], make_results: Callable[..., Results]
 ) -> None:

@@ -37,6 +37,16 @@ MAX_CHECKPOINTS = 64  # each at twice the length of the one before
 MAX_BATCH_SIZE = 2**18  # rows that are held in memory at once
 MAX_INPUT = 60  # characters of what a message repeats
 OFFERED = ("Application", "Constraint", "Objective")  # blocks that a caller in Python may make
+WORDS = {  # of pydantic, and of this library
+    "valid tuple": "list",
+    "Tuple": "List",
+    "Input should be": "must be",
+    "a valid number": "a number",
+    "a valid integer": "a whole number",
+    "a valid string": "a text",
+    "a valid boolean": "true or false",
+    "a valid dictionary": "a mapping",
+}
 PREFIX = "Value error, "  # with which pydantic begins the message of a validator
 
 Item = TypeVar("Item")
@@ -252,11 +262,11 @@ def word_fault(fault: Mapping[str, Any], known: Iterable[str] = ()) -> str:
     if fault["type"] == "model_type":
         name = fault["ctx"]["class_name"]
         message = "must be a mapping of keys" + (f", or rf.{name}(...)" if name in OFFERED else "")
-    message = message.replace("valid tuple", "list")
+    for pydantics, ours in WORDS.items():
+        message = message.replace(pydantics, ours)
     value = repr(fault["input"])
     is_whole = isinstance(fault["input"], Mapping)  # of a block, whose parts do not fit
     says_input = is_whole or "got" in message or value in message
-    message = message.replace("Tuple", "List")
     if says_input or len(value) > MAX_INPUT:
         return message
     return f"{message}, but got {value}"

@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import get_args
 
 import click
 
@@ -118,17 +119,17 @@ def check(
     if as_json:
         echo_json([asdict(finding) | {"verdict": finding.verdict} for finding in findings])
     else:
-        _echo_comparisons(findings, {"regressed": "FAILED", "same": "passed"})
-        echo_lines([f"{len(failed)} of {len(findings)} failed"])
+        _echo_comparisons(findings)
+        echo_lines([f"{len(failed)} of {len(findings)} regressed"])
     _end_with(findings, markdown, title="Models against the baseline")
 
 
-def _echo_comparisons(compared: Sequence[Comparison], words: Mapping[Verdict, str]) -> None:
-    width = max(map(len, words.values()))
+def _echo_comparisons(compared: Sequence[Comparison]) -> None:
+    width = max(map(len, get_args(Verdict)))
     for comparison in compared:
         candidate = f"{comparison.candidate}, " if comparison.candidate else ""
         subject = f"{candidate}{comparison.application} on {comparison.dataset}"
-        echo_lines([f"{words.get(comparison.verdict, 'unsure'):{width}}  {subject}"])
+        echo_lines([f"{comparison.verdict:{width}}  {subject}"])
         echo_lines(f"{'':{width}}  {text}" for text in comparison.remarks)
 
 
@@ -158,9 +159,9 @@ def _check_measured(
     if as_json:
         echo_json(to_plain(watch))
     else:
-        _echo_comparisons(watch.winners, {"regressed": "CHANGED", "same": "unchanged"})
+        _echo_comparisons(watch.winners)
         echo_lines(f"not measured  {text}" for text in watch.left_out)
-        echo_lines([f"{len(watch.changed)} of {len(watch.winners)} changed"])
+        echo_lines([f"{len(watch.changed)} of {len(watch.winners)} regressed"])
     _end_with(watch.winners, markdown, title="Models measured again")
 
 

@@ -38,6 +38,7 @@ from rightfit.ops.http_load.deployment_trial import TrialResult, read_deployment
 from rightfit.ops.http_load.loading import read_bodies
 from rightfit.ops.http_load.served import split_cores
 from rightfit.ops.sizing import (
+    LOAD_AGAIN,
     NOT_RAISED,
     OFFLINE,
     Raised,
@@ -293,7 +294,14 @@ def read_served_figures(curve: LoadCurve) -> ServedFigures:
     rate = curve.highest_rate_per_s
     steps = [] if rate is None else [step for step in curve.opened if step.level <= rate]
     if rate is None or not steps:
-        raise ValueError(f"No rate of the load keeps {curve.limit}.")
+        share = curve.limit.share
+        slowest = next((step.latency_ms[share] for step in curve.opened), None)
+        reached = f"; the lowest has {slowest.value:.3g} ms" if slowest else ""
+        remedy = LOAD_AGAIN.capitalize() if curve.disturbed else "Try a larger machine"
+        raise ValueError(
+            f"No rate of the load meets {curve.limit}{reached}. {remedy}, or raise the "
+            "application's limit."
+        )
     figures = ServedFigures(
         highest_rate_per_s=rate,
         limit_ms=curve.limit_ms,

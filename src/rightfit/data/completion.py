@@ -42,6 +42,8 @@ from rightfit.data.inference import (
     infer_task,
     note_copies,
     note_decimal,
+    note_rare_class,
+    note_repeated_identifiers,
     note_task_choice,
 )
 from rightfit.data.tables import Table, cast_without_loss
@@ -141,17 +143,22 @@ def complete_block(
     classes = target.classes
     if task == "classification" and not classes:
         classes = infer_classes(target, outcome)
+    quality = complete_quality(block.quality or QualityBlock(), outcome, task)
     draft = draft.model_copy(
         update={
             "task": task,
             "target": target.model_copy(update={"classes": classes}),
             "split": split,
-            "quality": complete_quality(block.quality or QualityBlock(), outcome, task),
+            "quality": quality,
         }
     )
     remarks = note_task_choice(target, outcome, task, is_said=block.task is not None)
     if note := note_decimal(main[target.column], draft.list_decimals().get(target.column)):
         remarks += (f"target.column {target.column!r}: {note}",)
+    if task == "classification" and block.quality is None:
+        remarks += note_rare_class(draft.target, outcome, quality)
+    if block.split is None and not isinstance(split, ColumnSplit):
+        remarks += note_repeated_identifiers(main, target.column)
     if "features" in block.find_gaps():
         draft, left_out = infer_features(block, draft, tables, outcome=outcome, task=task)
         remarks += left_out + note_copies(main)

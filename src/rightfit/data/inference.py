@@ -48,7 +48,7 @@ from rightfit.data.images import infer_shape
 from rightfit.data.request_path.dates import read_texts
 from rightfit.data.request_path.raw_inputs import split_words
 from rightfit.data.request_path.usage import BLANKS, GAPS, NUMBER_TEXTS, SIGNS
-from rightfit.data.tables import Table, cast_without_loss, parse_numbers
+from rightfit.data.tables import Table, cast_without_loss, count_distinct_rows, parse_numbers
 from rightfit.data.target_means import MIN_CATEGORY_ROWS, MIN_COVERED_SHARE
 from rightfit.models.quality.metric import Array, QualityMetric
 from rightfit.models.quality.params import COST, NEGATED, QualityBlock, is_function
@@ -72,13 +72,17 @@ MAX_IMBALANCE = 1.5  # largest class against an even share; beyond it accuracy s
 N_GUESS_DIGITS = 2  # of what guessing reaches
 MIN_ROWS_TO_SEPARATE = 30  # in fewer rows a number may separate or order the outcomes by chance
 N_RANKED_FIRST = 1_000  # rows that show most columns to be no copy: ranking all takes long
+N_SUSPECTED = 100_000  # rows that show how well a column alone tells the outcome
+FLATTERS = "quality looks better than it is"  # a remark that says so is a warning in reports
+MIN_GIVEAWAY_AUC = 0.98  # of one column alone; honest ones rarely reach it
+MIN_GIVEAWAY_CORRELATION = 0.99  # of ranks
 
 IMAGE_FILE = r"(?i)\.(png|jpe?g)$"
-_IDENTIFIER = re.compile(r"(.*_)?(id|uuid|guid|index|key)", re.IGNORECASE)
+_IDENTIFIER = re.compile(r"(?i:(.*[_ -])?(id|uuid|guid|index|key))|.*[a-z](Id|ID)")
 
 PHONE = rf"^(\+[0-9]{{1,3}}|[0-9]{{3}})([{BLANKS}.][0-9]{{3}}){{2,}}$"
 TIME = r"([T ,]+\d{1,2}:\d{2}(:\d{2}([.,]\d+)?)?\s*(Z|UTC|[+-]\d{2}:?\d{2})?)?$"
-YEAR_FIRST = r"^\d{4}[-/.]\d{1,2}[-/.]\d{1,2}" + TIME
+YEAR_FIRST = r"^\d{4}-\d{2}$|^\d{4}[-/.]\d{1,2}[-/.]\d{1,2}" + TIME
 YEAR_LAST = r"^\d{1,2}[-/.]\d{1,2}[-/.]\d{4}" + TIME
 
 KindName = Literal["numeric", "categorical", "text", "date", "bytes", "unused"]
@@ -211,21 +215,69 @@ def note_decimal(column: pl.Series, decimal: DecimalMark | None) -> str:
 
 
 def note_copies(table: Table) -> tuple[str, ...]:
-    """Say how many rows of a table in memory repeat an earlier one in every column, if many do.
+    """Say how many rows of a table repeat an earlier one in every column, if many do.
 
     >>> note_copies(pl.DataFrame({"a": [1, 1, 2], "b": ["x", "x", "x"]}))[0][:46]
     '1 of 3 rows repeats an earlier one in every co'
     """
-    if not isinstance(table, pl.DataFrame):
-        return ()
-    n_copies = table.height - table.hash_rows().n_unique()
+    n_copies = table.height - count_distinct_rows(table)
     if n_copies < MIN_COPIES_SHARE * max(1, table.height):
         return ()
     return (
         f"{n_copies:,} of {table.height:,} rows {'repeats' if n_copies == 1 else 'repeat'} an "
-        "earlier one in every column. Drop them if they were recorded twice: a model that has "
-        "learnt a test row looks better than it is",
+        f"earlier one in every column. Drop them if they were recorded twice: where a test row was "
+        f"learnt, {FLATTERS}",
     )
+
+
+def note_rare_class(target: Target, outcome: pl.Series, quality: QualityMetric) -> tuple[str, ...]:
+    """Say how two classes are told apart, where one is rare and no metric was asked for.
+
+    Args:
+        target: What is predicted, with the names of its classes.
+        outcome: The class of each row.
+        quality: The metric that was inferred.
+    """
+    counts = outcome.drop_nulls().value_counts(name="n_rows").sort("n_rows")
+    n_known = int(counts["n_rows"].sum())
+    if counts.height != 2 or is_even(counts["n_rows"][1] / n_known, 2):
+        return ()
+    value = counts[outcome.name]
+    is_limit = target.at_least is not None
+    rare = target.classes[int(value[0])] if is_limit else value.cast(pl.String)[0]
+    costs = "[[0, 5], [1, 0]]" if rare == target.classes[0] else "[[0, 1], [5, 0]]"
+    return (
+        f"target.column {target.column!r}: {counts['n_rows'][0] / n_known:.1%} of the rows are "
+        f"{rare!r}. Models are compared by {quality.name}, which needs no threshold, and answer "
+        "the likelier class. Where a missed one costs more than a false alarm, say so: quality: "
+        f"{{costs: {costs}}}",
+    )
+
+
+def note_repeated_identifiers(table: Table, target: str) -> tuple[str, ...]:
+    """Say which identifiers come in several rows, which a split at random does not keep together.
+
+    >>> table = pl.DataFrame({"customer_id": [*range(200)] * 2, "bill": [1.0] * 400})
+    >>> note_repeated_identifiers(table, "bill")[0][:52]
+    "'customer_id' repeats: 200 values in 400 rows. Where"
+    """
+    remarks = []
+    for name in table.columns:
+        if name == target or not _IDENTIFIER.fullmatch(name):
+            continue
+        known = table[name].drop_nulls()
+        if not (known.dtype.is_integer() or known.dtype == pl.String):
+            continue
+        n_distinct = known.n_unique()
+        if n_distinct > N_FEW_IDENTIFIERS and MIN_CATEGORY_ROWS * n_distinct <= known.len():
+            rule = f"{{method: by_group, share: {TEST_SHARE}, group_columns: [{name}]}}"
+            remarks.append(
+                f"{name!r} repeats: {n_distinct:,} values in {known.len():,} rows. Where the model "
+                "will be asked about new ones, rows of one value must not be split between "
+                f"training and test, or {FLATTERS}: split: {rule}, "
+                f"validation: {rule}, not_features: [{name}]"
+            )
+    return tuple(remarks)
 
 
 def _predicts_number(target: Target, column: pl.Series, task: Task | None) -> bool:
@@ -287,6 +339,11 @@ def infer_classes(target: Target, column: pl.Series) -> tuple[str, ...]:
     return tuple(values.cast(pl.String).to_list())
 
 
+def is_even(largest_share: float, n_classes: int) -> bool:
+    """Tell whether classes are of about even size, so that an accuracy tells models apart."""
+    return largest_share <= MAX_IMBALANCE / n_classes
+
+
 def note_task_choice(
     target: Target, outcome: pl.Series, task: Task, *, is_said: bool
 ) -> tuple[str, ...]:
@@ -335,8 +392,8 @@ def complete_quality(block: QualityBlock, outcome: pl.Series, task: Task) -> Qua
         name = "r2"
     else:
         counts = outcome.value_counts(name="n_rows")["n_rows"].to_list()
-        is_even = max(counts) / outcome.len() <= MAX_IMBALANCE / len(counts)
-        name = "roc_auc" if len(counts) == 2 else "accuracy" if is_even else "balanced_accuracy"
+        is_fair = is_even(max(counts) / outcome.len(), len(counts))
+        name = "roc_auc" if len(counts) == 2 else "accuracy" if is_fair else "balanced_accuracy"
     if is_function(name):
         raise RightfitError(
             f"quality: {name} is a function, so write worst and best too, as in "
@@ -573,6 +630,13 @@ def judge_column(column: pl.Series, outcome: pl.Series | None, task: Task) -> Ki
             joined table's column).
         task: What is predicted.
     """
+    kind = _judge_values(column, outcome, task)
+    if outcome is None or kind.reason or kind.name in ("unused", "bytes"):
+        return kind
+    return replace(kind, reason=_suspect_leak(column, outcome, task))
+
+
+def _judge_values(column: pl.Series, outcome: pl.Series | None, task: Task) -> Kind:
     if column.dtype == pl.Object:
         return Kind("unused", "no use is known for Python's objects")
     n_distinct = column.drop_nulls().n_unique()
@@ -605,6 +669,10 @@ def judge_column(column: pl.Series, outcome: pl.Series | None, task: Task) -> Ki
 def _find_leak(column: pl.Series, outcome: pl.Series, task: Task, n_distinct: int) -> str | None:
     """Say why a column can only be a copy of the target; ``None`` if it need not be one."""
     n_classes = None if task == "regression" else outcome.drop_nulls().n_unique()
+    if n_classes == 2 and column.null_count():
+        filled = pl.DataFrame({"filled": column.is_not_null(), "outcome": outcome}).drop_nulls()
+        if filled.height >= MIN_ROWS_TO_SEPARATE and filled.unique().height == n_classes:
+            return "is filled in every row of one class and in none of the other"
     if not column.dtype.is_numeric() and n_distinct != n_classes:
         return None  # before wide texts are copied
     pairs = pl.DataFrame({"value": column, "outcome": outcome}).drop_nulls()
@@ -615,7 +683,7 @@ def _find_leak(column: pl.Series, outcome: pl.Series, task: Task, n_distinct: in
         # the target in another unit, or with the sign turned? What orders all rows orders some
         is_copy = _orders_alike(pairs.head(N_RANKED_FIRST)) and _orders_alike(pairs)
         return "orders the rows exactly as the target does" if is_copy else None
-    if n_distinct == n_classes and pairs.unique().height == n_distinct:
+    if n_distinct == n_classes == pairs["outcome"].n_unique() == pairs.unique().height:
         return "repeats the target, one value per class"
     if not is_telling:
         return None
@@ -625,6 +693,51 @@ def _find_leak(column: pl.Series, outcome: pl.Series, task: Task, n_distinct: in
     if ranges.height > 1 and (ranges["low"][1:] > ranges["high"][:-1]).all():
         return "separates the classes without error, as the target itself would"
     return None
+
+
+def _suspect_leak(column: pl.Series, outcome: pl.Series, task: Task) -> str:
+    """Say how well a column alone tells the outcome, if almost without error; else nothing.
+
+    Two classes are told by numbers, by the values of a category of few, or by gaps alone.
+    """
+    pairs = pl.DataFrame({"value": column, "outcome": outcome})
+    pairs = pairs.gather_every(max(1, -(-pairs.height // N_SUSPECTED))).drop_nulls("outcome")
+    is_number = column.dtype.is_numeric() or column.dtype == pl.Boolean
+    if task == "regression":
+        known = pairs.drop_nulls()
+        if not is_number or known.height < MIN_ROWS_TO_SEPARATE:
+            return ""
+        ranks = known.select(pl.all().rank())
+        correlation = abs(ranks.select(pl.corr("value", "outcome")).item())
+        strength = f"rank correlation {correlation:.3f}"
+        is_strong = correlation >= MIN_GIVEAWAY_CORRELATION
+    else:
+        classes = pairs["outcome"].unique()
+        if classes.len() != 2:
+            return ""
+        is_second = pairs["outcome"] == classes[1]
+        n_second, n_values = int(is_second.sum()), pairs["value"].n_unique()
+        n_first = pairs.height - n_second
+        if min(n_first, n_second) < MIN_ROWS_TO_SEPARATE:
+            return ""
+        values = pairs["value"]
+        if is_number:
+            scores = values.cast(pl.Float64).fill_null(-math.inf)
+        elif n_values * MIN_ROWS_TO_SEPARATE <= pairs.height:
+            rows = pl.DataFrame({"value": values, "score": is_second.cast(pl.Float64)})
+            scores = rows.select(pl.col("score").mean().over("value"))["score"]
+        else:
+            scores = values.is_null().cast(pl.Float64)
+        rank_sum = float(scores.rank().filter(is_second).sum())  # of Mann and Whitney
+        auc = (rank_sum - n_second * (n_second + 1) / 2) / (n_first * n_second)
+        auc = max(auc, 1 - auc)
+        strength, is_strong = f"ROC AUC {auc:.3f}", auc >= MIN_GIVEAWAY_AUC
+    if not is_strong:
+        return ""
+    return (
+        f"alone it tells the target with a {strength}: if it is not known before the outcome, "
+        f"{FLATTERS}, so name it in not_features"
+    )
 
 
 def _orders_alike(pairs: pl.DataFrame) -> bool:

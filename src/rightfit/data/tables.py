@@ -96,6 +96,11 @@ class ScannedTable:
         """Return some columns."""
         return self._collect(self._scan.select(names))
 
+    def count_distinct_rows(self) -> int:
+        """Count the rows that differ from one another in some column, by a hash of each row."""
+        row_hash = pl.struct(pl.all()).hash()
+        return int(self._collect(self._scan.select(row_hash.n_unique())).item())
+
     def slice(self, start: int, n_rows: int) -> pl.DataFrame:
         """Return some rows in a row."""
         return self._collect(self._scan.slice(start, n_rows))
@@ -130,6 +135,13 @@ class ScannedTable:
 
 
 Table = pl.DataFrame | ScannedTable
+
+
+def count_distinct_rows(table: Table) -> int:
+    """Count the rows that differ from one another in some column, by a hash of each row."""
+    if isinstance(table, pl.DataFrame):
+        return table.hash_rows().n_unique()
+    return table.count_distinct_rows()
 
 
 def read_tables(tables: Mapping[str, str], loaded: Iterable[object]) -> dict[str, Table]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,7 +16,7 @@ from rightfit._core.arguments import require_type
 from rightfit._core.errors import RightfitError
 from rightfit._core.strict_model import list_faults
 from rightfit.data.description import find_quality_faults, raise_faults
-from rightfit.data.inference import complete_quality, guess_quality, read_number_texts
+from rightfit.data.inference import complete_quality, guess_quality, is_even, read_number_texts
 from rightfit.data.tables import is_missing
 from rightfit.models.imported.objects import ModelDescription, name_class
 from rightfit.models.imported.row_table import RowTable
@@ -23,6 +24,8 @@ from rightfit.models.quality.metric import QualityMetric
 from rightfit.models.quality.params import COST, NEGATED, QualityBlock, is_function, name_metric
 from rightfit.models.quality.scorers import check_metric, wrap_function
 from rightfit.models.schema import Task
+
+logger = logging.getLogger(__name__)
 
 MAX_CLASSES = 100  # of whole numbers whose model does not say whether they are classes
 SHOWN = 10  # names in a message
@@ -102,7 +105,26 @@ def plan_judging(
             f"{list(classes[:SHOWN])}. Give the targets as they were when the models were fitted."
         )
     labels = np.array([positions[name] for name in names], dtype=np.int64)
+    if quality is None:
+        _warn_of_accuracy(labels, classes)
     return Judging(task, classes, labels, choose_metric(quality, labels, task, classes))
+
+
+def _warn_of_accuracy(labels: Labels, classes: tuple[str, ...]) -> None:
+    """Warn where one class is so frequent that always predicting it has a high accuracy."""
+    counts = np.bincount(labels, minlength=len(classes))
+    n_held = int((counts > 0).sum())  # classes among the targets
+    share = counts.max() / max(1, counts.sum())
+    if n_held < 2 or is_even(share, n_held):
+        return
+    others = "'roc_auc' or 'average_precision'" if len(classes) == 2 else "'balanced_accuracy'"
+    logger.warning(
+        "quality is the accuracy, since none is named, but always predicting %r reaches %.3f "
+        "here: choose quality=%s, or {'costs': ...}, what each wrong prediction costs",
+        classes[counts.argmax()],
+        share,
+        others,
+    )
 
 
 def read_targets(targets: object, rows: RowTable) -> tuple[Labels, RowTable]:

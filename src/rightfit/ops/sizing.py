@@ -284,7 +284,7 @@ def count_instances(
     for kind, curve in curves.items():
         rate_per_s = curve.highest_rate_per_s
         if rate_per_s is None:
-            left_out[kind] = f"no rate of the load keeps {curve.limit}"
+            left_out[kind] = f"no rate of the load meets {curve.limit}"
             continue
         capacity = _bound_capacity(curve, rate_per_s, per_row)
         cores = max(step.server_cores for step in curve.opened if step.level <= rate_per_s)

@@ -174,7 +174,8 @@ def write_headline(results: Results) -> str:
         f"{count(len(results.recommendations), 'application')} on "
         f"{count(len(results.datasets), 'dataset')}"
     )
-    head = f"{cases}: {count(len(winners), 'different winner')}"
+    is_same = len(winners) == 1 < len(decisions)
+    head = f"{cases}: {'the same winner' if is_same else count(len(winners), 'different winner')}"
     head += f", and none in {n_none} of {len(decisions)} cases" if n_none else ""
     if len(decisions) == 1:
         [(application, _, decision)] = decisions

@@ -28,7 +28,16 @@ WRITTEN = {
     "month/day": "%m/%d/%Y %H:%M",
     "dots": "%d.%m.%Y %H:%M",
 }
-ODD = ["", "31/12/2024", "12-31-2024 24:00", "2024-13-01", "9" * 400, "²/1/2024"]
+ODD = [
+    "",
+    "31/12/2024",
+    "12-31-2024 24:00",
+    "2024-13-01",
+    "2024-02",
+    "2/2024",
+    "9" * 400,
+    "²/1/2024",
+]
 DATE = Date(
     column="when",
     parts=DATE_PARTS,
@@ -45,12 +54,13 @@ def prepare(when: pl.Series, **features: Any) -> PreparedDataset:
 
 
 def test_parts_of_a_date_are_those_of_the_calendar() -> None:
-    is_date, parts = read_texts(["2024-02-29T18:00", "1/3/2023"], month_first=False)
+    is_date, parts = read_texts(["2024-02-29T18:00", "1/3/2023", "2024-02"], month_first=False)
 
-    assert is_date.tolist() == [[1], [1]]
+    assert is_date.tolist() == [[1], [1], [1]]
     assert parts.tolist() == [
         [2024, 2, 18, 19782.75, 0, 0, 0, 1, 0, 0, 0],
         [2023, 3, 0, 19417, 0, 0, 1, 0, 0, 0, 0],
+        [2024, 2, 0, 19754, 0, 0, 0, 1, 0, 0, 0],  # the first day of a month
     ]
 
 
@@ -121,9 +131,21 @@ def test_day_and_month_that_cannot_be_told_apart_are_remarked() -> None:
     assert not ambiguous.encode("train").equals(decided.encode("train"))
 
 
+def test_months_are_dates() -> None:
+    months = pl.Series("when", [f"20{20 + i % 5}-{1 + i % 12:02d}" for i in range(120)])
+    first_days = (months + "-01").str.to_date()
+
+    by_months, by_days = prepare(months), prepare(first_days)
+
+    assert by_months.spec.features.date == ("when",)
+    assert by_months.encode("train").equals(by_days.encode("train"))
+
+
 @pytest.mark.parametrize(
     "texts",
     [
+        ["2023-24", "2024-25"],  # seasons
+        ["2023/01", "2023/02"],  # maybe numbers of a year
         ["13/13/2024", "1/1/2024"],
         ["13/1/2024", "1/13/2024"],  # neither order reads both
         ["2024-01-01", "soon"],

@@ -240,7 +240,7 @@ def test_damaged_bundle_is_refused_in_one_line(packed: Packed, tmp_path: Path) -
         ('{"format_version": 9, "environment": null, "states": {}}', "format_version 9"),
         (
             '{"format_version": 1, "environment": null, "states": {}}',
-            "environment: Input should be",
+            "environment: must be",
         ),
         ('{"format_version": 1, "states": {"a": 1}}', r"environment: .* \(1 more\)"),
     ],
@@ -260,7 +260,7 @@ def test_figures_of_another_type_and_a_machine_where_all_failed_are_refused(
     state["rounds"][0]["base_peak_mib"] = "much"
     (tmp_path / "measured.json").write_text(json.dumps(content))
 
-    with pytest.raises(ValueError, match=r"rounds\.0\.base_peak_mib: Input should be a valid num"):
+    with pytest.raises(ValueError, match=r"rounds\.0\.base_peak_mib: must be a num"):
         import_measured(tmp_path, "board", JsonStore(tmp_path / "store"))
 
     (tmp_path / "measured.json").write_text(json.dumps(content | {"states": {}}))
@@ -431,7 +431,7 @@ def replace_by_pipe(folder: Path, name: str) -> None:
         ),
         (
             lambda place: edit_document(place, lambda one: one.update(request_paths=["ftp"])),
-            "request_paths.0: Input should be",
+            "request_paths.0: must be",
         ),
         (
             lambda place: edit_document(

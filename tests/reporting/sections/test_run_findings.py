@@ -12,6 +12,7 @@ import polars as pl
 import pytest
 from factories.reports import LADDER, make_profiles
 
+from rightfit.data.inference import note_copies
 from rightfit.ranking.explanation.decisions import write_recommendations
 from rightfit.ranking.explanation.findings import RULES, Finding
 from rightfit.reporting.html_report import render_report
@@ -91,11 +92,14 @@ def test_smaller_tier_than_the_machine_is_found(results: Results) -> None:
 
 
 def test_remarks_on_data_and_searches_are_findings(results: Results) -> None:
-    card = results.data_cards["landsat"].model_copy(update={"remarks": ("not used: 'id'",)})
+    copies = note_copies(pl.DataFrame({"a": [1, 1, 2]}))
+    remarks = {"remarks": ("not used: 'id'", *copies)}
+    card = results.data_cards["landsat"].model_copy(update=remarks)
     audits = results.audits.with_columns(ended_early=pl.lit("ended after 3 of 40 configurations"))
     changed = replace(results, data_cards={"landsat": card}, audits=audits)
 
     assert [one.sentence for one in find(changed, "RF010")] == ["Not used: 'id'."]
+    assert [one.sentence[:15] for one in find(changed, "RF018")] == ["1 of 3 rows rep"]
     assert len(find(changed, "RF014")) == 9  # datasets by families
     assert find(changed, "RF015")[0].subject == "edge_device, landsat, linear"
 

@@ -1,8 +1,9 @@
 """Dates as texts: their numbers, and what a model reads of these, alike in numpy and in ONNX.
 
 The first six numbers of a text are year, month, day, hour, minute and second where the first has
-four digits, as in ISO 8601; else day, month (or month, day) and year, then the time. Clock times
-are taken as written: zones and fractions of seconds come later and are not read.
+four digits, as in ISO 8601; else day, month (or month, day) and year, then the time. A year and a
+month alone stand for the month's first day. Clock times are taken as written: zones and fractions
+of seconds come later and are not read.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ N_NUMBERS = 6
 LEAST_YEAR = 1000
 LOWEST = np.array([[LEAST_YEAR, 1, 1, 0, 0, 0]], dtype=np.float64)
 HIGHEST = np.array([[9999, 12, 31, 23, 59, 60]], dtype=np.float64)
+FIRST_DAY = np.array([[0, 0, 1, 0, 0, 0]], dtype=np.float64)
 DAYS_TO_1970 = 719_468  # from 1 March of the year 0
 WEEKDAYS = tuple(f"weekday={i}" for i in range(1, 8))  # 1 = Monday
 DATE_PARTS = ("year", "month", "hour", "days", *WEEKDAYS)  # days since 1970, with fractions
@@ -42,6 +44,7 @@ def read_parts(numbers: Any, *, month_first: bool) -> tuple[Any, Any]:
     turned = numbers[:, [2, 0, 1, 3, 4, 5] if month_first else [2, 1, 0, 3, 4, 5]]
     begins_with_year = 1.0 - _less(numbers[:, [0]], LEAST_YEAR)
     dates = turned + begins_with_year * (numbers - turned)
+    dates = dates + begins_with_year * _less(numbers[:, [2]], 0.5) * FIRST_DAY  # of 2024-03
     n_faults = (_less(dates, LOWEST) + _less(HIGHEST, dates)).sum(axis=1, keepdims=True)
     is_date = _less(n_faults, 0.5)
     year, month, day, hour, minute = (dates[:, [column]] for column in range(5))

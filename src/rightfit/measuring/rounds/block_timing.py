@@ -21,6 +21,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from rightfit._core.formatting import count
 from rightfit._core.processes.json_store import JsonStore
 from rightfit._core.progress import repeat_progress, report_progress
 from rightfit._core.spelling import name_some
@@ -144,7 +145,7 @@ def measure_jobs(
     new_rounds = [r for s, n in zip(states, n_rounds_before, strict=True) for r in s.rounds[n:]]
     if new_rounds:
         total_s = time.perf_counter() - start_s
-        logger.log(level, "%s: %d profiles in %.0f s", scope_name, len(states), total_s)
+        logger.log(level, "%s: %s in %.0f s", scope_name, count(len(states), "profile"), total_s)
         n_screened = sum(state.settled == "screened" for state in states)
         if n_screened:
             logger.debug(

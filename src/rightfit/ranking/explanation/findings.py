@@ -147,6 +147,14 @@ RULES: Mapping[str, Rule] = {
         "What was measured of the winner is no longer stored, so that figures are missing.",
         "Measure again, or restore the profiles of that run.",
     ),
+    "RF018": Rule(
+        "Quality may look too good",
+        "warning",
+        "A model may know the answers of test rows: from rows recorded twice, from other rows of "
+        "the same identifier, or from a column that is filled in after the outcome.",
+        "Drop repeated rows, split by group (`datasets.<name>.split` and `validation`, "
+        "`method: by_group`), or name the column under `datasets.<name>.not_features`.",
+    ),
 }
 """The rules by code. A code is never used again for something else."""
 

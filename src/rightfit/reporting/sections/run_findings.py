@@ -9,6 +9,7 @@ import polars as pl
 
 from rightfit._core.formatting import count
 from rightfit._core.spelling import name_some
+from rightfit.data.inference import FLATTERS
 from rightfit.measuring.hardware.tiers import Tier
 from rightfit.measuring.naming import sentence_case
 from rightfit.ranking.explanation.answer import NO_PROFILE
@@ -39,7 +40,7 @@ def list_findings(results: Results, tiers: Sequence[Tier]) -> list[Finding]:
             for finding in _check_decision(results, tiers, application, dataset, decision)
         ),
         *(
-            find("RF010", dataset, f"{sentence_case(remark)}.")
+            find("RF018" if FLATTERS in remark else "RF010", dataset, f"{sentence_case(remark)}.")
             for dataset, card in results.data_cards.items()
             for remark in card.remarks
         ),
