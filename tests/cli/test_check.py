@@ -21,6 +21,7 @@ from factories.studies import APPLICATIONS, LATER, RANKING, Study, make_measured
 from rightfit._core.processes.codec import to_plain
 from rightfit.cli import size
 from rightfit.cli.check import read_present
+from rightfit.cli.size import read_load
 from rightfit.data.request_path.usage import PROFILE
 from rightfit.kedro_project.stored_results import StoredResults
 from rightfit.ops.http_load.deployment_trial import TrialResult
@@ -224,7 +225,8 @@ def test_file_that_is_no_baseline_is_refused(
 def test_size_needs_a_measured_rate_or_a_load(ask: Ask, tmp_path: Path) -> None:
     command = ("size", "-a", "web_api", "-d", "landsat", "--rate", "2000")
     step = make_load_step(500.0, (1.0, 2.0, 3.0))
-    curve = to_plain(LoadCurve((step,), (step,), 600.0, 500.0, 50.0, 500.0))
+    alone = make_load_step(1.0, (1.0, 2.0, 3.0), loop="closed")
+    curve = to_plain(LoadCurve((alone,), (step,), 600.0, 500.0, 50.0, 500.0))
     (tmp_path / "load.json").write_text(json.dumps(curve))
     (tmp_path / "other.json").write_text("[]")
     (tmp_path / "rows.json").write_text(json.dumps(curve | {"n_rows": -2}))
@@ -243,10 +245,43 @@ def test_size_needs_a_measured_rate_or_a_load(ask: Ask, tmp_path: Path) -> None:
     assert "-2 is no figure of a load" in rows.output
 
 
+@pytest.mark.parametrize(
+    ("path", "value", "message"),
+    [
+        (("opened", 0, "loop"), "opn", "'opn' stands where one of open, closed must"),
+        (("opened", 0, "loop"), "closed", "opened must hold steps of the loop 'open' alone"),
+        (("opened", 0, "level"), 9e9, "the levels of opened must rise"),
+        (("opened", 0, "level"), 0, "the levels of opened must rise"),
+        (("opened", 0, "latency_ms", "0.5", "low"), 9e9, "the p50 of latency_ms"),
+        (("opened", 0, "latency_ms", "0.5", "value"), 9e9, "lies outside of its interval"),
+        (("opened", 0, "keeps_up"), None, "None stands where bool must"),
+        (("highest_rate_per_s",), 1e12, "highest_rate_per_s is 1e+12"),
+        (("knee_per_s",), 3, "knee_per_s is 3, which is the level of no step"),
+    ],
+)
+def test_load_that_no_server_can_have_borne_is_refused(
+    path: tuple[str | int, ...], value: object, message: str, tmp_path: Path
+) -> None:
+    document: Any = to_plain(make_load_curve())
+    document = json.loads(json.dumps(document))
+    part = document
+    for key in path[:-1]:
+        part = part[key]
+    part[path[-1]] = value
+    (tmp_path / "load.json").write_text(json.dumps(document))
+
+    with pytest.raises(ValueError, match=re.escape(message)) as caught:
+        read_load(tmp_path / "load.json")
+
+    assert "load.json is not what rightfit load-test --json prints" in str(caught.value)
+
+
 def test_size_holds_every_kind_to_the_application_s_limit(ask: Ask, tmp_path: Path) -> None:
     slow = (make_load_step(100.0, (40.0, 80.0, 95.0)),)  # a p50 of 10 ms is asked for
     fast = make_load_curve()
-    loosely_loaded = replace(fast, opened=slow, highest_rate_per_s=100.0, limit_ms=500.0)
+    loosely_loaded = replace(
+        fast, opened=slow, highest_rate_per_s=100.0, limit_ms=500.0, knee_per_s=None
+    )
     for kind, curve in {"fast": fast, "slow": loosely_loaded}.items():
         (tmp_path / kind).write_text(json.dumps(to_plain(curve)))
     loads = [f"--load={kind}={tmp_path / kind}" for kind in ("fast", "slow")]
