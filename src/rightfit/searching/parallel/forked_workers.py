@@ -17,6 +17,9 @@ from rightfit._core.processes.channel import Channel, wait_for
 from rightfit._core.processes.starting import ForkServer, limit_threads
 from rightfit.searching.tasks import KINDS, Ended, Logged, Report, Start, Task, TaskResult
 
+logger = logging.getLogger(__name__)
+
+MAX_RESTARTS = 3  # of what forks: a library may kill it each time that it is imported
 EXPORTS = "exports"  # argument of a server that imports what exports models as well
 _shared: list[tuple[ForkServer, int | None]] = []  # with the threads of its libraries
 
@@ -112,7 +115,7 @@ class ForkedWorkers:
     """See :class:`rightfit.searching.parallel.side_by_side.Executor`.
 
     Each process works for one search; all of them share the machine's cores. A process that dies
-    over a task is replaced.
+    over a task is replaced, and so is what forks, with which all of them die.
 
     Args:
         server: Forks the processes.
@@ -126,6 +129,7 @@ class ForkedWorkers:
         self._jobs: dict[str, tuple[str, str]] = {}  # with the families, by search
         self._names = map(str, itertools.count())
         self._overhead_s = 0.0
+        self._n_restarts = MAX_RESTARTS
 
     def take_overhead_s(self) -> float:
         """Return the CPU seconds since the last call of what forks, and of workers beside tasks."""
@@ -210,7 +214,16 @@ class ForkedWorkers:
 
     def _fork(self, search: str) -> None:
         job, family = self._jobs[search]
-        channel = self._server.fork(family)
+        try:
+            channel = self._server.fork(family)
+        except BrokenPipeError:
+            if not self._n_restarts:
+                raise
+            self._n_restarts -= 1
+            logger.warning("The process that starts the searches has died; another one is started")
+            self._server.close()
+            self._server.start()
+            channel = self._server.fork(family)
         with contextlib.suppress(OSError):  # it has died; its end is read next
             channel.send(Start(job, logging.getLogger("rightfit").getEffectiveLevel()))
         self._processes[search].append(_Process(search, next(self._names), channel))
