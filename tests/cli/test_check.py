@@ -21,7 +21,6 @@ from factories.studies import APPLICATIONS, LATER, RANKING, Study, make_measured
 from rightfit._core.processes.codec import to_plain
 from rightfit.cli import size
 from rightfit.cli.check import read_present
-from rightfit.cli.size import read_load
 from rightfit.data.request_path.usage import PROFILE
 from rightfit.kedro_project.stored_results import StoredResults
 from rightfit.ops.http_load.deployment_trial import TrialResult
@@ -193,6 +192,23 @@ def test_interval_the_wrong_way_round_is_refused_in_one_line(ask: Ask, baseline:
     assert len(refused.output.splitlines()) == 1
 
 
+@pytest.mark.parametrize(
+    ("metric", "value"), [("quality", 5.0), ("quality", -0.1), ("latency_p50_ms", -1.0)]
+)
+def test_figure_that_nothing_can_have_measured_is_refused_in_one_line(
+    metric: str, value: float, ask: Ask, baseline: Path
+) -> None:
+    document = json.loads(baseline.read_text())
+    winner = document["winners"]["web_api"]["landsat"]
+    winner["metrics"][metric] = {"value": value, "low": None, "high": None}
+    baseline.write_text(json.dumps(document))
+
+    result = ask("check", "--against", baseline)
+
+    assert result.exit_code == 1
+    assert f"winners.web_api.landsat.{metric} is {value:g}, which nothing can" in result.output
+
+
 @pytest.mark.parametrize("switches", [[], ["--write"]])
 def test_pipe_for_a_baseline_is_refused_and_not_waited_for(
     ask: Ask, tmp_path: Path, switches: list[str]
@@ -246,6 +262,37 @@ def test_size_needs_a_measured_rate_or_a_load(ask: Ask, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("loads", "message"),
+    [
+        (["b={load}", "b={load}"], "--load: b stands twice"),
+        (["{load}", "this_machine={load}"], "--load: this_machine stands twice"),
+        (["={load}"], "a kind of machine must match"),
+        (["../b={load}"], "a kind of machine must match"),
+        (["b="], "There is no file ."),
+    ],
+)
+def test_kinds_of_machine_are_named_once_and_plainly(
+    loads: list[str], message: str, ask: Ask, tmp_path: Path
+) -> None:
+    path = tmp_path / "load.json"
+    path.write_text(json.dumps(to_plain(make_load_curve())))
+    options = [f"--load={load.format(load=path)}" for load in loads]
+
+    result = ask("size", "-a", "web_api", "-d", "landsat", "--rate", "9", "--json", *options)
+
+    assert result.exit_code == 1
+    assert message in result.output
+
+
+@pytest.mark.parametrize("name", ["''", "../x", "a b", "Board"])
+def test_prices_are_of_kinds_with_plain_names(name: str, tmp_path: Path) -> None:
+    (tmp_path / "prices.yml").write_text(f"{name}: {{price_per_hour: 1}}")
+
+    with pytest.raises(ValueError, match=r"prices\.yml must hold lines such as 'board:"):
+        size.read_prices(tmp_path / "prices.yml")
+
+
+@pytest.mark.parametrize(
     ("path", "value", "message"),
     [
         (("opened", 0, "loop"), "opn", "'opn' stands where one of open, closed must"),
@@ -271,7 +318,7 @@ def test_load_that_no_server_can_have_borne_is_refused(
     (tmp_path / "load.json").write_text(json.dumps(document))
 
     with pytest.raises(ValueError, match=re.escape(message)) as caught:
-        read_load(tmp_path / "load.json")
+        size.read_load(tmp_path / "load.json")
 
     assert "load.json is not what rightfit load-test --json prints" in str(caught.value)
 
