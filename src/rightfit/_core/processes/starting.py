@@ -110,6 +110,12 @@ class ForkServer:
         """Whether the process has ended."""
         return self.process.poll() is not None
 
+    def ends_within(self, seconds: float) -> bool:
+        """Wait for the end of the process; tell whether it came."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.process.wait(seconds)
+        return self.is_closed
+
     def take_cpu_s(self) -> float:
         """Return CPU seconds since the last call: its own, imports above all, and unreported ones.
 
