@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+from decimal import Decimal
 from pathlib import Path
 
 import polars as pl
@@ -101,6 +102,25 @@ def test_file_without_profiles_is_refused(tmp_path: Path) -> None:
         ("null_reasons", "{}", "null_reasons must hold a struct"),
         ("null_reasons", [1], "null_reasons must hold a struct"),
         ("measured_how", "{}", "measured_how must hold a struct"),
+        ("measured_how", {"preset": 5}, "measured_how cannot be read"),
+        ("null_reasons", {"gpu_util_pct": 5}, "null_reasons must hold texts by column"),
+        ("quality", Decimal("0.5"), "quality must hold numbers"),
+        ("encoding_ms", -1.0, "encoding_ms must not be negative"),
+        ("level_error_pct", float("nan"), "level_error_pct must hold finite numbers"),
+        ("final_quality_raw", float("inf"), "final_quality_raw must hold finite numbers"),
+        ("latency_p50_ms", 0.0, "latency_p50_ms must not be 0"),
+        ("latency_p50_ms", 1e3, "latency_p50_ms must lie between latency_p50_ms_low and"),
+        ("latency_p95_ms", 1e300, "latency_p95_ms must be 1e.15 at most"),
+        ("peak_memory_mib", 0.0, "peak_memory_mib must not be 0"),
+        ("model_size_mib", -1.0, "model_size_mib must not be negative"),
+        ("gpu_util_pct", 101.0, "gpu_util_pct must lie between 0 and 100"),
+        ("min_hardware_tier", 1.5, "min_hardware_tier must hold whole numbers"),
+        ("best_batch_size", 0, "best_batch_size must hold whole numbers of 1 or more"),
+        ("n_latency_samples", "many", "n_latency_samples must hold whole numbers"),
+        ("environment_id", [1], "environment_id must hold texts"),
+        ("model_sha256", True, "model_sha256 must hold texts"),
+        ("dataset", " ", "dataset must hold texts, none of them empty"),
+        ("request_path", "htpp", "request_path must hold model or request"),
     ],
 )
 def test_figures_that_nothing_can_have_measured_are_refused(
@@ -112,6 +132,28 @@ def test_figures_that_nothing_can_have_measured_are_refused(
         rf.rank(table, {})
     with pytest.raises(rf.RightfitError, match=f"the table of profiles holds .*{message}"):
         rf.rank(rf.Profiles(table), {})
+
+
+def test_a_quality_that_its_metric_cannot_reach_is_refused(
+    profiles: rf.Profiles, tmp_path: Path
+) -> None:
+    table = profiles.table.with_columns(quality_raw=pl.lit(1.5), quality_raw_high=pl.lit(2.0))
+    path = rf.Profiles(table, qualities=profiles.qualities).save(tmp_path / "p.parquet")
+
+    with pytest.raises(
+        rf.RightfitError, match=r"p\.parquet .*quality_raw must lie between 0 and 1"
+    ):
+        rf.Profiles.load(path)
+
+
+def test_a_name_that_leads_to_no_predictions_is_refused_with_the_file(
+    profiles: rf.Profiles, tmp_path: Path
+) -> None:
+    table = profiles.table.with_columns(predictions_sha256=pl.lit("../../etc/passwd"))
+    path = rf.Profiles(table).save(tmp_path / "p.parquet")
+
+    with pytest.raises(rf.RightfitError, match=r"p\.parquet: '../../etc/passwd' names no stored"):
+        rf.Profiles.load(path)
 
 
 @pytest.mark.parametrize(

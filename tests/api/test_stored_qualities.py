@@ -16,6 +16,7 @@ from factories.stored_predictions import STORES, N, predict, store_profiles
 
 import rightfit as rf
 from rightfit._core.processes.json_store import JsonStore
+from rightfit.api.stored_qualities import require_judgeable
 from rightfit.measuring.profile import PREDICTIONS
 from rightfit.measuring.profiles.stored_predictions import load_predictions
 from rightfit.models.quality.metric import QualityMetric
@@ -127,6 +128,20 @@ def test_memory_of_several_models_counts(opposite: rf.Profiles, limit_mib: float
 def test_column_that_no_dataset_has_is_one_clear_error(opposite: rf.Profiles) -> None:
     with pytest.raises(rf.RightfitError, match=r"web: data has no column 'shop' \(per\).*store"):
         rf.rank(opposite, {"web": ask(per="shop")})
+
+
+@pytest.mark.parametrize(
+    "column", [pl.Series(range(1_001)), pl.Series([timedelta(1)]), pl.Series([[1]])]
+)
+def test_column_that_makes_no_segments_is_refused_before_anything_is_searched(
+    column: pl.Series, opposite: rf.Profiles
+) -> None:
+    rows = pl.DataFrame({"id": column})
+
+    with pytest.raises(rf.RightfitError, match=r"web.per: the column 'id' must have .*1,000 diff"):
+        require_judgeable({"web": ask(per="id")}, rows, pl.Series(["a"]), None)
+    with pytest.raises(rf.RightfitError, match=r"no column 'id' .*1,000 different.*it has store"):
+        rf.rank(opposite, {"web": ask(per="id")})
 
 
 def test_predictions_that_were_not_kept_are_one_clear_error(opposite: rf.Profiles) -> None:

@@ -192,6 +192,23 @@ def test_interval_the_wrong_way_round_is_refused_in_one_line(ask: Ask, baseline:
     assert len(refused.output.splitlines()) == 1
 
 
+@pytest.mark.parametrize(
+    ("metric", "value"), [("quality", 5.0), ("quality", -0.1), ("latency_p50_ms", -1.0)]
+)
+def test_figure_that_nothing_can_have_measured_is_refused_in_one_line(
+    metric: str, value: float, ask: Ask, baseline: Path
+) -> None:
+    document = json.loads(baseline.read_text())
+    winner = document["winners"]["web_api"]["landsat"]
+    winner["metrics"][metric] = {"value": value, "low": None, "high": None}
+    baseline.write_text(json.dumps(document))
+
+    result = ask("check", "--against", baseline)
+
+    assert result.exit_code == 1
+    assert f"winners.web_api.landsat.{metric} is {value:g}, which nothing can" in result.output
+
+
 @pytest.mark.parametrize("switches", [[], ["--write"]])
 def test_pipe_for_a_baseline_is_refused_and_not_waited_for(
     ask: Ask, tmp_path: Path, switches: list[str]
@@ -224,7 +241,8 @@ def test_file_that_is_no_baseline_is_refused(
 def test_size_needs_a_measured_rate_or_a_load(ask: Ask, tmp_path: Path) -> None:
     command = ("size", "-a", "web_api", "-d", "landsat", "--rate", "2000")
     step = make_load_step(500.0, (1.0, 2.0, 3.0))
-    curve = to_plain(LoadCurve((step,), (step,), 600.0, 500.0, 50.0, 500.0))
+    alone = make_load_step(1.0, (1.0, 2.0, 3.0), loop="closed")
+    curve = to_plain(LoadCurve((alone,), (step,), 600.0, 500.0, 50.0, 500.0))
     (tmp_path / "load.json").write_text(json.dumps(curve))
     (tmp_path / "other.json").write_text("[]")
     (tmp_path / "rows.json").write_text(json.dumps(curve | {"n_rows": -2}))
@@ -243,10 +261,74 @@ def test_size_needs_a_measured_rate_or_a_load(ask: Ask, tmp_path: Path) -> None:
     assert "-2 is no figure of a load" in rows.output
 
 
+@pytest.mark.parametrize(
+    ("loads", "message"),
+    [
+        (["b={load}", "b={load}"], "--load: b stands twice"),
+        (["{load}", "this_machine={load}"], "--load: this_machine stands twice"),
+        (["={load}"], "a kind of machine must match"),
+        (["../b={load}"], "a kind of machine must match"),
+        (["b="], "There is no file ."),
+    ],
+)
+def test_kinds_of_machine_are_named_once_and_plainly(
+    loads: list[str], message: str, ask: Ask, tmp_path: Path
+) -> None:
+    path = tmp_path / "load.json"
+    path.write_text(json.dumps(to_plain(make_load_curve())))
+    options = [f"--load={load.format(load=path)}" for load in loads]
+
+    result = ask("size", "-a", "web_api", "-d", "landsat", "--rate", "9", "--json", *options)
+
+    assert result.exit_code == 1
+    assert message in result.output
+
+
+@pytest.mark.parametrize("name", ["''", "../x", "a b", "Board"])
+def test_prices_are_of_kinds_with_plain_names(name: str, tmp_path: Path) -> None:
+    (tmp_path / "prices.yml").write_text(f"{name}: {{price_per_hour: 1}}")
+
+    with pytest.raises(ValueError, match=r"prices\.yml must hold lines such as 'board:"):
+        size.read_prices(tmp_path / "prices.yml")
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "message"),
+    [
+        (("opened", 0, "loop"), "opn", "'opn' stands where one of open, closed must"),
+        (("opened", 0, "loop"), "closed", "opened must hold steps of the loop 'open' alone"),
+        (("opened", 0, "level"), 9e9, "the levels of opened must rise"),
+        (("opened", 0, "level"), 0, "the levels of opened must rise"),
+        (("opened", 0, "latency_ms", "0.5", "low"), 9e9, "the p50 of latency_ms"),
+        (("opened", 0, "latency_ms", "0.5", "value"), 9e9, "lies outside of its interval"),
+        (("opened", 0, "keeps_up"), None, "None stands where bool must"),
+        (("highest_rate_per_s",), 1e12, "highest_rate_per_s is 1e+12"),
+        (("knee_per_s",), 3, "knee_per_s is 3, which is the level of no step"),
+    ],
+)
+def test_load_that_no_server_can_have_borne_is_refused(
+    path: tuple[str | int, ...], value: object, message: str, tmp_path: Path
+) -> None:
+    document: Any = to_plain(make_load_curve())
+    document = json.loads(json.dumps(document))
+    part = document
+    for key in path[:-1]:
+        part = part[key]
+    part[path[-1]] = value
+    (tmp_path / "load.json").write_text(json.dumps(document))
+
+    with pytest.raises(ValueError, match=re.escape(message)) as caught:
+        size.read_load(tmp_path / "load.json")
+
+    assert "load.json is not what rightfit load-test --json prints" in str(caught.value)
+
+
 def test_size_holds_every_kind_to_the_application_s_limit(ask: Ask, tmp_path: Path) -> None:
     slow = (make_load_step(100.0, (40.0, 80.0, 95.0)),)  # a p50 of 10 ms is asked for
     fast = make_load_curve()
-    loosely_loaded = replace(fast, opened=slow, highest_rate_per_s=100.0, limit_ms=500.0)
+    loosely_loaded = replace(
+        fast, opened=slow, highest_rate_per_s=100.0, limit_ms=500.0, knee_per_s=None
+    )
     for kind, curve in {"fast": fast, "slow": loosely_loaded}.items():
         (tmp_path / kind).write_text(json.dumps(to_plain(curve)))
     loads = [f"--load={kind}={tmp_path / kind}" for kind in ("fast", "slow")]

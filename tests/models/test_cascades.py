@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnxruntime
@@ -85,6 +86,29 @@ def test_the_expensive_model_does_not_run_where_the_cheap_one_is_sure(
     ran = Path(session.end_profiling()).read_text()
     assert "cheap/" in ran
     assert "expensive/" not in ran
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"threshold": 0.0}, "threshold must be above 0 and at most 1"),
+        ({"threshold": 1.5}, "threshold must be above 0 and at most 1"),
+        ({"threshold": float("nan")}, "threshold must be above 0 and at most 1"),
+        ({"expensive": "cheap"}, "two candidates of .*not .*'cheap', 'cheap'"),
+        ({"cheap": "absent"}, "two candidates of .*not .*'absent'"),
+        ({"expensive": "foreign"}, "cheap and foreign read other columns or have other classes"),
+    ],
+)
+def test_no_cascade_is_made_of_what_is_none(
+    change: dict[str, Any], message: str, bundles: dict[str, Bundle], tmp_path: Path
+) -> None:
+    cascade = asdict(Cascade("cheap", "expensive", 0.5, 0.3, 0.9, 1.0)) | change
+    foreign = replace(bundles["cheap"], schema=InputSchema(FEATURES, ("cat", "dog", "horse"), None))
+
+    with pytest.raises(ValueError, match=message):
+        join_members(cascade, {**bundles, "foreign": foreign}, tmp_path / "c", model="cascade")
+
+    assert not (tmp_path / "c").exists()
 
 
 def test_models_of_other_columns_are_not_joined(bundles: dict[str, Bundle], tmp_path: Path) -> None:

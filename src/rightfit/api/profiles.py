@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, overload
 
 import polars as pl
-from pydantic import ValidationError
 
 from rightfit._core.arguments import read_path, writing_to
 from rightfit._core.errors import RightfitError
@@ -19,14 +18,13 @@ from rightfit._core.processes.codec import from_plain, to_plain
 from rightfit._core.processes.json_store import JsonStore
 from rightfit._core.processes.regular_files import require_regular
 from rightfit._core.spelling import suggest
+from rightfit.api.profile_check import check_table
 from rightfit.measuring.hardware.environment import Environment
-from rightfit.measuring.metrics import METRICS_BY_COLUMN
 from rightfit.measuring.naming import metric_title
 from rightfit.measuring.profile import PREDICTIONS, Profile
 from rightfit.measuring.profiles.stored_predictions import JudgedRows, load_predictions
 from rightfit.models.quality.metric import QualityMetric
-from rightfit.ranking.assessment.profile_table import OPTIONAL, PATH, PROFILE_KEYS, complete_paths
-from rightfit.ranking.explanation.decisions import SETTINGS, Settings
+from rightfit.ranking.assessment.profile_table import PROFILE_KEYS
 from rightfit.reporting.charts.palette import marks_of
 
 if TYPE_CHECKING:
@@ -50,15 +48,6 @@ LABELS_IN_LINE: Mapping[str, str] = {
     "peak_memory_mib": "",
 }
 """Metrics of a profile's line, and what stands before each."""
-
-N_THREADS = "n_threads"
-KEYS = ("dataset", "model", "candidate", "runtime", "device")
-"""Columns, with the number of threads, that say whose profile a row is."""
-
-MAY_BE_NEGATIVE = ("", "MiB")
-"""Units; a loss is a negative quality, and memory may be less than before."""
-
-WORDS = {pl.String(): "texts", pl.Boolean(): "true or false", pl.Float64(): "numbers"}
 
 METADATA = "rightfit"  # key of the Parquet file's metadata
 
@@ -263,24 +252,24 @@ class Profiles(Sequence[Profile]):
             about = json.loads(pl.read_parquet_metadata(path).get(METADATA, "{}"))
         except (OSError, ValueError, RecursionError, pl.exceptions.PolarsError) as err:
             raise RightfitError(f"{path} holds no profiles: {err}") from err
-        table = check_table(table, str(path))
         try:
             environment = about.get("environment")
+            measured_on = None if environment is None else from_plain(Environment, environment)
             qualities = {
                 name: QualityMetric(**quality)
                 for name, quality in about.get("qualities", {}).items()
             }
-            return cls(
-                table,
-                None if environment is None else from_plain(Environment, environment),
-                qualities,
-                dict(about.get("left_out", {})),
-                load_predictions(JsonStore(path.with_suffix(".predictions")), table)
-                if PREDICTIONS in table.columns
-                else {},
-            )
+            left_out = dict(about.get("left_out", {}))
         except (AttributeError, TypeError, ValueError) as err:
             raise RightfitError(f"{path} is damaged in its metadata: {err}. Save it anew.") from err
+        table = check_table(table, str(path), qualities)
+        store = JsonStore(path.with_suffix(".predictions"))
+        try:
+            has_names = PREDICTIONS in table.columns
+            predictions = load_predictions(store, table) if has_names else {}
+        except RightfitError as err:
+            raise RightfitError(f"{path}: {err}") from err
+        return cls(table, measured_on, qualities, left_out, predictions)
 
     def _with(self, table: pl.DataFrame) -> Profiles:
         return replace(self, table=table)
@@ -295,68 +284,6 @@ class Profiles(Sequence[Profile]):
 
     def _repr_html_(self) -> str:
         return to_html(self.summary())
-
-
-def check_table(table: pl.DataFrame, source: str) -> pl.DataFrame:
-    """Check that a table holds resource profiles in today's form.
-
-    Raises:
-        RightfitError: If it does not.
-    """
-    missing = [name for name in (*KEYS, N_THREADS) if name not in table.columns]
-    if missing or not set(METRICS_BY_COLUMN) & set(table.columns):
-        raise RightfitError(
-            f"{source} holds no resource profiles: it lacks {missing or 'metrics'}."
-        )
-    faults = [*_find_impossible(table), *_find_odd_remarks(table)]
-    complete = table if faults else complete_paths(table)
-    if not faults:
-        keys = complete.select(PROFILE_KEYS)
-        faults = [f"it holds {key} twice" for key in keys.filter(keys.is_duplicated())[:1].rows()]
-    if faults:
-        raise RightfitError(f"{source} holds no resource profiles: {'; '.join(faults)}.")
-    return complete
-
-
-def _find_impossible(table: pl.DataFrame) -> Iterator[str]:
-    """Yield a line for each column with values that no measuring can have found."""
-    for name in KEYS:
-        if table[name].dtype != pl.String or table[name].null_count() or (table[name] == "").any():
-            yield f"{name} must hold texts, none of them empty"
-    threads = table[N_THREADS]
-    if not threads.dtype.is_integer() or threads.null_count() or (threads < 1).any():
-        yield f"{N_THREADS} must hold whole numbers of 1 or more"
-    for name, metric in METRICS_BY_COLUMN.items():
-        parts = [part for part in (name, f"{name}_low", f"{name}_high") if part in table.columns]
-        for column in (table[part] for part in parts if table[part].dtype != pl.Null):
-            if not column.dtype.is_numeric():
-                yield f"{column.name} must hold numbers"
-            elif not column.is_finite().all():
-                yield f"{column.name} must hold finite numbers; what was not measured is null"
-            elif metric.unit not in MAY_BE_NEGATIVE and (column < 0).any():
-                yield f"{column.name} must not be negative"
-            elif name == "quality" and not column.drop_nulls().is_between(0, 1).all():
-                yield f"{column.name} must lie between 0 and 1"
-        are_numbers = all(table[part].dtype.is_numeric() for part in parts)
-        if len(parts) == 3 and are_numbers and (table[parts[1]] > table[parts[2]]).any():
-            yield f"{parts[1]} must not be above {parts[2]}"
-
-
-def _find_odd_remarks(table: pl.DataFrame) -> Iterator[str]:
-    """Yield a line for each column that a table may lack, and that holds something else."""
-    for name, dtype in (*OPTIONAL.items(), (PATH, pl.String())):
-        present = table[name].dtype if name in table.columns else pl.Null
-        if present not in (dtype, pl.Null) and not (dtype.is_numeric() and present.is_numeric()):
-            yield f"{name} must hold {WORDS[dtype]}"
-    for name in ("null_reasons", "measured_how"):
-        if table.schema.get(name, pl.Null()) not in (pl.Struct, pl.Null):
-            yield f"{name} must hold a struct of values by name; or leave it out"
-    if SETTINGS in table.columns and table[SETTINGS].dtype == pl.String:
-        for text in table[SETTINGS].drop_nulls().unique():
-            try:
-                Settings.model_validate_json(text)
-            except ValidationError:
-                yield f"{SETTINGS} must hold JSON of searched and fixed ones, not {text!r:.40}"
 
 
 def require_dataset(datasets: Sequence[str], dataset: str | None) -> str:

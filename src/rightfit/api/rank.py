@@ -20,7 +20,8 @@ from rightfit._core.processes.regular_files import require_regular
 from rightfit._core.spelling import suggest
 from rightfit._core.strict_model import StrictModel, list_faults
 from rightfit._core.yaml_documents import read_yaml
-from rightfit.api.profiles import Profiles, check_table, require_dataset, to_html
+from rightfit.api.profile_check import check_table
+from rightfit.api.profiles import Profiles, require_dataset, to_html
 from rightfit.api.stored_qualities import Functions, judge_applications
 from rightfit.measuring.hardware.environment import describe_environment
 from rightfit.measuring.hardware.tiers import tabulate_tiers
@@ -123,7 +124,7 @@ def rank(
         )
     if not len(profiles):
         raise RightfitError("There is no profile to rank. Measure candidates: rightfit.compare(…)")
-    check_table(profiles.table, "the table of profiles")
+    check_table(profiles.table, "the table of profiles", profiles.qualities)
     demands = read_applications(applications)
     if rules is None:
         rules = RankingRules.model_validate(read_default("ranking"))

@@ -619,7 +619,7 @@ def search_dataset(
             raise RightfitError(f"families: {name}: {err}. Leave it out.") from err
     raw = RawTest.take(prepared.rows, prepared.encoder)
     require_judgeable(
-        rules.applications, raw.columns.columns, prepared.rows["label"], prepared.data_card.task
+        rules.applications, raw.columns, prepared.rows["label"], prepared.data_card.task
     )
     for remark in prepared.data_card.remarks:
         is_task = remark.startswith("target.column")  # a guess that the ranking shows anyway

@@ -122,7 +122,7 @@ def tune_serving(
     ):
         judging = prepared.judging
         labels = pl.Series(() if judging.labels is None else judging.labels)
-        require_judgeable(demands, prepared.columns.columns, labels, judging.task)
+        require_judgeable(demands, prepared.columns, labels, judging.task)
         trials = try_servings(prepared, name, [*demands.values()])
         finalists = select_trials(trials, N_FINALISTS, [*demands.values()])
         measured = prepared.measure(demands, _choose_measured(trials, finalists, name))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 
 import numpy as np
@@ -13,7 +13,7 @@ from rightfit._core.errors import RightfitError
 from rightfit.data.inference import complete_quality
 from rightfit.measuring.profile import PREDICTIONS, profiles_schema
 from rightfit.measuring.profiles.prediction_quality import judge_again
-from rightfit.measuring.profiles.stored_predictions import JudgedRows
+from rightfit.measuring.profiles.stored_predictions import MAX_VALUES, JudgedRows, makes_segments
 from rightfit.measuring.targets import Quality, choose_metric
 from rightfit.models.quality.metric import QualityMetric
 from rightfit.models.schema import Task
@@ -22,6 +22,7 @@ from rightfit.ranking.applications.applications import Application, Applications
 logger = logging.getLogger(__name__)
 
 MIN_SEGMENT_ROWS = 30  # fewer tell too little to choose by
+NO_SEGMENTS = f"must have texts, numbers, dates or truth values, {MAX_VALUES:,} different at most"
 KEYS = pl.Schema(
     {
         "application": pl.String,
@@ -41,7 +42,7 @@ Functions = Mapping[str, Quality]  # that judge, by application
 
 def require_judgeable(
     applications: Mapping[str, Application],
-    columns: Collection[str],
+    columns: pl.DataFrame,
     targets: pl.Series,
     task: Task | None,
 ) -> None:
@@ -49,7 +50,7 @@ def require_judgeable(
 
     Args:
         applications: What is asked for.
-        columns: Names of the rows' raw columns.
+        columns: The rows' raw columns.
         targets: What is to be predicted, as classes or values.
         task: What is predicted; ``None``: no metric is tried.
 
@@ -58,9 +59,11 @@ def require_judgeable(
     """
     faults = []
     for name, application in applications.items():
-        if application.per is not None and application.per not in columns:
-            known = ", ".join(columns)
+        if application.per is not None and application.per not in columns.columns:
+            known = ", ".join(columns.columns)
             faults.append(f"{name}.per: there is no column {application.per!r:.80}; {known}")
+        elif application.per is not None and not makes_segments(columns[application.per]):
+            faults.append(f"{name}.per: the column {application.per!r:.80} {NO_SEGMENTS}")
         if application.quality is not None and task is not None:
             try:
                 complete_quality(application.quality, targets, task)
@@ -128,8 +131,11 @@ def _judge(
         if application.per is None:
             continue
         if application.per not in judged_rows.columns.columns:
-            known = ", ".join(judged_rows.columns.columns)
-            faults.append(f"{dataset} has no column {application.per!r} (per); it has {known}")
+            known = ", ".join(judged_rows.columns.columns) or "none"
+            faults.append(
+                f"{dataset} has no column {application.per!r:.80} (per) to choose by, which "
+                f"{NO_SEGMENTS}; it has {known}"
+            )
             continue
         yield [key | row for row in _judge_segments(application.per, judged_rows, mine, metric)]
     if len(faults) == profiles["dataset"].n_unique():

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -32,7 +33,7 @@ from rightfit.cli.options import (
 from rightfit.cli.stored_answers import load_recommendations, read_answers, read_loads
 from rightfit.data.request_path.usage import PROFILE, read_export
 from rightfit.kedro_project.stored_results import ProjectLocation, where
-from rightfit.measuring.serving import THIS_MACHINE
+from rightfit.measuring.serving import MACHINE_NAME, THIS_MACHINE
 from rightfit.ops.http_load.curve import SHARES, judge_curve
 from rightfit.ops.http_load.deployment_trial import TrialResult, read_deployment, try_deployment
 from rightfit.ops.http_load.loading import read_bodies
@@ -46,7 +47,7 @@ from rightfit.ops.sizing import (
     count_instances,
     size_deployment,
 )
-from rightfit.ranking.applications.applications import MachineKind
+from rightfit.ranking.applications.applications import EnvironmentName, MachineKind
 from rightfit.ranking.explanation.decisions import Decision
 from rightfit.ranking.records.load_records import LIMITED, LatencyLimit, LoadCurve
 
@@ -138,7 +139,7 @@ def size(
         scenario = load_recommendations(results)[1][application].scenario
         loaded = read_loads(results).find(application, dataset, answer.decision.winner)
         stored = loaded.curve if loaded is not None else None
-        curves = dict(map(read_kind, load_files))
+        curves = read_kinds(load_files)
         if stored is not None and (is_table or not curves):  # the run's own test of its server
             curves = {THIS_MACHINE: stored} | curves
         if curves:
@@ -214,16 +215,25 @@ def find_latency_limits(decision: Decision) -> Iterator[LatencyLimit]:
             yield LatencyLimit(share, bound)
 
 
-def read_kind(option: str) -> tuple[str, LoadCurve]:
-    """Read a kind of machine, by default this one, and what loading a server there has found.
+def read_kinds(options: Iterable[str]) -> dict[str, LoadCurve]:
+    """Read what loading servers has found, by the kind of machine, by default this one.
 
     Raises:
-        ValueError: If there is no file, or it is something else.
+        ValueError: If a kind has no name of one or stands twice, or a file is something else.
     """
-    kind, has_kind, name = option.partition("=")
-    if not has_kind or Path(option).is_file():
-        kind, name = THIS_MACHINE, option
-    return kind, read_load(Path(name))
+    curves: dict[str, LoadCurve] = {}
+    for option in options:
+        kind, has_kind, name = option.partition("=")
+        if not has_kind or Path(option).is_file():
+            kind, name = THIS_MACHINE, option
+        if not re.fullmatch(MACHINE_NAME, kind):
+            raise ValueError(
+                f"--load: a kind of machine must match {MACHINE_NAME}, but got {kind!r:.80}"
+            )
+        if kind in curves:
+            raise ValueError(f"--load: {kind} stands twice; name another kind as KIND=FILE")
+        curves[kind] = read_load(Path(name))
+    return curves
 
 
 def read_load(path: Path) -> LoadCurve:
@@ -232,7 +242,7 @@ def read_load(path: Path) -> LoadCurve:
     Raises:
         ValueError: If the file is something else.
     """
-    if not path.exists():
+    if not path.exists() or path.is_dir():
         raise ValueError(f"There is no file {path}.")
     require_regular(path)
     try:
@@ -277,7 +287,7 @@ def read_prices(path: Path) -> dict[str, MachineKind]:
     """
     document = read_yaml(path)
     try:
-        return TypeAdapter(dict[str, MachineKind]).validate_python(document)
+        return TypeAdapter(dict[EnvironmentName, MachineKind]).validate_python(document)
     except ValidationError as err:
         raise ValueError(
             f"{path} must hold lines such as 'board: {{price_per_hour: 0.01}}': "

@@ -14,7 +14,8 @@ from rightfit._core.arguments import read_path
 from rightfit._core.errors import NothingStoredError, RightfitError
 from rightfit._core.extras import require
 from rightfit._core.kedro_logs import hiding_chatter
-from rightfit.api.profiles import Profiles, check_table
+from rightfit.api.profile_check import check_table
+from rightfit.api.profiles import Profiles
 from rightfit.api.rank import Ranking
 from rightfit.data.data_card import DataCard
 from rightfit.measuring.hardware.environment import Environment

@@ -204,7 +204,7 @@ def refuse_unjudgeable(nodes: list[Node], catalog: Catalog) -> None:
         rows, card = catalog.load(f"{dataset}{ROWS}"), catalog.load(f"{dataset}.data_card")
         for name, application in asking.items():
             try:
-                require_judgeable({name: application}, rows.columns, rows["label"], card.task)
+                require_judgeable({name: application}, rows, rows["label"], card.task)
             except RightfitError as err:
                 faults.setdefault(name, []).append(str(err))
     lines = [

@@ -68,6 +68,7 @@ class Metric:
         is_refinable: Whether more measuring makes it more certain.
         slows: Whether other work on the machine can only make it worse.
         is_count: Whether its values are whole numbers.
+        values: Which values are possible.
         allows_relative_limit: Whether a limit may be relative to the best candidate's value.
         is_charted: Whether the chart of quality against costs offers it as a cost.
         depends_on_batch: Whether it belongs to the batch size of the best throughput, which may
@@ -90,6 +91,7 @@ class Metric:
     is_refinable: bool = False
     slows: bool = False
     is_count: bool = False
+    values: Literal["any", "not negative", "positive"] = "not negative"
     allows_relative_limit: bool = False
     is_charted: bool = False
     depends_on_batch: bool = False
@@ -197,6 +199,7 @@ def _quality(label: str, scale: str = "") -> Metric:
         "serve",
         "predictions",
         scale=scale,
+        values="not negative" if scale else "any",  # a loss is a negative quality
         allows_relative_limit=True,
     )
 
@@ -209,6 +212,7 @@ def _latency(label: str, percentile: float) -> Metric:
         "serve",
         "process",
         percentile=percentile,
+        values="positive",
         shares="drift",
         is_refinable=True,
         slows=True,
@@ -260,28 +264,30 @@ class MetricTable:
     latency_p95_ms = _latency("Latency p95", 0.95)
     latency_p99_ms = _latency("Latency p99", 0.99)
     latency_under_load_p99_ms = Metric("Latency under load p99", "ms", "lower", "serve",
-           "load_test", null_reason=NO_LOAD_TEST, is_charted=True)
+           "load_test", values="positive", null_reason=NO_LOAD_TEST, is_charted=True)
     throughput_rows_per_s = Metric("Throughput", "rows/s", "higher", "serve", "process",
-           of_batch=lambda run: run.rows_per_s, shares="drift", is_refinable=True, slows=True,
-           is_charted=True)
+           of_batch=lambda run: run.rows_per_s, values="positive", shares="drift",
+           is_refinable=True, slows=True, is_charted=True)
     cpu_cores = Metric("CPU", "cores", "lower", "serve", "process",
            of_batch=lambda run: run.cpu_ms / run.wall_ms, is_refinable=True, depends_on_batch=True)
     cpu_util_pct = Metric("CPU utilisation", "%", "lower", "serve", "process",
            is_refinable=True, depends_on_batch=True)
     peak_memory_mib = Metric("Peak memory", "MiB", "lower", "serve", "process",
            of_process=lambda run, batch_size: run.peak_mib(run.growth_mib(batch_size)),
-           shares="memory", is_charted=True, depends_on_batch=True)
+           values="positive", shares="memory", is_charted=True, depends_on_batch=True)
     peak_memory_one_row_mib = Metric("One-row peak memory", "MiB", "lower", "serve", "process",
-           of_process=lambda run, _: run.peak_mib(run.growth_mib()), shares="memory")
+           of_process=lambda run, _: run.peak_mib(run.growth_mib()), values="positive",
+           shares="memory")
     model_memory_mib = Metric("Model memory", "MiB", "lower", "serve", "process",
-           of_process=lambda run, batch_size: run.growth_mib(batch_size), depends_on_batch=True)
+           of_process=lambda run, batch_size: run.growth_mib(batch_size),
+           values="any", depends_on_batch=True)  # it may hold less than the empty worker
     model_size_mib = Metric("Model size", "MiB", "lower", "load", "files",
            no_interval=EXACT_SIZE, is_charted=True)
     load_time_ms = Metric("Load time", "ms", "lower", "load", "process",
-           of_process=lambda run, _: run.load.load_time_ms, shares="drift", is_refinable=True,
-           is_charted=True)
+           of_process=lambda run, _: run.load.load_time_ms, values="positive", shares="drift",
+           is_refinable=True, is_charted=True)
     min_hardware_tier = Metric("Hardware tier", "", "lower", "serve", "tiers",
-           is_count=True, depends_on_batch=True)
+           is_count=True, values="positive", depends_on_batch=True)
     cost_usd_per_1m_rows = Metric("Cost", "US$ per million rows", "lower", "serve", "tiers",
            slows=True, is_charted=True)
     gpu_util_pct = _device("GPU utilisation", "%", lambda run: run.gpu_util_pct)

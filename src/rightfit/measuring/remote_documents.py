@@ -26,7 +26,7 @@ from rightfit.measuring.metrics import LATENCY_COLUMNS
 from rightfit.measuring.rounds.jobs import Job
 from rightfit.measuring.rounds.presets import MeasuringSettings
 from rightfit.measuring.rounds.state import MeasurementState
-from rightfit.measuring.serving import THIS_MACHINE
+from rightfit.measuring.serving import MACHINE_NAME, THIS_MACHINE
 from rightfit.measuring.worker.units import NS_PER_MS
 from rightfit.models.runtimes import ONNX
 
@@ -34,7 +34,6 @@ FORMAT_VERSION = 1
 PACK_FILE = "pack.json"
 MEASURED_FILE = "measured.json"
 RUNTIME = ONNX  # it needs no library of the models' families
-MACHINE_NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
 _PREFIX = "elsewhere-"  # of the keys under which machines are kept
 
 MAX_MIB = 1e9
@@ -153,8 +152,8 @@ def import_measured(folder: Path, name: str, store: JsonStore) -> RemoteMeasurem
     Raises:
         ValueError: If the name is no plain one, or the document cannot be read or holds nothing.
     """
-    if not MACHINE_NAME.fullmatch(name):
-        raise ValueError(f"A machine's name must match {MACHINE_NAME.pattern}, but got {name!r}.")
+    if not re.fullmatch(MACHINE_NAME, name):
+        raise ValueError(f"A machine's name must match {MACHINE_NAME}, but got {name!r}.")
     if name == THIS_MACHINE:
         raise ValueError(
             f"{THIS_MACHINE} is the one that runs the pipeline. Choose another --name."

@@ -41,6 +41,7 @@ class Serving:
 
 ELSEWHERE = "@"
 THIS_MACHINE = "this_machine"  # in a fleet: the one that runs the pipeline
+MACHINE_NAME = "[a-z][a-z0-9_]{0,39}"  # pattern
 
 
 def name_device(device: str, machine: str) -> str:

@@ -196,11 +196,19 @@ def join_members(
         model: The cascade's name in the configuration.
 
     Raises:
-        RightfitError: If the two models' graphs cannot be joined.
+        RightfitError: If they are no two candidates of the same classes, the threshold is none of a
+            probability, or the two models' graphs cannot be joined.
     """
-    cheap, expensive = (candidates[configuration[role]] for role in ROLES)
+    names, threshold = [configuration[role] for role in ROLES], configuration["threshold"]
+    if len({*names} & {*candidates}) < len(ROLES):
+        raise RightfitError(f"a cascade needs two candidates of {sorted(candidates)}, not {names}")
+    if not 0 < threshold <= 1 + TOLERANCE:  # a probability may be rounded up
+        raise RightfitError(f"threshold must be above 0 and at most 1, but got {threshold}")
+    cheap, expensive = (candidates[name] for name in names)
+    if cheap.schema != expensive.schema:
+        raise RightfitError(f"{names[0]} and {names[1]} read other columns or have other classes")
     files = cheap.locate(ONNX_FILE), expensive.locate(ONNX_FILE)
-    content = join_cascade(*files, configuration["threshold"])
+    content = join_cascade(*files, threshold)
     folder.mkdir(parents=True)
     (folder / ONNX_FILE).write_bytes(content)
     return write_bundle_files(

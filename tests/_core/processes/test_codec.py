@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from typing import Literal
 
 import pytest
 
@@ -20,6 +21,7 @@ class Whole:
     values: dict[float, float | None]
     first: Part | None = None
     later: tuple[Part, ...] = ()
+    loop: Literal["open", "closed"] = "open"
 
 
 WHOLE = Whole("a", (Part(0.5), Part(None)), {0.5: 1.0, 0.95: None}, Part(1.0))
@@ -51,6 +53,10 @@ def test_unknown_fields_are_ignored_and_absent_ones_take_their_default() -> None
         ({"name": "a", "parts": [None], "values": {}}, "Part must be a JSON object, but got None"),
         ({"name": "a", "parts": [], "values": None}, r"Whole lacks \['values'\]"),
         ([], "Whole must be a JSON object, but got list"),
+        (
+            {"name": "a", "parts": [], "values": {}, "loop": "opn"},
+            "'opn' stands where one of open, closed must",
+        ),
     ],
 )
 def test_record_that_cannot_be_read_says_what_is_wrong(plain: object, message: str) -> None:

@@ -70,3 +70,14 @@ def test_interval_of_a_threshold_is_that_of_the_moved_answers(name: str) -> None
     assert metric.score(labels, answers) == 1.0
     assert low > 0.95
     assert high > 0.99
+
+
+def test_interval_holds_the_quality_though_resamples_are_calibrated_worse() -> None:
+    levels = (0.1, 0.3, 0.6, 0.8)  # of each as many positives as it promises
+    targets = np.concatenate([[1] * round(40 * p) + [0] * round(40 * (1 - p)) for p in levels])
+    answers = np.concatenate([np.repeat([[1 - p, p]], 40, axis=0) for p in levels])
+    metric = QualityMetric(name="neg_calibration_error", worst=0.5, best=0)
+
+    low, high = quality_interval(metric, targets, answers, seed=0)
+
+    assert low < metric.score(targets, answers) <= high

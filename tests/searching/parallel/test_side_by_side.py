@@ -140,6 +140,57 @@ def test_tasks_of_killed_processes_are_given_out_again(
             read_bundle(one.store.bundle_folder(study.study_name, trial.number))
 
 
+def test_search_whose_forking_process_is_killed_ends_as_if_it_had_not_been(
+    blobs: TrainingData, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    changes: dict[str, Any] = {"n_trials": 6, "n_retries": 0}
+    changes |= {"targets": None, "early_stopping": "none"}
+    n_told = itertools.count()
+
+    def kill_server(_: Progress) -> None:
+        if next(n_told) in (2, 9):
+            for process in psutil.Process().children():
+                with contextlib.suppress(psutil.Error):  # one that has just ended
+                    if "rightfit.searching.parallel.worker" in process.cmdline():
+                        process.kill()
+
+    found = []
+    for name, listener in {"killed": kill_server, "undisturbed": lambda _: None}.items():
+        searches = plan(blobs, tmp_path / name, 2, **changes)
+        with listening(listener):
+            search_in_parallel(searches)
+        studies = [open_study(one.cell, one.settings, one.store) for one in searches]
+        found.append([outcomes_by_index(study) for study in studies])
+
+    assert "The process that starts the searches has died; another one is started" in caplog.text
+    assert found[0] == found[1]
+
+
+def test_a_single_task_is_carried_out_though_its_worker_is_killed(
+    blobs: TrainingData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    search, *_ = plan(blobs, tmp_path, 1)
+    submit, n_submitted = ForkedWorkers.submit, itertools.count()
+
+    def submit_and_kill(workers: ForkedWorkers, name: str, worker: str, task: Task) -> None:
+        submit(workers, name, worker, task)
+        end_s = time.monotonic() + 60
+        while next(n_submitted) == 0 and time.monotonic() < end_s:
+            begun = [pid for pid in list_descendants(os.getpid()) if os.getpgid(pid) == pid]
+            forked = [pid for pid in begun if os.getsid(pid) != pid]
+            if forked:
+                os.kill(forked[-1], signal.SIGKILL)
+                return
+            time.sleep(0.01)
+
+    monkeypatch.setattr(ForkedWorkers, "submit", submit_and_kill)
+    task = Task("train", 0, {**PARAMS.fixed, **DEFAULT["default"]}, 0)
+    result = carry_out(search, task)
+
+    assert result is not None
+    assert not result.fault
+
+
 def test_workers_make_the_candidates_and_nothing_is_left_to_train(
     blobs: TrainingData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -284,7 +335,7 @@ def test_a_call_is_charged_with_what_a_killed_worker_took(
     blobs: TrainingData, tmp_path: Path
 ) -> None:
     limit = CallLimit(1e6, cpu_clock_ns=lambda: 0)
-    search = replace(plan(blobs, tmp_path, 1)[0], limit=limit)
+    search = replace(plan(blobs, tmp_path, 1, n_retries=0)[0], limit=limit)
     before = set(list_descendants(os.getpid()))
     short = {**PARAMS.fixed, **DEFAULT["default"]}
     carry_out(search, Task("train", 0, short, 0))  # the libraries are imported now

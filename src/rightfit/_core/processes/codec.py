@@ -49,8 +49,8 @@ def from_plain(kind: type[Record], plain: Plain) -> Record:
         plain: What :func:`to_plain` made of it, also after a round trip through JSON.
 
     Raises:
-        ValueError: If ``plain`` is no object, lacks a field without a default, or a number, text
-            or truth value is something else.
+        ValueError: If ``plain`` is no object, lacks a field without a default, or a number, text,
+            choice or truth value is something else.
     """
     fields = dataclasses.fields(typing.cast(Any, kind))
     if not isinstance(plain, dict):
@@ -93,6 +93,8 @@ def _read(hint: Any, plain: Plain) -> Any:
             raise ValueError(f"{plain!r:.40} stands where {hint.__name__} must.")
         return plain
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if origin is typing.Literal and plain not in arguments:
+        raise ValueError(f"{plain!r:.40} stands where one of {', '.join(arguments)} must.")
     if origin in (tuple, dict) and type(plain) not in _GROUPS[origin]:
         raise ValueError(f"{plain!r:.40} stands where {_GROUPS[origin][-1].__name__} must.")
     if plain is None and not dataclasses.is_dataclass(hint):

@@ -13,6 +13,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Mapping
+from functools import partial
 from typing import IO
 
 from rightfit._core.processes.channel import Channel, Kinds
@@ -94,14 +95,26 @@ class ForkServer:
         variables: Mapping[str, str],
         output: int | IO[str] = subprocess.DEVNULL,
     ) -> None:
-        self._kinds, self._counted_s, self._reported_s = kinds, 0.0, 0.0
-        self.process, end = start_module(module, *arguments, variables=variables, output=output)
-        self.control = Channel(end, {**SERVER_KINDS, **kinds})
+        self._kinds = kinds
+        self._start = partial(start_module, module, *arguments, variables=variables, output=output)
+        self.start()
+
+    def start(self) -> None:
+        """Start the process, again where it has died; what it had forked has died with it."""
+        self._counted_s = self._reported_s = 0.0
+        self.process, end = self._start()
+        self.control = Channel(end, {**SERVER_KINDS, **self._kinds})
 
     @property
     def is_closed(self) -> bool:
         """Whether the process has ended."""
         return self.process.poll() is not None
+
+    def ends_within(self, seconds: float) -> bool:
+        """Wait for the end of the process; tell whether it came."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.process.wait(seconds)
+        return self.is_closed
 
     def take_cpu_s(self) -> float:
         """Return CPU seconds since the last call: its own, imports above all, and unreported ones.

@@ -306,7 +306,9 @@ def quality_interval(
         n_rows = len(targets)
         n_draws = min(MAX_BOOTSTRAP_DRAWS, max(MIN_BOOTSTRAP_DRAWS, N_BOOTSTRAP_ROWS // n_rows))
         draws = resample(metric, targets, predictions, n_draws=n_draws, n_rows=n_rows, seed=seed)
-        return _middle(draws)
+        low, high = _middle(draws)
+        raw = metric.score(targets, predictions)
+        return min(low, raw), max(high, raw)  # resamples are calibrated worse than all rows
     return _normal_interval(metric, metric.score(targets, predictions), effects)
 
 

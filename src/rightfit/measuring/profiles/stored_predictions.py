@@ -19,7 +19,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import polars as pl
-import polars.selectors as cs
 
 from rightfit._core.errors import RightfitError
 from rightfit._core.processes.json_store import JsonStore
@@ -58,9 +57,7 @@ class JudgedRows:
     @cached_property
     def content(self) -> bytes:
         """The rows as a Parquet file, without predictions."""
-        texts = cs.by_dtype(pl.String, pl.Boolean, pl.Categorical, pl.Enum)
-        columns = self.columns.select(cs.numeric() | cs.temporal() - cs.duration() | texts)
-        kept = [column for column in columns if column.n_unique() <= MAX_VALUES]
+        kept = [column for column in self.columns if makes_segments(column)]
         table = pl.DataFrame({_TARGET: self.targets, _IS_FINAL: self.final_rows}).hstack(
             [column.alias(f"{_COLUMN}{column.name}") for column in kept]
         )
@@ -84,6 +81,14 @@ class JudgedRows:
         name = _name(rows_name, values)
         _write(locate_predictions(store, name), file.getvalue())
         return name
+
+
+def makes_segments(column: pl.Series) -> bool:
+    """Tell whether rows may fall into segments by a raw column: few values that can be told."""
+    dtype = column.dtype
+    is_text = dtype in (pl.String, pl.Boolean, pl.Categorical, pl.Enum)
+    is_told = is_text or dtype.is_numeric() or (dtype.is_temporal() and dtype != pl.Duration)
+    return is_told and column.n_unique() <= MAX_VALUES
 
 
 def load_predictions(store: JsonStore, profiles: pl.DataFrame) -> dict[str, JudgedRows]:

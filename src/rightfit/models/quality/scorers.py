@@ -39,7 +39,7 @@ _FROM_0_TO_1 = (  # how names of scorers that are shares, or areas, begin
 
 def find_range(name: str) -> tuple[float, float]:
     """Return the lowest and the highest value of a metric, as far as its name tells them."""
-    if is_function(name) or name == "positive_likelihood_ratio":
+    if is_function(name) or name in ("positive_likelihood_ratio", "mutual_info_score"):
         return -math.inf, math.inf
     if name.startswith(NEGATED):
         return -math.inf, 0.0

@@ -131,11 +131,16 @@ class _Connection(asyncio.Protocol):
         if end < 0:
             return
         head = bytes(self._buffer[:end]).lower()
-        length = head.partition(b"content-length:")[2].partition(b"\r\n")[0].strip()
-        if len(self._buffer) >= end + 4 + int(length or 0) and self._waiting is not None:
+        try:
+            length = int(head.partition(b"content-length:")[2].partition(b"\r\n")[0] or 0)
+            status = int(head.split(b" ", 2)[1])
+        except (IndexError, ValueError):  # this is no HTTP
+            self.close()
+            return
+        if len(self._buffer) >= end + 4 + length and self._waiting is not None:
             waiting, self._waiting = self._waiting, None
             if not waiting.done():
-                waiting.set_result(int(head.split(b" ", 2)[1]))
+                waiting.set_result(status)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._transport = None

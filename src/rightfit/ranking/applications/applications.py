@@ -29,6 +29,7 @@ from rightfit.measuring.metrics import (
     METRICS_BY_COLUMN,
     columns_from,
 )
+from rightfit.measuring.serving import MACHINE_NAME
 from rightfit.models.quality.params import QualityBlock
 
 if TYPE_CHECKING:  # commands that only read results need no numpy
@@ -52,7 +53,7 @@ ROUNDING = 1e-9  # of an allowed loss: one that is exactly allowed is not broken
 # max_degradation is a loss of one of these
 RELATIVE_METRICS = tuple(m.column for m in METRICS if m.allows_relative_limit)
 
-EnvironmentName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
+EnvironmentName = Annotated[str, Field(pattern=f"^{MACHINE_NAME}$")]
 Aggregation = Literal["arithmetic", "geometric"]
 Scale = Literal["linear", "log"]
 Scenario = Literal["single_stream", "offline", "server"]

@@ -258,13 +258,18 @@ def find_gaps(baseline: Baseline) -> Iterator[str]:
 
 
 def _find_outside(baseline: Baseline) -> Iterator[str]:
-    """Yield a line for each figure that lies outside its own interval, by more than rounding."""
+    """Yield a line for each figure that cannot be, or lies outside its own interval."""
     for application, datasets in baseline.winners.items():
         for dataset, winner in datasets.items():
             figures = {} if winner is None else {**winner.metrics, UTILITY: winner.utility}
             for metric, figure in figures.items():
                 if figure is None:
                     continue
+                if not _can_be(metric, figure.value):
+                    yield (
+                        f"winners.{application}.{dataset}.{metric} is {figure.value:g}, which "
+                        "nothing can have measured"
+                    )
                 margin = ROUNDING * abs(figure.value)
                 low, high = _end(figure, favourable=-1), _end(figure, favourable=1)
                 if not low - margin <= figure.value <= high + margin:
@@ -272,6 +277,14 @@ def _find_outside(baseline: Baseline) -> Iterator[str]:
                         f"winners.{application}.{dataset}.{metric} is {figure.value:g}, outside of "
                         f"its interval of {low:g} to {high:g}"
                     )
+
+
+def _can_be(metric: str, value: float) -> bool:
+    """Tell whether a metric may have a value."""
+    if metric in (UTILITY, "quality"):
+        return 0 <= value <= 1
+    possible = METRICS_BY_COLUMN[metric].values
+    return possible == "any" or value > 0 or (possible == "not negative" and value == 0)
 
 
 def compare_baselines(

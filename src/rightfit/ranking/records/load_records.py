@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Literal
 
+from rightfit._core.errors import RightfitError
 from rightfit._core.formatting import NOT_MEASURED, format_interval, format_number
 from rightfit.measuring.interval import Interval
 from rightfit.measuring.serving import Serving
@@ -59,6 +61,18 @@ class LoadStep:
     late_max_ms: float = 0.0
     others_cores: float | None = None
 
+    def __post_init__(self) -> None:
+        """Refuse a latency outside of its interval, which a file may hold."""
+        for share, latency in self.latency_ms.items():
+            if latency is not None and not (
+                (latency.low is None or latency.low <= latency.value)
+                and (latency.high is None or latency.value <= latency.high)
+            ):
+                raise RightfitError(
+                    f"the p{share * 100:g} of latency_ms at level {self.level:g} lies outside of "
+                    f"its interval: {latency.value:g}, {latency.low} to {latency.high}"
+                )
+
     @property
     def disturbed(self) -> bool:
         """Whether the generator was late by a fifth of the p50, or others took the cores."""
@@ -102,6 +116,23 @@ class LoadCurve:
     knee_per_s: float | None
     limit_share: float = 0.99
     n_rows: int = 1
+
+    def __post_init__(self) -> None:
+        """Refuse steps of another loop or order, and rates that were not tried."""
+        loops: tuple[Loop, ...] = ("closed", "open")
+        for name, loop, steps in zip(
+            ("closed", "opened"), loops, (self.closed, self.opened), strict=True
+        ):
+            levels = [step.level for step in steps]
+            if any(step.loop != loop for step in steps):
+                raise RightfitError(f"{name} must hold steps of the loop {loop!r} alone")
+            if any(low >= high for low, high in pairwise((0.0, *levels))):
+                raise RightfitError(f"the levels of {name} must rise from above 0, not {levels}")
+        tried = {step.level for step in self.opened}
+        for name in ("highest_rate_per_s", "knee_per_s"):
+            rate = getattr(self, name)
+            if rate is not None and rate not in tried:
+                raise RightfitError(f"{name} is {rate:g}, which is the level of no step of opened")
 
     @property
     def limit(self) -> LatencyLimit:

@@ -17,6 +17,10 @@ from rightfit._core.processes.channel import Channel, wait_for
 from rightfit._core.processes.starting import ForkServer, limit_threads
 from rightfit.searching.tasks import KINDS, Ended, Logged, Report, Start, Task, TaskResult
 
+logger = logging.getLogger(__name__)
+
+LOOK_S = 0.1  # in which what forks has ended, if it has died before its process
+MAX_RESTARTS = 3  # of what forks: a library may kill it each time that it is imported
 EXPORTS = "exports"  # argument of a server that imports what exports models as well
 _shared: list[tuple[ForkServer, int | None]] = []  # with the threads of its libraries
 
@@ -104,6 +108,7 @@ class _Process:
     search: str
     name: str
     channel: Channel
+    n_restarts: int  # that were left when it was forked
     task: Task | None = None
     counted_s: float = 0.0  # CPU seconds so far
 
@@ -112,7 +117,7 @@ class ForkedWorkers:
     """See :class:`rightfit.searching.parallel.side_by_side.Executor`.
 
     Each process works for one search; all of them share the machine's cores. A process that dies
-    over a task is replaced.
+    over a task is replaced, and so is what forks, with which all of them die.
 
     Args:
         server: Forks the processes.
@@ -126,6 +131,7 @@ class ForkedWorkers:
         self._jobs: dict[str, tuple[str, str]] = {}  # with the families, by search
         self._names = map(str, itertools.count())
         self._overhead_s = 0.0
+        self._n_restarts = MAX_RESTARTS
 
     def take_overhead_s(self) -> float:
         """Return the CPU seconds since the last call of what forks, and of workers beside tasks."""
@@ -189,12 +195,18 @@ class ForkedWorkers:
                     reports.append(Report(process.search, process.name, task, message))
                     if not message.ends_worker:
                         continue
+                elif task is not None and message is None and self._has_died_below(process):
+                    process.task = task  # which has not ended it: another process gets it
                 elif task is not None:  # it has ended over it
                     error = message.error if isinstance(message, Ended) else ""
                     reports.append(Report(process.search, process.name, task, None, error))
                 self._replace(process, had_task=task is not None)
                 break
         return reports
+
+    def _has_died_below(self, process: _Process) -> bool:
+        """Tell whether a process has died with what has forked it."""
+        return process.n_restarts != self._n_restarts or self._server.ends_within(LOOK_S)
 
     def _replace(self, process: _Process, *, had_task: bool) -> None:
         """Put another process in the place of one that has ended, or ends."""
@@ -203,6 +215,8 @@ class ForkedWorkers:
         siblings.remove(process)
         if had_task or not siblings:
             self._fork(process.search)
+        if process.task is not None:
+            self.submit(process.search, siblings[-1].name, process.task)
 
     def _close(self, process: _Process) -> None:
         process.channel.close()
@@ -210,10 +224,21 @@ class ForkedWorkers:
 
     def _fork(self, search: str) -> None:
         job, family = self._jobs[search]
-        channel = self._server.fork(family)
+        try:
+            channel = self._server.fork(family)
+        except BrokenPipeError:
+            if not self._n_restarts:
+                raise
+            self._n_restarts -= 1
+            logger.warning("The process that starts the searches has died; another one is started")
+            self._server.close()
+            self._server.start()
+            channel = self._server.fork(family)
         with contextlib.suppress(OSError):  # it has died; its end is read next
             channel.send(Start(job, logging.getLogger("rightfit").getEffectiveLevel()))
-        self._processes[search].append(_Process(search, next(self._names), channel))
+        self._processes[search].append(
+            _Process(search, next(self._names), channel, self._n_restarts)
+        )
 
     def _all(self) -> list[_Process]:
         return [process for of_search in self._processes.values() for process in of_search]

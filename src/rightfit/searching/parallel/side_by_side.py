@@ -110,16 +110,23 @@ def search_in_turn(searches: Sequence[PlannedSearch]) -> None:
 
 
 def carry_out(search: PlannedSearch, task: Task) -> TaskResult | None:
-    """Carry out a task in a process of its own; ``None`` if that dies or breaks."""
+    """Carry out a task in a process of its own.
+
+    Returns:
+        ``None`` if that breaks, or dies each time (``n_retries``).
+    """
     name = search.cell.name
     with _open_executor([search]) as (executor, folder):
         rows = _rows(folder, search)
         cell = share_rows(rows, search.cell)
         job = describe_job(rows, cell, search.settings, search.store)
         executor.begin(name, job, family=cell.family, n_workers=1)
-        executor.submit(name, executor.find_idle(name)[0], task)
-        while not (reports := executor.wait()):
-            pass
+        for _ in range(1 + search.settings.n_retries):
+            executor.submit(name, executor.find_idle(name)[0], task)
+            while not (reports := executor.wait()):
+                pass
+            if not reports[0].worker_died:
+                break
         executor.end(name)
         result = reports[0].result
         if search.limit is not None:

@@ -14,7 +14,8 @@ from rightfit._core.errors import RightfitError
 # Kedro reads the hints of node functions at run time.
 from rightfit._core.processes.json_store import JsonStore
 from rightfit._core.typed_tables import write_as_text
-from rightfit.api.profiles import Profiles, check_table
+from rightfit.api.profile_check import check_table
+from rightfit.api.profiles import Profiles
 from rightfit.api.rank import Ranking
 from rightfit.api.stored_qualities import judge_applications
 from rightfit.measuring.profile import complete_columns
