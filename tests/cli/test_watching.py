@@ -60,7 +60,7 @@ def test_winners_that_are_not_measured_here_are_named(
 
     named = "not measured  linear-000, web_api on landsat: measured on board\n"
     assert named in result.output
-    assert "of 1 changed" in result.output
+    assert "of 1 regressed" in result.output
 
 
 def test_winners_of_two_releases_are_timed_in_common_blocks(
@@ -77,7 +77,7 @@ def test_winners_of_two_releases_are_timed_in_common_blocks(
 
     result = ask_with_rows("check", "--against", baseline, "--measure", "--margin-pct", "1000")
 
-    assert "of 1 changed" in result.output, result.output
+    assert "of 1 regressed" in result.output, result.output
     (now, now_state), (before, before_state) = timed
     assert {one.block for one in now_state.rounds} & {one.block for one in before_state.rounds}
     assert now.subject.rows != before.subject.rows  # each reads what its encoder made
