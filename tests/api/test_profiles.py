@@ -134,6 +134,14 @@ def test_figures_that_nothing_can_have_measured_are_refused(
         rf.rank(rf.Profiles(table), {})
 
 
+def test_an_interval_that_tells_nothing_is_taken(profiles: rf.Profiles) -> None:
+    table = profiles.table.with_columns(
+        latency_p50_ms_low=pl.lit(1e-30), latency_p50_ms_high=pl.lit(1e30), level_error_pct=1e30
+    )
+
+    assert rf.rank(table, "interactive").winners["interactive"]
+
+
 def test_a_quality_that_its_metric_cannot_reach_is_refused(
     profiles: rf.Profiles, tmp_path: Path
 ) -> None:

@@ -54,7 +54,8 @@ def test_module_without_a_family_is_named_before_a_study(name: str) -> None:
             {"early_stopping": {"replay": {"seed": -1}, "recording": {"n_snapshots": 9}}},
             r"^early_stopping\.recording: n_snapshots=9 exceeds n_configurations=4\. Correct "
             r"parameters_early_stopping\.yml\.\n"
-            r"early_stopping\.replay\.seed: must be .* got -1\. Correct parameters_early_stopping\.",
+            r"early_stopping\.replay\.seed: must be .* got -1\. Correct "
+            r"parameters_early_stopping\.",
         ),
         (
             "early_stopping",
