@@ -1,17 +1,16 @@
 """What a search works on, and by which rules.
 
-Another process gets both as a pickle; the rows are in files that it maps.
+Another process gets both as JSON; the rows are in files that it maps.
 """
 
 from __future__ import annotations
 
-import base64
-import pickle
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
+from pydantic import TypeAdapter
 
 from rightfit.models.family import Configuration, LabelledRows, TrainingData
 from rightfit.models.quality.metric import QualityMetric
@@ -98,6 +97,35 @@ def study_name(cell: Cell, settings: SearchSettings) -> str:
     return f"{cell.name}.{key}"
 
 
+@dataclass(frozen=True)
+class SearchJob:
+    """A search for another process: a cell with its rows in files, and what it is searched by.
+
+    Args:
+        folder: Where the rows are.
+        name: See :class:`Cell`, also for ``family``, ``params``, ``quality``, ``data_version`` and
+            ``learns_validation``.
+        schema: Of the rows to learn from and to judge by.
+        metric_function: See :meth:`QualityMetric.dump_function`.
+        settings: Budget and rules.
+        store: Where the bundles are kept; a worker has nothing to do with the study.
+        study_name: The study's name, by which they are kept.
+    """
+
+    folder: Path
+    name: str
+    family: str
+    params: ModelParams
+    schema: InputSchema
+    quality: QualityMetric
+    metric_function: str | None
+    data_version: str
+    learns_validation: bool
+    settings: SearchSettings
+    store: StudyStore
+    study_name: str
+
+
 def share_rows(folder: Path, cell: Cell) -> Cell:
     """Return a cell whose rows are in files that all processes map, read when needed.
 
@@ -125,25 +153,46 @@ def _map_rows(folder: Path, schema: InputSchema) -> tuple[TrainingData, Labelled
 
 
 def describe_job(folder: Path, cell: Cell, settings: SearchSettings, store: StudyStore) -> str:
-    """Describe a search for another process of this user.
+    """Describe a search for another process.
 
     Args:
         folder: Where :func:`share_rows` wrote the rows, kept while the process reads them.
         cell: What to search.
         settings: Budget and rules.
-        store: Where the bundles are kept; a worker has nothing to do with the study.
+        store: Where the study is kept.
 
     Returns:
-        A pickle in base64 that :func:`read_job` reads.
+        One line of JSON that :func:`read_job` reads.
     """
-    parts = {key: value for key, value in vars(cell).items() if key not in ("train", "validation")}
-    store = replace(store, folder=store.folder.absolute(), storage=None)
-    job = (folder, cell.train.schema, parts, settings, store, study_name(cell, settings))
-    return base64.b64encode(pickle.dumps(job)).decode()
+    job = SearchJob(
+        folder=folder,
+        name=cell.name,
+        family=cell.family,
+        params=cell.params,
+        schema=cell.train.schema,
+        quality=cell.quality,
+        metric_function=cell.quality.dump_function(),
+        data_version=cell.data_version,
+        learns_validation=cell.learns_validation,
+        settings=settings,
+        store=replace(store, folder=store.folder.absolute(), storage=None),
+        study_name=study_name(cell, settings),
+    )
+    return TypeAdapter(SearchJob).dump_json(job).decode()
 
 
 def read_job(text: str) -> tuple[Cell, SearchSettings, StudyStore, str]:
-    """Rebuild what :func:`describe_job` described, and the name of its study."""
-    folder, schema, parts, settings, store, name = pickle.loads(base64.b64decode(text))  # noqa: S301 - our own parent's
-    train, validation = _map_rows(folder, schema)
-    return Cell(**parts, train=train, validation=validation), settings, store, name
+    """Rebuild what :func:`describe_job` described."""
+    job = TypeAdapter(SearchJob).validate_json(text)
+    train, validation = _map_rows(job.folder, job.schema)
+    cell = Cell(
+        name=job.name,
+        family=job.family,
+        params=job.params,
+        train=train,
+        validation=validation,
+        quality=job.quality.load_function(job.metric_function),
+        data_version=job.data_version,
+        learns_validation=job.learns_validation,
+    )
+    return cell, job.settings, job.store, job.study_name

@@ -6,7 +6,7 @@ import base64
 import logging
 import pickle
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -112,13 +112,18 @@ class QualityMetric(QualityBlock, metaclass=OneSentence):
                 f"{err}. Move it to a module, without open files, locks or connections."
             ) from err
 
+    def load_function(self, text: str | None) -> Self:
+        """Give the metric a function of :meth:`dump_function`, in a process of the same user."""
+        if text is not None:
+            self._function = pickle.loads(base64.b64decode(text))  # noqa: S301 - our own parent's
+        return self
+
     def __getstate__(self) -> dict[Any, Any]:
         return super().__getstate__() | {"__pydantic_private__": self.dump_function()}
 
     def __setstate__(self, state: dict[Any, Any]) -> None:
         super().__setstate__(state | {"__pydantic_private__": {"_function": None}})
-        if (text := state["__pydantic_private__"]) is not None:
-            self._function = pickle.loads(base64.b64decode(text))  # noqa: S301 - our own parent's
+        self.load_function(state["__pydantic_private__"])
 
     @property
     def title(self) -> str:
