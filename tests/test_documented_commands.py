@@ -22,8 +22,6 @@ from pathlib import Path
 import pytest
 from harness.command_forks import run_module
 
-pytestmark = [pytest.mark.whole, pytest.mark.long]
-
 PROJECT = Path(__file__).parents[1]
 DOCUMENTS = ("README.md", "CONTRIBUTING.md", "docs/[!r]*/**/*.md", "docs/*.md")
 BLOCK = re.compile(r"^```bash[^\n]*\n(.*?)^```", re.MULTILINE | re.DOTALL)
@@ -105,6 +103,7 @@ ELSEWHERE = {
     "make bench-distil*": (
         BY_HAND + "ten CPU minutes; tests/benchmarks/test_distil.py sums up given gains"
     ),
+    "git worktree add before *": BY_HAND + "sources of an earlier version for make bench-peers",
     "make airflow": BY_HAND
     + "make package, then what tests/kedro_project/airflow/test_generate_dag.py runs",
     "make airflow-env": BY_HAND + ".ci/run makes the environment of the tests in tests/deploy",
@@ -190,18 +189,24 @@ def study(sample_data: Path, tmp_path_factory: pytest.TempPathFactory) -> TinySt
     return study
 
 
+@pytest.mark.long
+@pytest.mark.whole
 @pytest.mark.slow
 def test_first_command_makes_a_whole_study(study: TinyStudy) -> None:
     assert FIRST in {command for _, command in COMMANDS}
     assert list(study.root.glob("08_reporting/report.html"))
 
 
+@pytest.mark.long
+@pytest.mark.whole
 @pytest.mark.slow
 @pytest.mark.parametrize("command", [c for c in HERE if is_executed_here(c)])
 def test_documented_command_runs(study: TinyStudy, command: str) -> None:
     study.run(command)
 
 
+@pytest.mark.long
+@pytest.mark.whole
 @pytest.mark.slow
 def test_static_copy_of_kedro_viz_is_built(study: TinyStudy, tmp_path: Path) -> None:
     for name in ("conf", "src"):
