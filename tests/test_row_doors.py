@@ -26,7 +26,8 @@ from rightfit._core.errors import RightfitError
 from rightfit._core.processes.leftovers import temporary_folder
 from rightfit.api.fitted import FittedModel
 from rightfit.api.own_models import prepare_models, read_params
-from rightfit.api.search import read_table, search
+from rightfit.api.search import search
+from rightfit.api.searched_table import read_table
 from rightfit.cli.verb_group import verbs
 from rightfit.data.model_inputs import read_predictions
 from rightfit.data.request_path.raw_rows import load_rows

@@ -20,7 +20,7 @@ import rightfit as rf
 from rightfit._core.errors import RightfitError
 from rightfit.api import search as searching
 from rightfit.api.fitted import FittedModel
-from rightfit.api.search import SearchResult
+from rightfit.api.search_result import SearchResult
 
 
 class Searched(Exception):  # noqa: N818 - no error

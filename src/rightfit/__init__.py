@@ -81,7 +81,7 @@ _HOMES = {
     "RightfitError": "rightfit._core.errors",
     "RightfitRegressor": "rightfit.api.estimators",
     "Runtime": "rightfit.models.runtimes",
-    "SearchResult": "rightfit.api.search",
+    "SearchResult": "rightfit.api.search_result",
     "Serving": "rightfit.measuring.serving",
     "StoppingRule": "rightfit.searching.stopping_rules",
     "TunedServing": "rightfit.api.serving_tuning",
@@ -107,7 +107,8 @@ if TYPE_CHECKING:
     from rightfit.api.measure import compare, measure
     from rightfit.api.profiles import Profiles
     from rightfit.api.rank import Ranking, rank
-    from rightfit.api.search import SearchResult, search
+    from rightfit.api.search import search
+    from rightfit.api.search_result import SearchResult
     from rightfit.api.serving_tuning import TunedServing, tune_serving
     from rightfit.kedro_project.opened_project import Project, open_project
     from rightfit.measuring.hardware.environment import Environment

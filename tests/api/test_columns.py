@@ -13,7 +13,8 @@ import polars as pl
 import pytest
 
 from rightfit._core.errors import RightfitError
-from rightfit.api.search import SearchResult, search
+from rightfit.api.search import search
+from rightfit.api.search_result import SearchResult
 from rightfit.data.request_path.encoder import TargetMean
 
 N_SHOPS, N_ROWS = 300, 1_500

@@ -29,6 +29,8 @@ from rightfit._core.processes.starting import ForkServer
 from rightfit.api import search as searching
 from rightfit.api.rank import rank
 from rightfit.api.search import search
+from rightfit.api.search_result import SearchResult
+from rightfit.api.searched_table import check_target, read_table
 from rightfit.data.request_path.usage import PROFILE, read_export
 from rightfit.models.family import Checkpoint, TrainingRun
 from rightfit.models.registry import get_family
@@ -78,17 +80,17 @@ HOUSES = make_houses()
 
 
 @pytest.fixture(scope="module")
-def found(children: set[psutil.Process]) -> searching.SearchResult:
+def found(children: set[psutil.Process]) -> SearchResult:
     return search(HOUSES.drop("is_dear"), "price", **QUICK)
 
 
 def test_distinct_targets_are_freed_before_anything_is_trained(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    check, references = searching.check_target, []
+    references = []
 
     def check_and_refer(frame: pl.DataFrame, target: str) -> pl.Series:
-        values = check(frame, target)
+        values = check_target(frame, target)
         references.append(weakref.ref(values))
         return values
 
@@ -98,7 +100,7 @@ def test_distinct_targets_are_freed_before_anything_is_trained(
     assert search(make_houses(), "price") is None
 
 
-def test_the_model_found_predicts_from_raw_rows(found: searching.SearchResult) -> None:
+def test_the_model_found_predicts_from_raw_rows(found: SearchResult) -> None:
     model = found.best()
     rows = [
         {"size": 100.0, "town": "north"},
@@ -114,9 +116,7 @@ def test_the_model_found_predicts_from_raw_rows(found: searching.SearchResult) -
     assert set(model.settings) >= {"alpha", "penalty"}
 
 
-def test_quality_alone_measures_nothing(
-    found: searching.SearchResult, children: set[psutil.Process]
-) -> None:
+def test_quality_alone_measures_nothing(found: SearchResult, children: set[psutil.Process]) -> None:
     winner = found.ranking.winner("quality").candidate
     profile = next(one for one in found.profiles if one.candidate == winner)
     quality = profile["quality_raw"]
@@ -130,7 +130,7 @@ def test_quality_alone_measures_nothing(
     assert set(psutil.Process().children()) <= children
 
 
-def test_the_same_seed_repeats_a_search(found: searching.SearchResult) -> None:
+def test_the_same_seed_repeats_a_search(found: SearchResult) -> None:
     again = search(HOUSES.drop("is_dear"), "price", **QUICK)
 
     assert again.trials["params"].to_list() == found.trials["params"].to_list()
@@ -212,7 +212,7 @@ def test_labels_are_those_of_the_target(target: pl.Series, labels: list[Any]) ->
     ids=["pandas", "arrow", "rows", "lazy", "parquet", "csv"],
 )
 def test_tables_of_any_kind_are_read(make: Callable[..., object], tmp_path: Path) -> None:
-    frame = searching.read_table(make(HOUSES, tmp_path))
+    frame = read_table(make(HOUSES, tmp_path))
 
     assert frame.select(["town"])["town"].to_list() == HOUSES["town"].to_list()
     assert frame["size"].null_count() == HOUSES["size"].null_count()
@@ -311,19 +311,19 @@ def test_a_file_that_is_no_csv_is_refused_in_one_line(
         search(tmp_path / "houses.csv", "price", **QUICK)
 
 
-def test_rows_without_a_column_are_refused(found: searching.SearchResult) -> None:
+def test_rows_without_a_column_are_refused(found: SearchResult) -> None:
     with pytest.raises(RightfitError, match=r"The rows lack the columns \['town'\]"):
         found.best().predict([{"size": 1.0}])
 
 
-def test_text_in_place_of_a_number_is_refused(found: searching.SearchResult) -> None:
+def test_text_in_place_of_a_number_is_refused(found: SearchResult) -> None:
     with pytest.raises(RightfitError, match="'size' must be a number or null: 'large'"):
         found.best().predict([{"size": "large", "town": "north"}])
 
 
 @pytest.mark.parametrize("kind", [list, pl.DataFrame], ids=["list", "table of texts"])
 def test_the_text_among_numbers_is_named_by_its_row(
-    found: searching.SearchResult, kind: Callable[[list[dict[str, object]]], object]
+    found: SearchResult, kind: Callable[[list[dict[str, object]]], object]
 ) -> None:
     sizes = [31.0, None, "large"] if kind is list else ["31.0", None, "large"]
 
@@ -331,7 +331,7 @@ def test_the_text_among_numbers_is_named_by_its_row(
         found.best().predict(kind([{"size": size, "town": "north"} for size in sizes]))
 
 
-def test_a_value_may_be_missing_in_any_kind_of_rows(found: searching.SearchResult) -> None:
+def test_a_value_may_be_missing_in_any_kind_of_rows(found: SearchResult) -> None:
     model, row = found.best(), {"size": 31.0, "town": math.nan}
     expected = model.predict(pl.DataFrame({"size": [31.0], "town": [None]})).tolist()
 
@@ -339,13 +339,13 @@ def test_a_value_may_be_missing_in_any_kind_of_rows(found: searching.SearchResul
     assert model.predict(pd.DataFrame([row | {"town": None}])).tolist() == expected
 
 
-def test_columns_that_were_not_learnt_from_are_ignored(found: searching.SearchResult) -> None:
+def test_columns_that_were_not_learnt_from_are_ignored(found: SearchResult) -> None:
     model, row = found.best(), {"size": 31.0, "town": "north"}
 
     assert model.predict([row | {"": 0, "*": 1}]).tolist() == model.predict(row).tolist()
 
 
-def test_rows_that_make_no_table_are_refused(found: searching.SearchResult) -> None:
+def test_rows_that_make_no_table_are_refused(found: SearchResult) -> None:
     for rows in ([[1.0, "north"]], [{0: 1.0}]):
         with pytest.raises(RightfitError, match="rows must be a table or a list of mappings"):
             found.best().predict(rows)
@@ -354,21 +354,21 @@ def test_rows_that_make_no_table_are_refused(found: searching.SearchResult) -> N
 def test_nan_among_rows_is_no_class() -> None:
     rows = [{"kind": kind} for kind in ("p", math.nan, "q")]
 
-    assert searching.read_table(rows)["kind"].to_list() == ["p", None, "q"]
+    assert read_table(rows)["kind"].to_list() == ["p", None, "q"]
 
 
-def test_a_number_has_no_probabilities(found: searching.SearchResult) -> None:
+def test_a_number_has_no_probabilities(found: SearchResult) -> None:
     with pytest.raises(RightfitError, match="predicts a number"):
         found.best().predict_proba(HOUSES)
 
 
-def test_an_unknown_application_is_refused(found: searching.SearchResult) -> None:
+def test_an_unknown_application_is_refused(found: SearchResult) -> None:
     with pytest.raises(RightfitError, match="quality"):
         found.best("web_api")
 
 
 def test_a_loop_over_applications_goes_on_where_none_meets_the_limits(
-    found: searching.SearchResult, caplog: pytest.LogCaptureFixture
+    found: SearchResult, caplog: pytest.LogCaptureFixture
 ) -> None:
     limits = {"quality": {"min": 1.0}}
     demanding = Application(
@@ -512,7 +512,7 @@ def test_a_result_travels_with_its_models(tmp_path: Path) -> None:
         pickle.dumps(found)
 
 
-def test_a_model_whose_files_were_changed_is_not_opened(found: searching.SearchResult) -> None:
+def test_a_model_whose_files_were_changed_is_not_opened(found: SearchResult) -> None:
     model = pickle.loads(pickle.dumps(found.best()))  # noqa: S301 - our own; its files are its own
     with (model._bundle.path / model._bundle.weights_file).open("ab") as file:
         file.write(b"more")
@@ -542,7 +542,7 @@ def test_an_interruption_leaves_no_process_behind(
 
 
 @pytest.fixture(scope="module")
-def measured(children: set[psutil.Process]) -> searching.SearchResult:
+def measured(children: set[psutil.Process]) -> SearchResult:
     return search(
         HOUSES.drop("price"),
         "is_dear",
@@ -554,7 +554,7 @@ def measured(children: set[psutil.Process]) -> searching.SearchResult:
 
 
 def test_candidates_are_measured_for_applications(
-    measured: searching.SearchResult, children: set[psutil.Process]
+    measured: SearchResult, children: set[psutil.Process]
 ) -> None:
     assert {one.serving.runtime for one in measured.profiles} == {"native", "onnx"}
     assert all(one["latency_p50_ms"].value > 0 for one in measured.profiles)
@@ -564,9 +564,7 @@ def test_candidates_are_measured_for_applications(
     assert set(psutil.Process().children()) <= children
 
 
-def test_the_winner_is_exported_as_the_command_does(
-    measured: searching.SearchResult, tmp_path: Path
-) -> None:
+def test_the_winner_is_exported_as_the_command_does(measured: SearchResult, tmp_path: Path) -> None:
     model = measured.best("small_box")
     files = model.export(tmp_path / "out")
 
@@ -611,7 +609,7 @@ def test_delivered_model_learns_all_rows_and_no_figure_changes(
 
 
 def test_only_the_winner_learns_all_rows_where_a_budget_is_for_quality_alone(
-    measured: searching.SearchResult,
+    measured: SearchResult,
 ) -> None:
     found = search(HOUSES.drop("price"), "is_dear", **QUICK | {"budget_cpu_s": 60.0})
 

@@ -10,7 +10,8 @@ import polars as pl
 import pytest
 
 from rightfit._core.errors import RightfitError
-from rightfit.api.search import SearchResult, search
+from rightfit.api.search import search
+from rightfit.api.search_result import SearchResult
 
 pytestmark = pytest.mark.whole
 

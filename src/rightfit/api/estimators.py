@@ -24,8 +24,10 @@ from rightfit._core.errors import RightfitError
 from rightfit._core.spelling import name_some
 from rightfit.api.progress_line import showing_progress
 from rightfit.api.rank import read_example
-from rightfit.api.search import NAME, SearchResult, prepare_rows, quality_block, search_dataset
+from rightfit.api.search import search_dataset
 from rightfit.api.search_arguments import FamiliesLike, StoppingLike, read_rules
+from rightfit.api.search_result import SearchResult
+from rightfit.api.searched_table import NAME, prepare_rows, quality_block
 from rightfit.data.description import RESERVED_COLUMNS, DatasetSpec
 from rightfit.data.splitting import Parted, assign_parts, draw_stratified, find_strata
 from rightfit.data.tables import read_frame, require_names

@@ -4,28 +4,21 @@ from __future__ import annotations
 
 import logging
 import tempfile
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import polars as pl
-from pydantic import ValidationError
 
 from rightfit._core.arguments import read_path
 from rightfit._core.errors import RightfitError
 from rightfit._core.formatting import count, end_sentence
-from rightfit._core.processes.json_store import JsonStore
 from rightfit._core.processes.leftovers import sweep_temporary_folders, temporary_folder
-from rightfit._core.processes.lost_threads import require_threads
 from rightfit._core.processes.repeated_warnings import counting_repeats
 from rightfit._core.progress import Listener, report_progress
-from rightfit._core.row_files import scan_rows
-from rightfit._core.spelling import name_some, suggest
-from rightfit._core.strict_model import list_faults, read_key
 from rightfit.api.candidate_measuring import (
     RawTest,
     add_settings,
@@ -34,17 +27,13 @@ from rightfit.api.candidate_measuring import (
     read_fit_costs,
 )
 from rightfit.api.fitted import (
-    FittedModel,
     Labels,
     Preprocessor,
     list_labels,
-    make_lasting_folder,
-    read_files,
-    write_files,
 )
 from rightfit.api.profiles import Profiles
 from rightfit.api.progress_line import showing_progress
-from rightfit.api.rank import ApplicationsLike, Ranking, require_application
+from rightfit.api.rank import ApplicationsLike, Ranking
 from rightfit.api.search_arguments import (
     FamiliesLike,
     Preset,
@@ -53,30 +42,27 @@ from rightfit.api.search_arguments import (
     TrainRows,
     read_rules,
 )
+from rightfit.api.search_result import SearchResult, Workspace
+from rightfit.api.searched_table import NAME, check_target, prepare_table, read_table
 from rightfit.api.stored_qualities import require_judgeable
-from rightfit.data.data_card import DataCard, describe_columns_taken
-from rightfit.data.description import DatasetBlock, DatasetSpec
-from rightfit.data.prepared import PreparedDataset, prepare_dataset
+from rightfit.data.data_card import describe_columns_taken
+from rightfit.data.prepared import PreparedDataset
 from rightfit.data.request_path.encoder import TargetMean
 from rightfit.data.request_path.raw_inputs import pass_columns
 from rightfit.data.row_stream import stream_beyond_sample
-from rightfit.data.splitting import PARTS, Parted, assign_parts
-from rightfit.data.tables import RawTableError, Table, read_frame, read_records, require_names
+from rightfit.data.splitting import PARTS, assign_parts
+from rightfit.data.tables import RawTableError, Table
 from rightfit.measuring.given_models import list_export_texts
 from rightfit.measuring.hardware.environment import describe_environment
 from rightfit.measuring.profiles.stored_predictions import load_predictions
 from rightfit.measuring.rounds.jobs import FitCosts
 from rightfit.measuring.rounds.worker_pool import close_shared_pool
-from rightfit.measuring.targets import Quality, choose_metric
+from rightfit.measuring.targets import Quality
 from rightfit.measuring.teaching import LABELLING_SHARE, SILENT_S, TEACHER, Teacher
 from rightfit.models.bundle import Bundle
 from rightfit.models.family import Rows
-from rightfit.models.onnx_session import first_line
 from rightfit.models.registry import get_family
 from rightfit.models.schema import Task
-from rightfit.params.faults import explain_faults
-from rightfit.ranking.applications.applications import Applications
-from rightfit.ranking.assessment.profile_table import ProfileKey
 from rightfit.searching.cell import study_name
 from rightfit.searching.parallel.all_rows import RowForecast, RowSource, train_on_all_rows
 from rightfit.searching.parallel.forked_workers import (
@@ -98,199 +84,14 @@ from rightfit.searching.parallel.side_by_side import (
 )
 from rightfit.searching.search import is_over
 from rightfit.searching.setting_up import make_cell, make_data, make_labelled_rows
-from rightfit.searching.studies.study_store import PrivateStudyStore, StudyStore
 from rightfit.searching.task_worker import JUDGED_ROWS, PREDICTIONS, TaskWorker
 from rightfit.searching.tasks import Task as SearchTask
 from rightfit.searching.tasks import TaskResult
 
 logger = logging.getLogger(__name__)
 
-NAME = "data"  # of the dataset
-LEAST_GAIN = 0.02  # of the way from guessing to the best, below which a model is hardly worth it
-LEARNT_ALL = "all rows since it was ranked, those that judged it too"
 MANY_ROWS = 20_000  # above which a family is begun by forecast
 MAX_TRIED_ROWS = 500  # on which an export must answer as the model does
-
-
-class Workspace:
-    """Folder of a search's studies, bundles and measurements.
-
-    Args:
-        folder: Where to keep it; ``None``: in a temporary folder, which lasts as long as anything
-            refers to this.
-        in_memory: Whether the studies are kept in this process' memory; not for a folder of the
-            user's, which a later search continues.
-    """
-
-    def __init__(self, folder: Path | None, *, in_memory: bool) -> None:
-        if folder is None:
-            self.folder = make_lasting_folder(self)
-        else:
-            folder.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryFile(dir=folder):  # fails before anything slow
-                pass
-            self.folder = folder.absolute()  # the working directory may change while it is used
-        self.measurements = JsonStore(self.folder / "measurements")
-        studies = self.folder / "studies"
-        is_private = folder is None and in_memory
-        self.studies = PrivateStudyStore(studies) if is_private else StudyStore(studies, None)
-
-
-class SearchResult:
-    """Results of a search.
-
-    Attributes:
-        ranking: The candidates in order for each application, with the reasons.
-        trials: One row per configuration that was tried, those that were stopped included.
-        learning_curves: One row per trial and checkpoint.
-        row_forecasts: With ``train_rows`` other than ``sample``, what more rows than those of the
-            sample were expected to bring and to cost, by the candidate's name.
-    """
-
-    def __init__(
-        self,
-        ranking: Ranking,
-        trials: pl.DataFrame,
-        learning_curves: pl.DataFrame,
-        *,
-        candidates: Mapping[str, Bundle],
-        refitted: Mapping[str, Bundle],
-        feeding: Preprocessor,
-        refitted_feeding: Preprocessor,
-        workspace: Workspace,
-        row_forecasts: Mapping[str, RowForecast],
-        faults: Sequence[str] = (),
-        teacher: object = None,
-    ) -> None:
-        self.ranking = ranking
-        self.trials = trials
-        self.learning_curves = learning_curves
-        self.row_forecasts = row_forecasts
-        self._candidates, self._refitted = candidates, refitted  # bundles by candidate name
-        self._feeding, self._refitted_feeding = feeding, refitted_feeding
-        self._workspace, self._faults = workspace, tuple(faults)
-        self._teacher = teacher
-
-    @property
-    def profiles(self) -> Profiles:
-        """Profiles of the candidates."""
-        return self.ranking.profiles
-
-    @property
-    def applications(self) -> Applications:
-        """The applications that choose."""
-        return self.ranking.applications
-
-    @property
-    def remarks(self) -> tuple[str, ...]:
-        """Remarks on columns and failures, and on winners that hardly beat guessing."""
-        return (*self.data_card.remarks, *self._faults, *self._remark_worthless())
-
-    def _remark_worthless(self) -> Iterator[str]:
-        quality = self.data_card.quality
-        for name in self.applications:
-            winner = self._find_winner(name)
-            if winner is None or winner.candidate == TEACHER:
-                continue
-            [profile, *_] = self.profiles.select(candidate=winner.candidate)
-            figure = profile["quality_raw"]
-            if figure.value is None:
-                continue
-            low = figure.value if figure.low is None else figure.low
-            worst, best = quality.raw_bounds
-            if figure.value < worst + LEAST_GAIN * (best - worst) or low <= worst:
-                yield (
-                    f"{name}: {winner.candidate} hardly beats guessing: {quality.name} is "
-                    f"{figure.value:.3g} on rows it has not learnt from, and {worst:.3g} "
-                    "without a model; see which columns were left out, or add some that tell of "
-                    "the target"
-                )
-
-    @property
-    def data_card(self) -> DataCard:
-        """Description of the table, with remarks on the columns left out."""
-        return self._feeding.data_card
-
-    def best(self, application: str | None = None) -> FittedModel | Any:
-        """Return the model that an application chooses; ``None``: no candidate meets its limits.
-
-        A warning then says what was nearest. The type does not ask for a test, as most searches
-        have a winner. Where that is the teacher, no model is worth it in its place: the teacher
-        comes back as it was given.
-
-        Args:
-            application: Its name; may be left out where there is one application only.
-
-        Raises:
-            RightfitError: If there is no such application.
-        """
-        require_threads()
-        name = require_application(self.applications, application)
-        winner = self._find_winner(name)
-        if winner is None:
-            logger.warning("%s: %s", name, self.ranking.decision(name).sentence)
-            return None
-        if winner.candidate == TEACHER:
-            logger.warning("%s: %s", name, self._compare_teacher(name))
-            return self._teacher
-        is_refitted = winner.candidate in self._refitted
-        feeding = self._refitted_feeding if is_refitted else self._feeding
-        threshold = self.ranking.decision(name).threshold
-        bundles = self._refitted if is_refitted else self._candidates
-        return FittedModel(
-            bundles[winner.candidate],
-            winner,
-            replace(feeding, data_card=feeding.data_card.with_threshold(threshold)),
-            keeper=self._workspace,
-            ranking=self.ranking,
-            application=name,
-            learnt_since=LEARNT_ALL if is_refitted else None,
-        )
-
-    def _find_winner(self, application: str) -> ProfileKey | None:
-        return self.ranking.winners[application].get(self.data_card.dataset)
-
-    def _compare_teacher(self, application: str) -> str:
-        """Return what the winner keeps of the teacher, and at which cost; empty without one."""
-        replacements = self.ranking.decision(application).replacements
-        return replacements[0].sentence if replacements else ""
-
-    def __repr__(self) -> str:
-        winners = {name: self._find_winner(name) for name in self.applications}
-        lines = []
-        for name, key in winners.items():
-            winner = self.ranking.winner(name)
-            if key is None or winner is None:
-                lines.append(f"  {name}: none, {self.ranking.decision(name).sentence}")
-            else:
-                score = f"{winner.quality_metric} {winner.quality_raw}"
-                lines.append(f"  {name}: {key.candidate} ({key.serving.label}), {score}")
-            if sentence := self._compare_teacher(name):
-                lines.append(f"    {sentence}")
-        lines += [f"  {name}: {forecast}" for name, forecast in self.row_forecasts.items()]
-        tried = f"{count(self.trials.height, 'trial')}, {count(len(self._candidates), 'candidate')}"
-        return "\n".join([f"SearchResult: {tried}", *lines])
-
-    def _repr_html_(self) -> str:
-        return self.ranking._repr_html_()
-
-    def __getstate__(self) -> dict[str, object]:
-        """Return what a copy is made of: the files of all models travel with it."""
-        bundles = [*self._candidates.values(), *self._refitted.values()]
-        files = {bundle.path: read_files(bundle) for bundle in bundles}
-        return {**self.__dict__, "_workspace": None, "_teacher": None, "files": files}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        files: Mapping[Path, Mapping[str, bytes]] = state.pop("files")
-        self.__dict__.update(state)
-        self._workspace = Workspace(None, in_memory=True)
-        for attribute in ("_candidates", "_refitted"):
-            folder = self._workspace.folder / attribute
-            copied = {
-                name: write_files(files[bundle.path], bundle, folder / name)
-                for name, bundle in state[attribute].items()
-            }
-            setattr(self, attribute, copied)
 
 
 def search(
@@ -407,7 +208,7 @@ def search(
                 opened_teacher = _open_teacher(teacher, table, frame, target, rules, stack)
                 frame = opened_teacher.label_unlabelled()
             values = check_target(frame, target)
-            prepared = _prepare(
+            prepared = prepare_table(
                 frame,
                 target,
                 task=task,
@@ -451,142 +252,6 @@ def _open_teacher(
         seed=rules.training.seed,
         charge=limit.charge if limit else lambda _: None,
     )
-
-
-def read_table(table: object, *, texts: Collection[str] = ()) -> Table:
-    """Read what a search is given.
-
-    Args:
-        table: The table.
-        texts: Columns of a CSV file that are texts whatever they look like.
-
-    Raises:
-        RightfitError: If it is no table, or holds no rows.
-    """
-    if isinstance(table, str | Path):
-        with scan_rows(read_path("table", table), texts=texts) as scan:
-            return require_names(read_frame(scan, entry="table"), entry="table")
-    if isinstance(table, np.ndarray):
-        raise RightfitError(
-            "The table is an array, whose columns have no names. Give it as "
-            "polars.DataFrame(table, schema=[...]), or use RightfitClassifier or RightfitRegressor."
-        )
-    if isinstance(table, Sequence):
-        table = read_records(table, entry="table")
-    try:
-        frame = require_names(read_frame(table, entry="table"), entry="table")
-    except (ValueError, pl.exceptions.PolarsError) as err:
-        raise RightfitError(f"The table cannot be read: {first_line(err)}") from err
-    if not frame.height:
-        raise RightfitError("The table has no rows.")
-    return frame
-
-
-def check_target(frame: Table, target: str) -> pl.Series:
-    """Check that a column can be predicted; return its different values.
-
-    Raises:
-        RightfitError: If it is no column, or has fewer than two values.
-    """
-    if not isinstance(target, str) or target not in frame.columns:
-        raise RightfitError(
-            f"target must be a column of the table, but got {target!r}"
-            f"{suggest(str(target), frame.columns)}. It has {name_some(frame.columns)}."
-        )
-    try:
-        values = frame[target].drop_nulls().unique()
-    except pl.exceptions.PolarsError as err:
-        raise RightfitError(
-            f"The target {target!r} holds {frame[target].dtype}, which cannot be told apart. Give "
-            "texts, truth values or numbers."
-        ) from err
-    if values.len() < 2:
-        raise RightfitError(
-            f"The target {target!r} holds {values.to_list()} in all rows, so there is nothing to "
-            "learn; name another column."
-        )
-    return values
-
-
-def _prepare(
-    frame: Table,
-    target: str,
-    *,
-    task: Task | None,
-    quality: Quality | None,
-    dataset: Mapping[str, object] | None,
-    assign: Callable[[DatasetSpec, pl.DataFrame], Parted],
-) -> PreparedDataset:
-    settings: dict[str, object] = {
-        "tables": [NAME], "target": {"column": target}, "task": task,
-        "quality": quality_block(quality),
-    }  # fmt: skip
-    if not isinstance(dataset, Mapping | None):
-        raise RightfitError(
-            f"dataset must be a block as in parameters_datasets.yml, but got {dataset!r:.80}."
-        )
-    stated = dataset or {}
-    repeated = [
-        key for key in ("tables", "task", "quality") if key in stated and settings[key] is not None
-    ]
-    if read_key(stated.get("target"), "column") not in (None, target):
-        repeated.append("target")
-    if repeated:
-        raise RightfitError(
-            f"dataset says {repeated}, which search is given outside of it; say each in one place."
-        )
-    if isinstance(aim := stated.get("target"), Mapping):
-        stated = {**stated, "target": {"column": target, **aim}}
-    settings |= stated
-    if faults := explain_faults("", {"dataset": settings}, ["dataset"], DatasetBlock):
-        raise RightfitError("; ".join(faults))
-    return prepare_rows(settings, frame, quality, assign)
-
-
-def prepare_rows(
-    block: Mapping[str, object],
-    frame: Table,
-    quality: Quality | None,
-    assign: Callable[[DatasetSpec, pl.DataFrame], Parted] = assign_parts,
-) -> PreparedDataset:
-    """Prepare a table as a dataset's block describes it; see :func:`prepare_dataset`.
-
-    Raises:
-        RightfitError: If the block is not right, or the table or the metric does not fit it.
-    """
-    try:
-        described = DatasetBlock.model_validate(block)
-        return judge_by(quality, prepare_dataset(NAME, described, {NAME: frame}, assign=assign))
-    except ValidationError as err:
-        raise RightfitError("; ".join(list_faults(err))) from err
-    except ValueError as err:
-        reason = " ".join(str(err).split())
-        raise RightfitError(f"The search cannot be prepared: {reason}") from err
-
-
-def quality_block(quality: Quality | None) -> object:
-    """Return a metric as a dataset's block says it; ``None`` for a function."""
-    if isinstance(quality, str):
-        return {"name": quality}
-    return None if _is_function(quality) else quality
-
-
-def judge_by(quality: Quality | None, prepared: PreparedDataset) -> PreparedDataset:
-    """Have a function judge a dataset; any other metric is in its block.
-
-    Raises:
-        RightfitError: If it cannot judge the targets, or cannot be sent to other processes.
-    """
-    if not _is_function(quality):
-        return prepared
-    card, labels = prepared.data_card, prepared.rows["label"].to_numpy()
-    metric = choose_metric(quality, labels, card.task, card.input_schema.classes)
-    metric.dump_function()
-    return prepared.with_quality(metric)
-
-
-def _is_function(quality: Quality | None) -> bool:
-    return callable(quality.get("name") if isinstance(quality, Mapping) else quality)
 
 
 def search_dataset(
