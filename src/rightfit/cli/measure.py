@@ -132,7 +132,7 @@ def measure(
     figures = []
     for figure in profile.measured():
         metric = figure.metric
-        shown = f"{format_number(figure.value)} {metric.unit}".rstrip()
+        shown = f"{figure.name} {format_number(figure.value)} {metric.unit}".strip()
         if metric.column == TIER_COLUMN:
             shown = str(profile.hardware_tier)
         ends = format_number(figure.low), format_number(figure.high)

@@ -116,12 +116,14 @@ class Profile(MetricTable):
         reasons: Mapping[str, str] = cells.get("null_reasons") or {}
         how = cells.get("measured_how")
         measured_how = None if how is None else from_plain(MeasuredHow, how)
+        quality_metric = cells.get("quality_metric") or "quality"
 
         def read(metric: Metric, column: str, unknown: str) -> Figure:
             value = cells.get(column)
             reason = "" if value is not None else reasons.get(column) or unknown
             ends = cells.get(f"{column}_low"), cells.get(f"{column}_high")
-            return Figure(metric, value, *ends, reason=reason)
+            name = quality_metric if metric is MetricTable.quality_raw else ""
+            return Figure(metric, value, *ends, reason=reason, name=name)
 
         return cls(
             dataset=str(row["dataset"]),
@@ -145,7 +147,7 @@ class Profile(MetricTable):
             encoding_ms=cells.get("encoding_ms"),
             final_quality=read(MetricTable.quality_raw, "final_quality_raw", NOT_KEPT.reason),
             how=measured_how,
-            quality_metric=cells.get("quality_metric") or "quality",
+            quality_metric=quality_metric,
             model_sha256=cells.get("model_sha256"),
         )
 
