@@ -136,6 +136,15 @@ def count(number: int, noun: str, plural: str | None = None) -> str:
     return f"{number:,} {noun if number == 1 else plural or f'{noun}s'}"
 
 
+def add_unit(number: str, unit: str) -> str:
+    """Write a unit behind a number; a pure number has none.
+
+    >>> add_unit("1", "cores"), add_unit("0.5", "cores"), add_unit("0.9", "")
+    ('1 core', '0.5 cores', '0.9')
+    """
+    return f"{number} {'core' if (number, unit) == ('1', 'cores') else unit}".rstrip()
+
+
 def _strip_zeros(decimals: str) -> str:
     return decimals.rstrip("0").rstrip(".")
 

@@ -17,6 +17,7 @@ import numpy as np
 import polars as pl
 
 from rightfit._core.errors import RightfitError
+from rightfit._core.formatting import count
 from rightfit._core.spelling import name_some
 from rightfit.data.description import (
     FEATURE_LISTS,
@@ -422,7 +423,8 @@ def guess_quality(outcome: pl.Series, metric: QualityMetric, task: Task) -> floa
     values = outcome.cast(pl.Float64).to_numpy()
     if n_odd := int((~np.isfinite(values)).sum()):
         raise RightfitError(
-            f"target: it is NaN or infinite in {n_odd} rows; mend them, or leave them empty"
+            f"target: it is NaN or infinite in {count(n_odd, 'row')}; correct them, or leave "
+            "them empty"
         )
     if values.size and (values == values[0]).all():
         raise RightfitError(

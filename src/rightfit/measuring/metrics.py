@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Literal, Protocol, SupportsFloat, overload
 
 from rightfit._core.errors import RightfitError
-from rightfit._core.formatting import format_number, format_quality
+from rightfit._core.formatting import add_unit, format_number, format_quality
 from rightfit.measuring.worker.results import BatchPhase, LoadPhase
 
 # What finds a metric: the model's predictions, a timed process, its device's meters, a test under
@@ -184,7 +184,7 @@ class Figure:
         if self.low is not None and self.high is not None and self.low < self.high:
             ends = [self.metric.format_bare(end) for end in (self.low, self.high)]
             text = f"{text} ({' to '.join(ends)})"
-        text = f"{self.name} {text} {self.unit}".strip()
+        text = f"{self.name} {add_unit(text, self.unit)}".strip()
         return f"{text}, {TOO_WIDE}" if self.is_too_wide else text
 
     @property

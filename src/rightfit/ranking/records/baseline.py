@@ -15,7 +15,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, ValidationError, model_validator
 
-from rightfit._core.formatting import escape_markdown, format_interval, format_quality
+from rightfit._core.formatting import count, escape_markdown, format_interval, format_quality
 from rightfit._core.json_documents import parse_json
 from rightfit._core.processes.json_store import JsonStore
 from rightfit._core.processes.regular_files import require_regular
@@ -358,7 +358,8 @@ def find_other_machine(before: Baseline, now: Baseline) -> str | None:
     if before.machine == now.machine:
         return None
     old, new = (
-        f"{machine.cpu}, {machine.n_cores} cores" for machine in (before.machine, now.machine)
+        f"{machine.cpu}, {count(machine.n_cores, 'core')}"
+        for machine in (before.machine, now.machine)
     )
     return f"the baseline was measured on {old}, {before.machine.memory_mib} MiB; this run on {new}"
 
@@ -432,7 +433,7 @@ def _compare(
     if standing:
         notes = [f"{notes[0]}, but is not significantly better"]
     if is_same and before.batch_size != now.batch_size:
-        sizes = f"with {now.batch_size} rows a call instead of {before.batch_size}"
+        sizes = f"at batch size {now.batch_size} instead of {before.batch_size}"
         of_batches = [
             metric.column
             for metric in METRICS

@@ -32,7 +32,7 @@
     return `${scaled.toLocaleString("en", { maximumSignificantDigits: 3 })}${letter}`;
   }
 
-  const write = (value, metric) => `${number(value)} ${data.metrics[metric].unit}`.trim();
+  const write = (value, metric) => `${number(value)} ${data.metrics[metric].unit}`.trim().replace(/^1 cores$/, "1 core");
   const quality = (value) => (value === 0 || (Math.abs(value) >= 0.0005 && Math.abs(value) < 10)
     ? value.toFixed(3) : number(value));
   const between = ([low, high], as) => (known(low) && known(high) ? ` (${as(low)}–${as(high)})` : "");
