@@ -173,13 +173,22 @@ def clean_text(text: str) -> str:
     )
 
 
+def clean_line(text: str) -> str:
+    r"""Write a text on one line, fit for a terminal.
+
+    >>> clean_line("two\n lines\x1b[2J")
+    'two lines?[2J'
+    """
+    return clean_text(" ".join(text.split()))
+
+
 def escape_markdown(text: str) -> str:
     r"""Write a text so that Markdown and HTML take it for text on one line.
 
     >>> print(escape_markdown("<b>|[x]\n(y)"))
     \<b\>\|\[x\] (y)
     """
-    return " ".join(clean_text(text).split()).translate(_ESCAPED)
+    return clean_line(text).translate(_ESCAPED)
 
 
 def describe_error(error: BaseException) -> str:
@@ -192,5 +201,5 @@ def describe_error(error: BaseException) -> str:
         text = str(error)
     except Exception:  # not every error can say what it is
         text = ""
-    text = clean_text(" ".join(text[:MAX_ERROR].split()))
+    text = clean_line(text[:MAX_ERROR])
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
