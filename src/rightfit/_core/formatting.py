@@ -179,7 +179,7 @@ def clean_line(text: str) -> str:
     >>> clean_line("two\n lines\x1b[2J")
     'two lines?[2J'
     """
-    return clean_text(" ".join(text.split()))
+    return " ".join(clean_text(text).split())
 
 
 def escape_markdown(text: str) -> str:
@@ -201,5 +201,5 @@ def describe_error(error: BaseException) -> str:
         text = str(error)
     except Exception:  # not every error can say what it is
         text = ""
-    text = clean_line(text[:MAX_ERROR])
+    text = clean_text(" ".join(text[:MAX_ERROR].split()))
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
