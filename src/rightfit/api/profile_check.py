@@ -147,4 +147,4 @@ def _find_unreadable(table: pl.DataFrame) -> Iterator[str]:
             try:
                 Settings.model_validate_json(text)
             except ValidationError:
-                yield f"{SETTINGS} must hold JSON of searched and fixed ones, not {text!r:.40}"
+                yield f"{SETTINGS} must hold JSON with `searched` or `fixed`, not {text!r:.40}"

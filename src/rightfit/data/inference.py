@@ -434,7 +434,8 @@ def guess_quality(outcome: pl.Series, metric: QualityMetric, task: Task) -> floa
     if np.abs(values).max(initial=0) > MAX_TARGET:
         raise RightfitError(
             f"target: it has values up to {np.abs(values).max():.1e}, but models answer in "
-            f"float32, so {MAX_TARGET:g} is the most; predict them in a larger unit, or mend them"
+            f"float32, so {MAX_TARGET:g} is the most; predict them in a larger unit, or correct "
+            "them"
         )
     guesses = (np.full((len(values), 1), guess) for guess in (values.mean(), np.median(values)))
     return max(_score_guess(metric, values, guess) for guess in guesses)

@@ -249,7 +249,7 @@ class InstanceTable:
             ]
             + [
                 "One server on each instance. In brackets: what follows from the highest rate that "
-                "surely meets the limit, and from the lowest that surely does not; ?: none tried."
+                "was shown to meet the limit, and from the lowest shown not to; ?: none tried."
             ]
         )
 
