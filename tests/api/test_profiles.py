@@ -190,6 +190,16 @@ def test_notebook_and_terminal_show_a_short_table(profiles: rf.Profiles) -> None
     assert repr(profiles).startswith(f"Profiles: {len(profiles)} profiles")
 
 
+def test_a_quality_stands_with_the_name_of_its_metric(profiles: rf.Profiles) -> None:
+    flights = profiles.select(dataset="flights", candidate="net-05", runtime="onnx", n_threads=1)
+    quality = "ROC AUC 0.722 (0.710 to 0.734)"
+
+    assert flights.summary()["Quality"].to_list() == [quality]
+    assert f": {quality}, p50" in repr(flights)
+    assert quality in repr(flights[0])
+    assert str(flights[0].quality_raw) == quality
+
+
 def test_pandas_frame_has_the_columns_of_the_table(profiles: rf.Profiles) -> None:
     pytest.importorskip("pandas")
     frame = profiles.to_pandas()

@@ -100,6 +100,19 @@ def test_segments_have_a_winner_each_beyond_the_errors(opposite: rf.Profiles) ->
     assert "forest-1" in line
 
 
+def test_control_characters_of_a_value_reach_no_sentence(opposite: rf.Profiles) -> None:
+    rows = opposite.predictions["data"]
+    hostile = pl.col("store") + "\x1b[2J\nstore"
+    columns = rows.columns.with_columns(hostile)
+    profiles = replace(opposite, predictions={"data": replace(rows, columns=columns)})
+    segments = rf.rank(profiles, {"web": ask(per="store")}).decision().segments
+
+    assert segments is not None
+    assert "big?[2J store" in segments.sentence
+    assert "store tiny?[2J store: " in segments.skipped[0]
+    assert segments.winners[0].segment == "big\x1b[2J\nstore"
+
+
 def test_one_winner_serves_all_where_another_is_better_by_chance(tmp_path: Path) -> None:
     predictions = {
         "linear-1": predict({"big": 0.90, "other": 0.90}, seed=1),

@@ -193,10 +193,16 @@ def test_interval_the_wrong_way_round_is_refused_in_one_line(ask: Ask, baseline:
 
 
 @pytest.mark.parametrize(
-    ("metric", "value"), [("quality", 5.0), ("quality", -0.1), ("latency_p50_ms", -1.0)]
+    ("metric", "value", "demand"),
+    [
+        ("quality", 5.0, "must lie between 0 and 1"),
+        ("quality", -0.1, "must lie between 0 and 1"),
+        ("latency_p50_ms", -1.0, "must not be negative"),
+        ("gpu_util_pct", 200.0, "must lie between 0 and 100"),
+    ],
 )
 def test_figure_that_nothing_can_have_measured_is_refused_in_one_line(
-    metric: str, value: float, ask: Ask, baseline: Path
+    metric: str, value: float, demand: str, ask: Ask, baseline: Path
 ) -> None:
     document = json.loads(baseline.read_text())
     winner = document["winners"]["web_api"]["landsat"]
@@ -206,7 +212,7 @@ def test_figure_that_nothing_can_have_measured_is_refused_in_one_line(
     result = ask("check", "--against", baseline)
 
     assert result.exit_code == 1
-    assert f"winners.web_api.landsat.{metric} is {value:g}, which nothing can" in result.output
+    assert f"winners.web_api.landsat.{metric} is {value:g}, but {demand}" in result.output
 
 
 @pytest.mark.parametrize("switches", [[], ["--write"]])

@@ -86,4 +86,4 @@ def test_server_of_pipelines_outside_a_project_is_one_clear_error(
     monkeypatch.chdir(tmp_path)
     result = CliRunner().invoke(run_server, [])
     assert (result.exit_code, result.exception.__class__) == (1, SystemExit)
-    assert "here is none" in result.output
+    assert "no Kedro project here" in result.output

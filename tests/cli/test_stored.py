@@ -101,7 +101,7 @@ def test_outside_a_project_all_say_the_same_sentence(
     use: Callable[[ProjectLocation], object], tmp_path: Path
 ) -> None:
     with pytest.raises(
-        RightfitError, match=r"^There is no project here: .*--conf-source.*rightfit init$"
+        RightfitError, match=r"^There is no project here: .*--conf-source.*folder=.*rightfit init$"
     ):
         use(ProjectLocation(folder=tmp_path))
 

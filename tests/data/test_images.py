@@ -221,4 +221,4 @@ def test_missing_library_of_images_is_no_fault_of_the_files(
         check_tables(spec, tables, dataset_name="photos")
     with pytest.raises(RightfitError, match=r"^A column of image files needs") as caught:
         apply_encoder(encoder, tables["photos"])
-    assert "Mend the file" not in str(caught.value)
+    assert "Replace the file" not in str(caught.value)

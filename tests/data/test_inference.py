@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import date
 from typing import Any
 
 import polars as pl
 import pytest
+from sklearn.datasets import load_digits, load_iris, load_wine
 
 from rightfit._core.errors import RightfitError
 from rightfit.data.inference import Kind, complete_quality, judge_column
@@ -12,6 +14,7 @@ from rightfit.models.quality.params import QualityBlock
 
 OUTCOME = pl.Series(["yes", "no"] * 100)
 N = OUTCOME.len()
+THREE = ["abc"[i % 3] for i in range(900)]
 
 
 @pytest.mark.parametrize(
@@ -80,6 +83,38 @@ def test_column_that_gives_the_class_away_is_left_out_or_asked_about(
 
     assert judged.name.startswith(kind)
     assert pl.Series([judged.reason]).str.contains(reason).all(), judged.reason
+
+
+@pytest.mark.parametrize(
+    ("values", "is_told"),
+    [
+        ([10 * "bca".index(c) + i % 7 for i, c in enumerate(THREE)], True),
+        ([f"{c}{i % 2}" for i, c in enumerate(THREE)], True),
+        ([c if i % 4 else "?" for i, c in enumerate(THREE)], False),
+        ([6 * "bca".index(c) + i % 7 for i, c in enumerate(THREE)], False),
+        ([f"{c}{i // 9}" for i, c in enumerate(THREE)], False),  # too few rows a value
+        ([5.0 if c == "a" else i % 7 for i, c in enumerate(THREE)], False),  # one class alone
+    ],
+)
+def test_column_that_tells_three_classes_is_asked_about(values: list[Any], is_told: bool) -> None:
+    outcome = pl.Series([("b" if i in (3, 600) else c) for i, c in enumerate(THREE)])
+
+    judged = judge_column(pl.Series("late", values), outcome, "classification")
+
+    assert ("balanced accuracy 0.9" in judged.reason) == is_told, judged.reason
+
+
+@pytest.mark.parametrize("load", [load_iris, load_wine, load_digits])
+def test_no_column_of_honest_tables_is_asked_about(load: Callable[[], Any]) -> None:
+    table = load()
+    outcome = pl.Series(table.target_names[table.target]).cast(pl.String)
+
+    reasons = [
+        judge_column(pl.Series(str(i), column), outcome, "classification").reason
+        for i, column in enumerate(table.data.T)
+    ]
+
+    assert not any("tells the target" in reason for reason in reasons)
 
 
 def test_two_values_within_one_class_do_not_repeat_the_target() -> None:

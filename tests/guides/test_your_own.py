@@ -269,7 +269,7 @@ def test_imported_model_that_does_not_fit_ends_the_run_with_one_message(
 
     assert result.returncode == 1
     assert "models.incumbent: models/apples.onnx does not fit orchard" in result.stderr
-    assert "takes 2 values a row, the dataset has 1 columns: mass_g" in result.stderr
+    assert "takes 2 values a row, the dataset has 1 column: mass_g" in result.stderr
     assert "Traceback" not in result.stdout + result.stderr
 
 

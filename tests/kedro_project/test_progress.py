@@ -90,6 +90,16 @@ def test_time_left_is_that_of_the_finished_steps_of_each_stage(
     ]
 
 
+def test_budget_of_running_searches_is_the_least_time_left(clock: Clock) -> None:
+    training = RunDisplay([RunStep("training", "landsat.forest")], clock_s=clock)
+
+    training.expect_search(60)
+    searching = training.estimate_left_s()
+    training.expect_search(None)
+
+    assert searching == (60, False)
+
+
 def test_cells_beyond_the_height_of_the_terminal_wait(display: RunDisplay) -> None:
     shown = [line.partition(" ")[0] for line in read(display, n_lines=7)]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from rightfit._core.formatting import format_number
+from rightfit.measuring.metrics import Figure, MetricTable
 from rightfit.measuring.naming import describe_limit, format_metric
 
 
@@ -27,6 +28,8 @@ def test_number_has_three_digits_and_a_short_form(value: float, expected: str) -
 def test_metric_is_written_with_its_unit() -> None:
     assert format_metric("throughput_rows_per_s", 11_612_345.0) == "11.6 M rows/s"
     assert format_metric("min_hardware_tier", 2.0) == "2"
+    assert format_metric("cpu_cores", 1.0) == "1 core"
+    assert str(Figure(MetricTable.cpu_cores, 1.0)) == "1 core"
 
 
 @pytest.mark.parametrize(
@@ -35,6 +38,7 @@ def test_metric_is_written_with_its_unit() -> None:
         ("latency_p99_ms", "max", 5.0, "latency p99 at most 5 ms"),
         ("throughput_rows_per_s", "min", 2e4, "throughput at least 20 k rows/s"),
         ("quality_raw", "min", 0.9, "quality at least 0.9"),
+        ("cpu_cores", "max", 1.0, "CPU at most 1 core"),
     ],
 )
 def test_limit_in_words(metric: str, kind: str, value: float, expected: str) -> None:

@@ -50,7 +50,7 @@ def test_replicas_follow_from_the_lower_end_of_the_measured_rate(model: Model) -
 
     assert spec["replicas"] == 4  # 100,000 × 1.5 / 40,000 = 3.75
     assert "throughput_rows_per_s, the lower end of its interval; without a server" in text
-    assert "peak with 256 rows a call" in text
+    assert "peak at batch size 256" in text
     assert read_resources(spec) == {
         "requests": {"cpu": "1", "memory": "152Mi"},
         "limits": {"cpu": "1", "memory": "227Mi"},  # 151.2 × 1.5

@@ -115,6 +115,15 @@ def test_headline_counts_winners_and_what_quality_alone_would_cost(results: Resu
     assert f"{n_winners} different winners" in headline
     assert f"break limits in {n_broken} cases" in headline
     assert f"lose {lost:.3f} of utility" in headline
+    assert "Taking the model of the best quality everywhere" in headline  # by two metrics
+
+
+def test_headline_names_the_metric_that_all_datasets_share(
+    applications: dict[str, Any], make_results: Callable[..., Results]
+) -> None:
+    one = make_results(applications, profiles=make_profiles().filter(dataset="flights"))
+
+    assert "Taking the model of the best ROC AUC everywhere" in write_headline(one)
 
 
 def test_headline_of_one_winner_everywhere_says_so(
@@ -134,7 +143,7 @@ def test_headline_counts_decisions_without_a_winner(
     found = make_results(only)
 
     assert "none in 3 of 3 cases" in write_headline(found)
-    assert "most accurate" not in write_headline(found)
+    assert "Taking the model" not in write_headline(found)
 
 
 def test_headline_of_a_single_choice_names_its_winner(

@@ -136,6 +136,15 @@ def count(number: int, noun: str, plural: str | None = None) -> str:
     return f"{number:,} {noun if number == 1 else plural or f'{noun}s'}"
 
 
+def add_unit(number: str, unit: str) -> str:
+    """Write a unit behind a number; a pure number has none.
+
+    >>> add_unit("1", "cores"), add_unit("0.5", "cores"), add_unit("0.9", "")
+    ('1 core', '0.5 cores', '0.9')
+    """
+    return f"{number} {'core' if (number, unit) == ('1', 'cores') else unit}".rstrip()
+
+
 def _strip_zeros(decimals: str) -> str:
     return decimals.rstrip("0").rstrip(".")
 
@@ -164,13 +173,22 @@ def clean_text(text: str) -> str:
     )
 
 
+def clean_line(text: str) -> str:
+    r"""Write a text on one line, fit for a terminal.
+
+    >>> clean_line("two\n lines\x1b[2J")
+    'two lines?[2J'
+    """
+    return " ".join(clean_text(text).split())
+
+
 def escape_markdown(text: str) -> str:
     r"""Write a text so that Markdown and HTML take it for text on one line.
 
     >>> print(escape_markdown("<b>|[x]\n(y)"))
     \<b\>\|\[x\] (y)
     """
-    return " ".join(clean_text(text).split()).translate(_ESCAPED)
+    return clean_line(text).translate(_ESCAPED)
 
 
 def describe_error(error: BaseException) -> str:

@@ -99,8 +99,8 @@ class Preprocessor:
         floats = np.ascontiguousarray(encoded, dtype=np.float32)
         if not np.isfinite(floats).all():
             raise RightfitError(
-                "The rows hold infinite numbers, or some too large for float32. Mend them, or "
-                "leave the values empty."
+                "The rows hold infinite numbers, or some too large for float32. Correct "
+                "them, or leave the values empty."
             )
         return floats
 

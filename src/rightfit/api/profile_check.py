@@ -14,10 +14,9 @@ from pydantic import ValidationError
 
 from rightfit._core.errors import RightfitError
 from rightfit._core.processes.codec import from_plain
-from rightfit._core.strict_model import MAX_SIZE
 from rightfit.data.request_path import RequestPath
 from rightfit.measuring.metrics import METRICS_BY_COLUMN
-from rightfit.measuring.profile import MeasuredHow, profiles_schema
+from rightfit.measuring.profile import POSSIBLE, MeasuredHow, find_impossible, profiles_schema
 from rightfit.models.quality.metric import QualityMetric
 from rightfit.models.quality.scorers import find_range
 from rightfit.ranking.assessment.profile_table import FINAL, PATH, PROFILE_KEYS, complete_paths
@@ -34,20 +33,6 @@ KINDS: Mapping[DataTypeClass, str] = {
     pl.Struct: "a struct of values by name; or leave it out",
 }
 """Kinds of columns, in words."""
-
-POSSIBLE = {
-    **{name: metric.values for name, metric in METRICS_BY_COLUMN.items()},
-    FINAL: "any",
-    "encoding_ms": "not negative",
-    "level_error_pct": "not negative",
-}
-"""Which values are possible, by column of figures."""
-
-BOUNDED = [name for name, metric in METRICS_BY_COLUMN.items() if metric.values != "any"]
-"""Figures of a bounded size; their errors have none, as a few disturbed processes tell little."""
-
-HIGHEST = {"quality": 1, "gpu_util_pct": 100}
-WHOLE = [name for name, metric in METRICS_BY_COLUMN.items() if metric.is_count]
 
 ROUNDING = 1e-9  # of a figure, as a share of it
 
@@ -124,18 +109,8 @@ def _find_impossible_numbers(name: str, table: pl.DataFrame) -> Iterator[str]:
         if part in table.columns
     }
     for part, column in parts.items():
-        if not column.is_finite().all():
-            yield f"{part} must hold finite numbers; what was not measured is null"
-        elif name in HIGHEST and not column.drop_nulls().is_between(0, HIGHEST[name]).all():
-            yield f"{part} must lie between 0 and {HIGHEST[name]}"
-        elif POSSIBLE[name] != "any" and (column < 0).any():
-            yield f"{part} must not be negative"
-        elif part in BOUNDED and (column > MAX_SIZE).any():
-            yield f"{part} must be {MAX_SIZE:g} at most"
-        elif POSSIBLE[name] == "positive" and part == name and (column == 0).any():
-            yield f"{part} must not be 0; what was not measured is null"
-        elif name in WHOLE and part == name and (column != column.round()).any():
-            yield f"{part} must hold whole numbers"
+        if demand := find_impossible(name, column, is_end=part != name):
+            yield f"{part} {demand}"
     if len(parts) == 3:
         value, low, high = parts.values()
         is_outside = (low > value * (1 + ROUNDING)) | (high < value * (1 - ROUNDING))
@@ -172,4 +147,4 @@ def _find_unreadable(table: pl.DataFrame) -> Iterator[str]:
             try:
                 Settings.model_validate_json(text)
             except ValidationError:
-                yield f"{SETTINGS} must hold JSON of searched and fixed ones, not {text!r:.40}"
+                yield f"{SETTINGS} must hold JSON with `searched` or `fixed`, not {text!r:.40}"

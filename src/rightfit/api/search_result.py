@@ -188,8 +188,8 @@ class SearchResult:
             if key is None or winner is None:
                 lines.append(f"  {name}: none, {self.ranking.decision(name).sentence}")
             else:
-                score = f"{winner.quality_metric} {winner.quality_raw}"
-                lines.append(f"  {name}: {key.candidate} ({key.serving.label}), {score}")
+                label = f"{key.candidate} ({key.serving.label})"
+                lines.append(f"  {name}: {label}, {winner.quality_raw}")
             if sentence := self._compare_teacher(name):
                 lines.append(f"    {sentence}")
         lines += [f"  {name}: {forecast}" for name, forecast in self.row_forecasts.items()]

@@ -20,6 +20,7 @@ import polars as pl
 
 from rightfit._core.arguments import require_type, writing_to
 from rightfit._core.errors import RightfitError
+from rightfit._core.formatting import count
 from rightfit._core.progress import Listener
 from rightfit.api.own_models import PreparedModels, prepare_models, read_params
 from rightfit.api.profiles import Profiles, to_html
@@ -256,7 +257,8 @@ class TunedServing:
             for row in self.summary().to_dicts()
         ]
         head = (
-            f"TunedServing: {self.tried.height} configurations tried, {len(self.profiles)} measured"
+            f"TunedServing: {count(self.tried.height, 'configuration')} tried, "
+            f"{len(self.profiles)} measured"
         )
         return "\n".join([head, *lines])
 

@@ -92,9 +92,9 @@ def summarise_curve(curve: LoadCurve) -> Iterator[str]:
     yield f"Capacity: {curve.capacity_per_s:,.0f} requests/s with any number of clients"
     limit = f"a p{curve.limit_share * 100:g} of {curve.limit_ms:g} ms"
     if curve.highest_rate_per_s is None:
-        yield f"No rate tried keeps {limit}"
+        yield f"No rate tried meets {limit}"
     else:
-        yield f"Highest rate tried that keeps {limit}: {curve.highest_rate_per_s:,.0f} requests/s"
+        yield f"Highest rate tried that meets {limit}: {curve.highest_rate_per_s:,.0f} requests/s"
     if curve.knee_per_s is not None:
         yield (
             f"Knee (p{curve.limit_share * 100:g} at most twice the first rate's): "

@@ -11,7 +11,7 @@ import click
 import numpy as np
 
 from rightfit._core.errors import RightfitError
-from rightfit._core.formatting import count, format_number
+from rightfit._core.formatting import add_unit, count, format_number
 from rightfit._core.processes.regular_files import require_regular
 from rightfit.api.own_models import prepare_models, read_params, require_profile
 from rightfit.api.progress_line import showing_progress
@@ -132,7 +132,8 @@ def measure(
     figures = []
     for figure in profile.measured():
         metric = figure.metric
-        shown = f"{format_number(figure.value)} {metric.unit}".rstrip()
+        number = add_unit(format_number(figure.value), metric.unit)
+        shown = f"{figure.name} {number}".strip()
         if metric.column == TIER_COLUMN:
             shown = str(profile.hardware_tier)
         ends = format_number(figure.low), format_number(figure.high)

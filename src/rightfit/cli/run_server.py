@@ -34,7 +34,9 @@ def run_server(port: int, env: str | None, conf_source: str | None) -> None:
     """Run pipelines on request, for programs on this machine (Kedro's HTTP server)."""
     project = find_kedro_project(Path.cwd())
     if project is None:
-        raise click.ClickException("Pipelines are run in a Kedro project; here is none.")
+        raise click.ClickException(
+            "There is no Kedro project here. Run this in a project's folder."
+        )
     import uvicorn
     from kedro.server.http_server import create_http_server
 

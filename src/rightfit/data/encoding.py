@@ -271,7 +271,7 @@ def _read_tensor(rows: pl.DataFrame, tensor: TensorInput) -> npt.NDArray[Any]:
         except ValueError as err:
             raise RawTableError(
                 f"Row {i} of the column {image.name!r} ({len(file or b''):,} bytes): {err}. "
-                "Mend the file, or remove its row."
+                "Replace the file, or remove its row."
             ) from err
     return pixels
 
@@ -282,8 +282,8 @@ def _fit_standardise(column: pl.Series) -> Standardise:
     if not math.isfinite(scale):
         highest = np.abs(values.to_numpy()).max()
         raise RawTableError(
-            f"The numeric feature {column.name!r} has values up to {highest:.1e}, whose "
-            "squares no computer holds. Mend them, or remove it from features in "
+            f"The numeric feature {column.name!r} has values up to {highest:.1e}, too "
+            "large to standardise. Correct them, or remove it from features in "
             "parameters_datasets.yml."
         )
     return Standardise(

@@ -17,6 +17,7 @@ import numpy as np
 import polars as pl
 
 from rightfit._core.errors import RightfitError
+from rightfit._core.formatting import count
 from rightfit._core.spelling import name_some
 from rightfit.data.description import (
     FEATURE_LISTS,
@@ -76,6 +77,7 @@ N_SUSPECTED = 100_000  # rows that show how well a column alone tells the outcom
 FLATTERS = "quality looks better than it is"  # a remark that says so is a warning in reports
 MIN_GIVEAWAY_AUC = 0.98  # of one column alone; honest ones rarely reach it
 MIN_GIVEAWAY_CORRELATION = 0.99  # of ranks
+MIN_GIVEAWAY_RECALL = 0.98  # of three classes or more, on average; honest columns reach 0.88
 
 IMAGE_FILE = r"(?i)\.(png|jpe?g)$"
 _IDENTIFIER = re.compile(r"(?i:(.*[_ -])?(id|uuid|guid|index|key))|.*[a-z](Id|ID)")
@@ -422,7 +424,8 @@ def guess_quality(outcome: pl.Series, metric: QualityMetric, task: Task) -> floa
     values = outcome.cast(pl.Float64).to_numpy()
     if n_odd := int((~np.isfinite(values)).sum()):
         raise RightfitError(
-            f"target: it is NaN or infinite in {n_odd} rows; mend them, or leave them empty"
+            f"target: it is NaN or infinite in {count(n_odd, 'row')}; correct them, or leave "
+            "them empty"
         )
     if values.size and (values == values[0]).all():
         raise RightfitError(
@@ -431,7 +434,8 @@ def guess_quality(outcome: pl.Series, metric: QualityMetric, task: Task) -> floa
     if np.abs(values).max(initial=0) > MAX_TARGET:
         raise RightfitError(
             f"target: it has values up to {np.abs(values).max():.1e}, but models answer in "
-            f"float32, so {MAX_TARGET:g} is the most; predict them in a larger unit, or mend them"
+            f"float32, so {MAX_TARGET:g} is the most; predict them in a larger unit, or correct "
+            "them"
         )
     guesses = (np.full((len(values), 1), guess) for guess in (values.mean(), np.median(values)))
     return max(_score_guess(metric, values, guess) for guess in guesses)
@@ -698,7 +702,7 @@ def _find_leak(column: pl.Series, outcome: pl.Series, task: Task, n_distinct: in
 def _suspect_leak(column: pl.Series, outcome: pl.Series, task: Task) -> str:
     """Say how well a column alone tells the outcome, if almost without error; else nothing.
 
-    Two classes are told by numbers, by the values of a category of few, or by gaps alone.
+    Classes are told by numbers, by the values of a category of few, or by gaps alone.
     """
     pairs = pl.DataFrame({"value": column, "outcome": outcome})
     pairs = pairs.gather_every(max(1, -(-pairs.height // N_SUSPECTED))).drop_nulls("outcome")
@@ -711,6 +715,9 @@ def _suspect_leak(column: pl.Series, outcome: pl.Series, task: Task) -> str:
         correlation = abs(ranks.select(pl.corr("value", "outcome")).item())
         strength = f"rank correlation {correlation:.3f}"
         is_strong = correlation >= MIN_GIVEAWAY_CORRELATION
+    elif pairs["outcome"].n_unique() > 2:
+        recall = _find_lookup_recall(pairs)
+        strength, is_strong = f"balanced accuracy {recall:.3f}", recall >= MIN_GIVEAWAY_RECALL
     else:
         classes = pairs["outcome"].unique()
         if classes.len() != 2:
@@ -738,6 +745,32 @@ def _suspect_leak(column: pl.Series, outcome: pl.Series, task: Task) -> str:
         f"alone it tells the target with a {strength}: if it is not known before the outcome, "
         f"{FLATTERS}, so name it in not_features"
     )
+
+
+def _find_lookup_recall(pairs: pl.DataFrame) -> float:
+    """Return how many rows of a class a value's most frequent class tells, on average over classes.
+
+    Numbers fall into bins of equally many rows, so that none is learnt by heart. A class of few
+    rows does not count.
+
+    Args:
+        pairs: ``value`` and ``outcome`` of each row.
+    """
+    values, n_rows = pairs["value"], pl.col("n_rows")
+    if values.dtype.is_numeric():
+        values = (values.cast(pl.Float64).rank("min") - 1) // MIN_ROWS_TO_SEPARATE
+    elif values.n_unique() * MIN_ROWS_TO_SEPARATE > pairs.height:
+        values = values.is_null()
+    counts = pairs.with_columns(value=values).group_by("value", "outcome").len("n_rows")
+    is_majority = 2 * n_rows > n_rows.sum().over("value")
+    classes = (
+        counts.with_columns(n_told=pl.when(is_majority).then(n_rows).otherwise(0))
+        .group_by("outcome")
+        .agg(pl.col("n_rows", "n_told").sum())
+        .filter(n_rows >= MIN_ROWS_TO_SEPARATE)
+    )
+    recall = classes.select((pl.col("n_told") / n_rows).mean()).item()
+    return 0.0 if classes.height < 2 else float(recall)
 
 
 def _orders_alike(pairs: pl.DataFrame) -> bool:

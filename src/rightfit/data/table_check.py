@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 from pydantic import BaseModel, ConfigDict
 
+from rightfit._core.formatting import count
 from rightfit.data.description import DatasetSpec
 from rightfit.data.description_parts import (
     MAX_TARGET,
@@ -129,7 +130,8 @@ def find_table_faults(table: Table, schema: TableSchema, join_keys: Sequence[str
     faults = []
     if table.height < schema.min_rows:
         faults.append(
-            f"allowed are at least {schema.min_rows} rows, but got {table.height} (truncated?)"
+            f"allowed are at least {count(schema.min_rows, 'row')}, but got {table.height} "
+            "(truncated?)"
         )
     columns, present = schema.by_column(), dict.fromkeys(table.columns)
     undescribed = [name for name in present if name not in columns]
@@ -169,7 +171,7 @@ def find_column_faults(column: pl.Series, group: ColumnGroup) -> list[str]:
         if n_not_finite:
             faults.append(
                 f"{where}: allowed are finite numbers and null, "
-                f"but got NaN or infinity in {n_not_finite} rows"
+                f"but got NaN or infinity in {count(n_not_finite, 'row')}"
             )
     outliers = column.filter(outlier_mask(column, group))
     if outliers.len() / n_rows > group.max_outlier_share:

@@ -47,7 +47,7 @@ def write_readme(answer: Answer, model: Model, call: ModelCall) -> str:
         metrics.append(
             {
                 "title": sentence_case(metric_name(column)),
-                "value": format_metric(column, figure.value),
+                "value": f"{figure.name} {format_metric(column, figure.value)}".strip(),
                 "interval": NOT_MEASURED if None in ends else interval,
             }
         )

@@ -201,7 +201,7 @@ class ExplainingConfigLoader(OmegaConfigLoader):
                 whole = sorted(name for name in present if "/" not in name)
                 raise ClickException(
                     f"There is no environment {env!r} in {conf_source}{suggest(env, whole)}; "
-                    f"there are {name_some(whole)}. Correct --env or KEDRO_ENV."
+                    f"there are {name_some(whole)}. Correct --env (in Python env=) or KEDRO_ENV."
                 )
             if default not in present:
                 default = kwargs["default_run_env"] = base

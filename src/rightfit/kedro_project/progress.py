@@ -94,7 +94,7 @@ class RunDisplay:
         self._draw()
 
     def expect_search(self, wall_s: float | None) -> None:
-        """Note how long the searches that begin now may take; ``None``: they are over."""
+        """Note how long training in the searches may take; ``None``: they are over."""
         self._begun_s = self._clock_s()
         self._search_ends_s = None if wall_s is None else self._begun_s + wall_s
 
@@ -114,16 +114,17 @@ class RunDisplay:
         """Return the seconds left, and whether all slow stages are in them.
 
         A stage takes as long a step as its finished steps took; of one without any nothing is
-        known, but for searches, whose budgets are.
+        known. Of searches that run their budgets are, which leave out starting workers, final
+        trainings and exports.
         """
-        left_s, is_whole = 0.0, True
+        left_s, is_whole = 0.0, self._search_ends_s is None
         if self._search_ends_s is not None:
             left_s = max(0.0, self._search_ends_s - self._clock_s())
         for step, n_left in (self._all - self._done).items():
             took_s = self._took_s.get(step.stage)
             if step.is_slow and took_s:
                 left_s += n_left * sum(took_s) / len(took_s)
-            elif step.is_slow and not (step.stage == "training" and self._search_ends_s):
+            elif step.is_slow:
                 is_whole = False
         return left_s, is_whole
 

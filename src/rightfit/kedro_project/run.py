@@ -289,14 +289,19 @@ class Searches:
         if not self._is_spread(len(searches)):
             return  # the node's own process is enough
         from rightfit.searching.parallel.side_by_side import search_in_parallel
+        from rightfit.searching.studies.budget import GUARD
 
         budget_s, n_at_once = searches[0].settings.budget_cpu_s, searches[0].n_at_once
         wall_s = None if budget_s is None else len(searches) * budget_s / n_at_once
         if display is not None:
             display.expect_search(wall_s)
         elif wall_s is not None:  # a log shows nothing until they are over
-            time_needed = format_seconds(wall_s)
-            logger.info("The searches may take %s, longer on a slow or busy machine", time_needed)
+            logger.info(
+                "Training in the searches usually takes %s, up to %s on a slow machine, and longer "
+                "on a busy one; starting workers, final trainings and exports come on top",
+                format_seconds(wall_s),
+                format_seconds(GUARD * wall_s),
+            )
         search_in_parallel(searches)
         if display is not None:
             display.expect_search(None)

@@ -92,8 +92,8 @@ class ProjectLocation:
         if not conf_source.is_file() and not (conf_source / base).is_dir():
             raise RightfitError(
                 f"There is no project here: {conf_source} holds no configuration. Run this inside "
-                "a project, name its configuration with --conf-source, or write one here: "
-                "rightfit init"
+                "a project, name its configuration with --conf-source (in Python the project with "
+                "folder=), or write one here: rightfit init"
             )
         return conf_source
 
@@ -241,7 +241,8 @@ class StoredResults:
             until = f" up to {at_most}" if at_most else ""
             raise NothingStoredError(
                 f"No run has written {name}{until} to {path} yet. Run: kedro run --pipelines perf "
-                "(results kept elsewhere are found with --data-root or --env)."
+                "(results kept elsewhere are found with --data-root or --env, in Python with "
+                "data_root= or env=)."
             )
         return versions[-1]
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Literal, Protocol, SupportsFloat, overload
 
 from rightfit._core.errors import RightfitError
-from rightfit._core.formatting import format_number, format_quality
+from rightfit._core.formatting import add_unit, format_number, format_quality
 from rightfit.measuring.worker.results import BatchPhase, LoadPhase
 
 # What finds a metric: the model's predictions, a timed process, its device's meters, a test under
@@ -132,6 +132,7 @@ class Figure:
         low: Lower end of the interval, ``None`` where none is known.
         high: Upper end.
         reason: Why it was not measured; empty where it was.
+        name: What a raw quality is called, such as ``ROC AUC``; empty for other metrics.
 
     >>> figure = Figure(MetricTable.latency_p95_ms, 0.0312, 0.03, 0.033)
     >>> figure
@@ -142,6 +143,8 @@ class Figure:
     not measured: needs 1,300 calls
     >>> Figure(MetricTable.latency_p50_ms, 0.842, 0.0002, 20_200.0)
     0.842 (0.0002 to 20.2 k) ms, too disturbed to tell: measure again on a quiet machine
+    >>> Figure(MetricTable.quality_raw, 0.9, 0.88, 0.92, name="ROC AUC")
+    ROC AUC 0.900 (0.880 to 0.920)
     """
 
     metric: Metric
@@ -149,6 +152,7 @@ class Figure:
     low: float | None = None
     high: float | None = None
     reason: str = ""
+    name: str = ""
 
     @property
     def unit(self) -> str:
@@ -180,7 +184,7 @@ class Figure:
         if self.low is not None and self.high is not None and self.low < self.high:
             ends = [self.metric.format_bare(end) for end in (self.low, self.high)]
             text = f"{text} ({' to '.join(ends)})"
-        text = f"{text} {self.unit}".strip()
+        text = f"{self.name} {add_unit(text, self.unit)}".strip()
         return f"{text}, {TOO_WIDE}" if self.is_too_wide else text
 
     @property

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from rightfit._core.formatting import NOT_MEASURED, format_number, format_quality
+from rightfit._core.formatting import NOT_MEASURED, add_unit, format_number, format_quality
 from rightfit.measuring.metrics import METRICS_BY_COLUMN
 from rightfit.measuring.serving import Serving
 
@@ -78,7 +78,7 @@ def format_metric(column: str, value: float | None) -> str:
     if column.startswith("quality"):
         return format_quality(value)
     number = format_number(value)
-    return number if number == NOT_MEASURED else f"{number} {metric_unit(column)}".strip()
+    return number if number == NOT_MEASURED else add_unit(number, metric_unit(column))
 
 
 def describe_limit(metric: str, kind: str, value: float) -> str:
@@ -89,7 +89,7 @@ def describe_limit(metric: str, kind: str, value: float) -> str:
     >>> describe_limit("quality", "max_degradation", 0.05)
     'scaled quality at most 0.05 below the best'
     """
-    amount = f"{format_number(value)} {metric_unit(metric)}".strip()
+    amount = add_unit(format_number(value), metric_unit(metric))
     if kind == "max_degradation":
         return f"{metric_name(metric)} at most {amount} below the best"
     return f"{metric_name(metric)} at {'least' if kind == 'min' else 'most'} {amount}"

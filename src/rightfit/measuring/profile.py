@@ -12,6 +12,7 @@ import polars as pl
 from rightfit._core.errors import RightfitError
 from rightfit._core.processes.codec import from_plain
 from rightfit._core.spelling import suggest
+from rightfit._core.strict_model import MAX_SIZE
 from rightfit._core.typed_tables import table_schema
 from rightfit.data.request_path import MODEL
 from rightfit.measuring.interval import Interval
@@ -58,6 +59,16 @@ FINAL_COLUMNS = ("final_quality_raw", "final_quality_raw_low", "final_quality_ra
 PREDICTIONS = "predictions_sha256"  # hash that the predictions of a profile are stored by
 REASONS_OF = (*METRICS_BY_COLUMN, "encoding_ms", "final_quality_raw")
 """Columns that ``null_reasons`` may speak of."""
+
+POSSIBLE = {
+    **{name: metric.values for name, metric in METRICS_BY_COLUMN.items()},
+    "final_quality_raw": "any",
+    "encoding_ms": "not negative",
+    LEVEL_ERROR: "not negative",
+}
+"""Which values are possible, by column of figures."""
+
+HIGHEST = {"quality": 1, "gpu_util_pct": 100}
 
 NOT_COMPARED = "requests are encoded rows, or no application could choose it"  # encoding_ms
 NOT_KEPT = Figure(MetricTable.quality_raw, None, reason="no rows were kept for it")
@@ -116,12 +127,14 @@ class Profile(MetricTable):
         reasons: Mapping[str, str] = cells.get("null_reasons") or {}
         how = cells.get("measured_how")
         measured_how = None if how is None else from_plain(MeasuredHow, how)
+        quality_metric = cells.get("quality_metric") or "quality"
 
         def read(metric: Metric, column: str, unknown: str) -> Figure:
             value = cells.get(column)
             reason = "" if value is not None else reasons.get(column) or unknown
             ends = cells.get(f"{column}_low"), cells.get(f"{column}_high")
-            return Figure(metric, value, *ends, reason=reason)
+            name = quality_metric if metric is MetricTable.quality_raw else ""
+            return Figure(metric, value, *ends, reason=reason, name=name)
 
         return cls(
             dataset=str(row["dataset"]),
@@ -145,7 +158,7 @@ class Profile(MetricTable):
             encoding_ms=cells.get("encoding_ms"),
             final_quality=read(MetricTable.quality_raw, "final_quality_raw", NOT_KEPT.reason),
             how=measured_how,
-            quality_metric=cells.get("quality_metric") or "quality",
+            quality_metric=quality_metric,
             model_sha256=cells.get("model_sha256"),
         )
 
@@ -308,6 +321,41 @@ def profiles_schema() -> Mapping[str, Any]:
         "null_reasons": pl.Struct(dict.fromkeys(REASONS_OF, pl.String)),
         "measured_how": pl.Struct(table_schema(MeasuredHow)),
     }
+
+
+def find_impossible(column: str, values: pl.Series, *, is_end: bool = False) -> str:
+    """Say what values of a column must be, where nothing can have measured them.
+
+    Args:
+        column: One of ``POSSIBLE``.
+        values: Floats in the column's unit; null: not measured.
+        is_end: Whether they are ends of intervals. These have no bound, as a few disturbed
+            processes tell little, may be 0, and are no counts.
+
+    Returns:
+        The end of a sentence; empty where all are possible.
+
+    >>> find_impossible("gpu_util_pct", pl.Series([101.0]))
+    'must lie between 0 and 100'
+    >>> find_impossible("quality_raw", pl.Series([-2.0]))
+    ''
+    """
+    metric, possible = METRICS_BY_COLUMN.get(column), POSSIBLE[column]
+    if not values.is_finite().all():
+        return "must hold finite numbers; what was not measured is null"
+    if column in HIGHEST and not values.drop_nulls().is_between(0, HIGHEST[column]).all():
+        return f"must lie between 0 and {HIGHEST[column]}"
+    if possible != "any" and (values < 0).any():
+        return "must not be negative"
+    if metric is None or is_end:
+        return ""
+    if possible != "any" and (values > MAX_SIZE).any():
+        return f"must be {MAX_SIZE:g} at most"
+    if possible == "positive" and (values == 0).any():
+        return "must not be 0; what was not measured is null"
+    if metric.is_count and (values != values.round()).any():
+        return "must hold whole numbers"
+    return ""
 
 
 def complete_columns(profiles: pl.DataFrame) -> pl.DataFrame:

@@ -160,7 +160,11 @@ def import_measured(folder: Path, name: str, store: JsonStore) -> RemoteMeasurem
         )
     measured = read_document(RemoteMeasurements, folder / MEASURED_FILE)
     if not measured.n_measured:
-        raise ValueError(f"{folder / MEASURED_FILE} holds no measurement that has not failed.")
+        errors = {str(state.error) for state in measured.states.values()}
+        raise ValueError(
+            f"{folder / MEASURED_FILE} holds no successful measurement; errors: "
+            f"{sorted(errors)[:3]}. Correct them there, then run: rightfit remote measure"
+        )
     store.put(_PREFIX + name, to_plain(measured))
     return measured
 

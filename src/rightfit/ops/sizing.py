@@ -249,7 +249,7 @@ class InstanceTable:
             ]
             + [
                 "One server on each instance. In brackets: what follows from the highest rate that "
-                "surely meets the limit, and from the lowest that surely does not; ?: none tried."
+                "was shown to meet the limit, and from the lowest shown not to; ?: none tried."
             ]
         )
 
@@ -400,7 +400,7 @@ def _size_model(profile: Profile, scenario: str, headroom_pct: float) -> _Sizes:
     peak = profile.peak_memory_mib.high or profile.peak_memory_mib.value
     if peak is None:
         raise ValueError("peak_memory_mib was not measured. Run: kedro run --pipelines perf")
-    memory = _Sourced(peak, f"peak with {profile.best_batch_size} rows a call (peak_memory_mib)")
+    memory = _Sourced(peak, f"peak at batch size {profile.best_batch_size} (peak_memory_mib)")
     limits = profile.how.limits if profile.how else ()
     enough = [trial.memory_mib for trial in limits if trial.ok and trial.memory_mib >= memory.value]
     return _Sizes(

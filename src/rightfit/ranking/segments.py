@@ -8,12 +8,12 @@ them, which their better quality must be worth.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import polars as pl
 
-from rightfit._core.formatting import format_number
+from rightfit._core.formatting import clean_line, format_number
 from rightfit._core.spelling import name_some
 from rightfit.measuring.naming import format_metric, listing
 from rightfit.measuring.profile import PREDICTIONS
@@ -135,6 +135,8 @@ def _choose(
     judged: pl.DataFrame,
     column: str,
 ) -> Segments:
+    table = read_profiles(profiles)
+    judged = judged.cast({"dataset": table.frame.schema["dataset"]})
     skipped = judged.filter(pl.col(PREDICTIONS).is_null())
     parts = pool_qualities(judged.filter(pl.col(PREDICTIONS).is_not_null())).partition_by(
         "segment", maintain_order=True
@@ -142,7 +144,7 @@ def _choose(
     segments = [
         segment
         for part in parts
-        if (segment := _assess(ranking.assessment, dataset, key, profiles, part))
+        if (segment := _assess(ranking.assessment, dataset, key, table, part))
     ]
     different = [segment for segment in segments if segment.best != segment.overall]
     total = _add_memory(key, different, ranking.assessment.table, dataset)
@@ -175,7 +177,8 @@ def _choose(
         utility_gain=gain if winners else 0.0,
         sentence=_word(column, key, segments, different, winners, total, gain),
         skipped=[
-            f"{column} {value}: {reason}; {key.candidate}, the overall winner, serves it"
+            f"{column} {clean_line(value)}: {reason}; {key.candidate}, the overall winner, serves "
+            "it"
             for value, reason in skipped.select("segment", "reason").rows()
         ],
     )
@@ -185,12 +188,12 @@ def _assess(
     overall: Assessment,
     dataset: str,
     key: ProfileKey,
-    profiles: pl.DataFrame,
+    table: ProfileTable,
     judged: pl.DataFrame,
 ) -> _Segment | None:
     """Judge the candidates on the rows of a value; ``None``: the overall winner is not there."""
-    table = read_profiles(replace_qualities(profiles, judged))
-    assessment = assess_candidates(table, overall.name, overall.application, overall.rules)
+    own = replace(table, frame=replace_qualities(table.frame, judged))
+    assessment = assess_candidates(own, overall.name, overall.application, overall.rules)
     row = assessment.table.find_row(dataset, key)
     if row is None:
         return None
@@ -243,14 +246,15 @@ def _word(
     names = {segment.assessment.table.read_key(segment.best).candidate for segment in different}
     memory = f", {format_metric(MEMORY, total[MEMORY])} together" if MEMORY in total else ""
     if not winners:
+        values = [clean_line(segment.value) for segment in different]
         return (
             f"{all_values}: {listing(sorted(names))} would be better on "
-            f"{name_some([segment.value for segment in different])}, but not worth the memory of "
+            f"{name_some(values)}, but not worth the memory of "
             f"{len(names) + 1} models{memory}"
         )
     by_candidate: dict[str, list[str]] = {}
     for winner in winners:
-        by_candidate.setdefault(winner.candidate, []).append(winner.segment)
+        by_candidate.setdefault(winner.candidate, []).append(clean_line(winner.segment))
     parts = [f"{name} for {name_some(mine)}" for name, mine in by_candidate.items()]
     return (
         f"{listing(parts)}, {key.candidate} for the other values of {column}; utility "

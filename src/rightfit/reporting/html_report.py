@@ -149,7 +149,7 @@ def render_report(results: Results, tiers: Sequence[Tier]) -> str:
 
 
 def write_headline(results: Results) -> str:
-    """Say how many models win, and what taking the most accurate one everywhere would cost."""
+    """Say how many models win, and what taking the best by quality everywhere would cost."""
     decisions = list_decisions(results.recommendations)
     winners = {(dataset, d.winner.candidate) for _, dataset, d in decisions if d.winner}
     n_none = sum(d.winner is None for _, _, d in decisions)
@@ -194,7 +194,9 @@ def write_headline(results: Results) -> str:
     if not costs:
         return f"{head}."
     where = "" if len(decisions) == 1 else " everywhere"
-    return f"{head}. Taking the most accurate model{where} would {listing(costs)}."
+    titles = {results.quality_title(dataset) for _, dataset, _ in decisions}
+    quality = titles.pop() if len(titles) == 1 else "quality"
+    return f"{head}. Taking the model of the best {quality}{where} would {listing(costs)}."
 
 
 def describe_application(application: Application) -> str:

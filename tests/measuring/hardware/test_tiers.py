@@ -94,6 +94,6 @@ def test_misfits_name_every_reason() -> None:
 
     assert reasons == [
         "has cpu, was measured on cuda",
-        "has 1 cores for 2 threads",
+        "has 1 core for 2 threads",
         "has 128 MiB, needs 300",
     ]

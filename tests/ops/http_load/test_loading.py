@@ -144,7 +144,7 @@ def test_images_of_a_table_may_be_written_as_in_requests(image: object) -> None:
     [
         ("rows.csv", "size,kind\n1,a\n", 1, r"The rows lack the columns \['photo'\], which"),
         ("rows.csv", "size,kind,photo\nbig,a,\n", 1, "Row 0: 'size' must be a number or null"),
-        ("rows.json", '[{"size": 1}]', 2, "it has 1 rows, a request has 2"),
+        ("rows.json", '[{"size": 1}]', 2, "it has 1 row, a request has 2"),
         ("rows.json", "[]", 1, "it has 0 rows, a request has 1"),
         ("rows.json", "[1]", 1, "must hold a list of rows, one object each"),
         ("rows.json", '[{"size": NaN}]', 1, "not JSON compliant"),

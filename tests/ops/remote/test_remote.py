@@ -264,7 +264,9 @@ def test_figures_of_another_type_and_a_machine_where_all_failed_are_refused(
         import_measured(tmp_path, "board", JsonStore(tmp_path / "store"))
 
     (tmp_path / "measured.json").write_text(json.dumps(content | {"states": {}}))
-    with pytest.raises(ValueError, match="holds no measurement that has not failed"):
+    with pytest.raises(
+        ValueError, match=r"holds no successful measurement.*rightfit remote measure"
+    ):
         import_measured(tmp_path, "board", JsonStore(tmp_path / "store"))
 
 

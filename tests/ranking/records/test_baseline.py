@@ -222,7 +222,7 @@ def test_memory_of_another_batch_size_is_noted() -> None:
     assert compare(now, before).faults[0].startswith("peak memory is worse")
     found = compare(now.model_copy(update={"batch_size": 2048}), before)
     assert found.faults == ()
-    assert found.notes[0].startswith("with 2048 rows a call instead of 256, peak memory is worse")
+    assert found.notes[0].startswith("at batch size 2048 instead of 256, peak memory is worse")
 
 
 def watch(latency: StoredFigure, **application: object) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from typing import Any
 
 import polars as pl
 import pytest
-from factories.reports import build_results, make_profiles
+from factories.reports import APPLICATIONS, build_results, make_profiles
 from playwright.sync_api import expect
 
 from rightfit.reporting.run_results import Results
@@ -140,6 +140,23 @@ def test_no_text_is_smaller_than_12_px(
     page = open_page(report_path.as_uri(), viewport=SIZES[size])
 
     assert page.evaluate(SMALL_TEXTS) == []
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize(
+    ("application", "text"),
+    [
+        ("accuracy_first", "net-05 has the best ROC AUC, too."),
+        ("web_api", "net-05, best ROC AUC"),
+    ],
+)
+def test_chart_calls_the_best_by_the_metric_of_its_dataset(
+    open_report: Callable[..., Any], application: str, text: str
+) -> None:
+    flights = make_profiles().filter(dataset="flights")
+    page = open_report(build_results({application: APPLICATIONS[application]}, flights))
+
+    assert text in page.locator("#charts figure").first.text_content()
 
 
 @pytest.mark.browser

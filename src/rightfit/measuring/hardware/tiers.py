@@ -9,6 +9,7 @@ from typing import Any, Literal
 import polars as pl
 from pydantic import Field
 
+from rightfit._core.formatting import count
 from rightfit._core.strict_model import MAX_SIZE, StrictModel
 from rightfit.measuring.serving import Serving, split_device
 from rightfit.measuring.worker.results import LimitTrial
@@ -122,7 +123,7 @@ def unmet_requirements(tier: Tier, serving: Serving, *, peak_memory_mib: float) 
     if tier.device != serving.device:
         reasons.append(f"has {tier.device}, was measured on {serving.device}")
     if serving.n_threads > tier.n_cores:
-        reasons.append(f"has {tier.n_cores} cores for {serving.n_threads} threads")
+        reasons.append(f"has {count(tier.n_cores, 'core')} for {serving.n_threads} threads")
     if not peak_memory_mib <= tier.memory_mib:
         reasons.append(f"has {tier.memory_mib:.0f} MiB, needs {peak_memory_mib:.0f}")
     return reasons

@@ -5,6 +5,7 @@ Each quality comes with its 95 % interval, given the number of test rows.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from statistics import NormalDist
@@ -250,9 +251,10 @@ def judge_again(
     Raises:
         RightfitError: If predictions are not stored, or the metric cannot judge them.
     """
-    named = profiles.filter(pl.col(PREDICTIONS).is_not_null())
+    named = dict(zip(profiles[PREDICTIONS], profiles["candidate"], strict=True))
+    named.pop(None, None)
     judged = []
-    for name, candidate in named.unique(PREDICTIONS).select(PREDICTIONS, "candidate").rows():
+    for name, candidate in named.items():
         if name not in rows.predictions:
             raise RightfitError(
                 f"the predictions of {candidate} are not stored: measure again, which predicts "
@@ -324,6 +326,7 @@ def _normal_interval(metric: QualityMetric, raw: float, effects: Floats) -> tupl
     return float(low), float(high)
 
 
+@functools.cache  # rows that fall into many segments have few different counts
 def share_interval(n_hits: int, n_rows: int) -> tuple[float, float]:
     """Return the 95 % interval of a share, Clopper and Pearson's (Biometrika 26, 1934).
 

@@ -360,7 +360,8 @@ def describe_cost(rounds: Sequence[FinishedRound], *, total_s: float) -> str:
     timing_s = sum(phase.wall_ms for phase in timed) / MS_PER_S
     within_s = sum(r.total_ms for r in rounds) / MS_PER_S
     return (
-        f"{len(rounds)} processes took {total_s:.1f} s: {timing_s:.1f} s timing, "
+        f"{count(len(rounds), 'process', 'processes')} took {total_s:.1f} s: "
+        f"{timing_s:.1f} s timing, "
         f"{within_s - timing_s:.1f} s opening, warming up and preparing, "
         f"{total_s - within_s:.1f} s starting, waiting and judging"
     )

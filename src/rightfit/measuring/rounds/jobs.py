@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from rightfit._core.formatting import count
 from rightfit.data.request_path import MODEL, REQUEST, RequestPath
 from rightfit.data.request_path.encoder_graph import join_encoder
 from rightfit.data.request_path.raw_inputs import EncoderJson
@@ -223,7 +224,9 @@ def plan_servings(
     thread_counts = {n_cores if n == "all" else n for n in n_threads}
     too_many = sorted(n for n in thread_counts if n > n_cores)
     if too_many:
-        logger.warning("Skipping n_threads %s: this machine has %d cores.", too_many, n_cores)
+        logger.warning(
+            "Skipping n_threads %s: this machine has %s.", too_many, count(n_cores, "core")
+        )
     usable = [device for device in devices if device in present]
     if len(usable) < len(devices):
         logger.warning("Measuring on %s only: this machine has no GPU.", usable)

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rightfit._core.errors import RightfitError
+from rightfit._core.formatting import count
 from rightfit._core.spelling import find_nearest
 from rightfit.models.bundle import Bundle
 from rightfit.models.imported.row_table import SHOWN, Form, RowTable, shorten
@@ -255,7 +256,7 @@ def _plan(tensor: Tensor, rows: RowTable, columns: tuple[str, ...]) -> Feed:
     n_columns, n_known = len(columns), math.prod(fixed_sizes)
     n_open = len(sizes) - len(fixed_sizes)  # the size of one follows from the columns
     if n_open > 1 or not n_known or n_columns % n_known or (not n_open and n_columns != n_known):
-        requirement = f"{n_known} columns" if n_open == 0 else "columns that fill its shape"
+        requirement = count(n_known, "column") if n_open == 0 else "columns that fill its shape"
         raise RightfitError(
             f"The input {tensor} takes {requirement}, but the rows have {n_columns}: "
             f"{shorten(columns)}. Give those that it reads, in its order."

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rightfit._core.errors import RightfitError
-from rightfit._core.formatting import describe_error
+from rightfit._core.formatting import count, describe_error
 from rightfit.models.imported.objects import (
     ModelDescription,
     PredictionKind,
@@ -198,9 +198,9 @@ def select_columns(rows: RowTable, facts: ModelDescription) -> RowTable:
         return rows.select(facts.features, of=facts.name)
     if facts.n_features not in (None, len(rows.columns)):
         raise RightfitError(
-            f"{facts.name} was fitted on {facts.n_features} columns without names, but the rows "
-            f"have {len(rows.columns)}: {list(rows.columns[:10])}. Give the columns that it was "
-            "fitted on, in their order."
+            f"{facts.name} was fitted on {count(facts.n_features, 'column')} without names, but "
+            f"the rows have {len(rows.columns)}: {list(rows.columns[:10])}. Give the columns that "
+            "it was fitted on, in their order."
         )
     return rows
 

@@ -96,7 +96,7 @@ def find_family(weights_file: str, *, trust: bool, module: str | None = None) ->
         RightfitError: If nothing does, or it needs trust or a module.
     """
     if weights_file not in FAMILIES:
-        raise RightfitError(f"{weights_file} is no imported model that the configuration allows")
+        raise RightfitError(f"{weights_file} is of no kind that can be imported")
     _require_trust(weights_file, weights_file, trust=trust)
     if (weights_file == MODULE_FILE) != (module is not None):
         raise RightfitError(

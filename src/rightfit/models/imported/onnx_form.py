@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from rightfit._core.formatting import count
 from rightfit._core.spelling import name_some
 from rightfit.models.imported.feeds import TEXT, Tensor, read_inputs, read_outputs
 from rightfit.models.onnx_graph import (
@@ -128,8 +129,8 @@ def check_inputs(inputs: Sequence[Tensor], features: Sequence[str]) -> None:
         n_values = inputs[0].n_values
         if n_values not in (None, len(features)):
             faults.append(
-                f"its input {inputs[0]} takes {n_values} values a row, the dataset has "
-                f"{len(features)} columns: {name_some(features)}"
+                f"its input {inputs[0]} takes {count(n_values, 'value')} a row, the dataset has "
+                f"{count(len(features), 'column')}: {name_some(features)}"
             )
     else:
         unknown = [tensor.name for tensor in inputs if tensor.name not in features]

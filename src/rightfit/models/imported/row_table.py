@@ -15,6 +15,7 @@ import numpy.typing as npt
 from rightfit._core.arguments import read_path
 from rightfit._core.errors import RightfitError
 from rightfit._core.extras import is_of
+from rightfit._core.formatting import count
 from rightfit._core.processes.lost_threads import require_threads
 from rightfit._core.spelling import find_nearest
 from rightfit.models.onnx_session import first_line
@@ -73,8 +74,8 @@ class RowTable:
         if self.form == "matrix":
             if len(self.columns) != len(names):
                 raise RightfitError(
-                    f"{of} was fitted on {len(names)} columns, {shorten(names)}, but the rows "
-                    f"have {len(self.columns)}. Give a frame that has them."
+                    f"{of} was fitted on {count(len(names), 'column')}, {shorten(names)}, but "
+                    f"the rows have {len(self.columns)}. Give a frame that has them."
                 )
             return self
         missing = [name for name in names if name not in self.columns]

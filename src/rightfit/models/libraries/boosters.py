@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from rightfit._core.formatting import count
 from rightfit._core.spelling import name_some
 from rightfit.models.family import (
     Checkpoint,
@@ -182,7 +183,7 @@ class BoosterFamily(Family):
             classes = f" and the classes {name_some(schema.classes)}" if schema.classes else ""
             raise ValueError(
                 f"{path.name} holds a model of other columns or classes: asked for are "
-                f"{schema.n_features} columns, {name_some(schema.features)}{classes}."
+                f"{count(schema.n_features, 'column')}, {name_some(schema.features)}{classes}."
             )
         return Booster(trees, schema.task)
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import yaml
 
+from rightfit._core.formatting import count
 from rightfit._core.processes.starting import run_module
 from rightfit.data.request_path.usage import PROFILE, read_export
 from rightfit.measuring.rounds.lock import machine_lock
@@ -187,7 +188,7 @@ def _judge(
 
 
 def _write_limits(limits: ContainerLimits, server_place: ServerPlace) -> str:
-    how = f"bound to {len(server_place.cores)} cores, resident memory compared afterwards"
+    how = f"bound to {count(len(server_place.cores), 'core')}, resident memory compared afterwards"
     if server_place.groups:
         how = "control group"
     return f"cpu {limits.cores:g}, memory {limits.memory_mib:g} MiB ({how})"

@@ -16,6 +16,7 @@ from pathlib import Path
 import polars as pl
 from pydantic import Field
 
+from rightfit._core.formatting import count
 from rightfit._core.json_documents import parse_json
 from rightfit._core.processes.json_store import JsonStore
 from rightfit._core.processes.leftovers import temporary_folder
@@ -281,6 +282,6 @@ def write_bodies(
 def _join_rows(rows: list[dict[str, object]], n_rows: int) -> tuple[str, ...]:
     """Return bodies of ``n_rows`` rows each; rows left over make none."""
     if not n_rows <= len(rows):
-        raise ValueError(f"it has {len(rows)} rows, a request has {n_rows}")
+        raise ValueError(f"it has {count(len(rows), 'row')}, a request has {n_rows}")
     starts = range(0, min(len(rows) - n_rows + 1, MAX_BODIES * n_rows), n_rows)
     return tuple(json.dumps(rows[i : i + n_rows], allow_nan=False) for i in starts)

@@ -28,6 +28,7 @@ from pydantic import (
 
 from rightfit._core.formatting import (
     N_DIGITS,
+    add_unit,
     format_interval,
     format_number,
     format_quality,
@@ -309,7 +310,7 @@ class NearestProfile(Served):
             )
             limits.append(
                 f"{describe_limit(limit.metric, limit.kind, float(needed))} instead of "
-                f"{format_number(limit.limit)} {metric_unit(limit.metric)}".rstrip()
+                + add_unit(format_number(limit.limit), metric_unit(limit.metric))
             )
         return f"{self.label}, with {listing(limits)}"
 

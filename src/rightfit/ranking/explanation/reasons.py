@@ -19,7 +19,7 @@ import numpy.typing as npt
 import polars as pl
 import polars.selectors as cs
 
-from rightfit._core.formatting import format_number
+from rightfit._core.formatting import add_unit, format_number
 from rightfit._core.typed_tables import table_schema, write_rows
 from rightfit.measuring.naming import metric_name, metric_unit, name_candidate
 from rightfit.ranking.application_ranking import (
@@ -126,21 +126,21 @@ def explain_candidates(ranked: ApplicationRanking) -> pl.DataFrame:
 def _write_reason(row: Mapping[str, Any]) -> str:
     """Say in one sentence what became of a candidate."""
     label, rival = metric_name(row["shown"]) if row["shown"] else "", row["rival"]
-    unit = f" {metric_unit(row['metric'])}".rstrip()
-    utility, rival_utility, value, rival_value, limit, excess = (
-        format_number(row[name])
-        for name in ("utility", "rival_utility", "value", "rival_value", "limit", "excess")
+    unit = metric_unit(row["metric"])
+    utility, rival_utility, rival_value = (
+        format_number(row[name]) for name in ("utility", "rival_utility", "rival_value")
     )
-    against = f"{label} ({value}{unit} against {rival_value})"
+    value, limit, excess = (
+        add_unit(format_number(row[name]), unit) for name in ("value", "limit", "excess")
+    )
+    against = f"{label} ({value} against {rival_value})"
     scored = f"utility {utility} against {rival_utility} of {rival}"
     violation = ""
     if row["limit"] is not None:
         is_low = row["value"] < row["limit"]
-        bound = (
-            f"below the {limit}{unit} required" if is_low else f"above the {limit}{unit} allowed"
-        )
+        bound = f"below the {limit} required" if is_low else f"above the {limit} allowed"
         least = "at least " if row["null_reason"] else ""  # by a lower percentile
-        violation = f"breaks a limit: {label} is {least}{value}{unit}, {excess}{unit} {bound}"
+        violation = f"breaks a limit: {label} is {least}{value}, {excess} {bound}"
     match row["outcome"]:
         case "winner" if rival is None:
             return f"the only feasible candidate, utility {utility}"

@@ -15,7 +15,13 @@ import numpy as np
 import polars as pl
 import polars.selectors as cs
 
-from rightfit._core.formatting import count, format_duration, format_number, format_quality
+from rightfit._core.formatting import (
+    add_unit,
+    count,
+    format_duration,
+    format_number,
+    format_quality,
+)
 from rightfit._core.spelling import name_some
 from rightfit._core.typed_tables import read_rows
 from rightfit.measuring.naming import (
@@ -354,7 +360,7 @@ def list_reversals(
             continue
         other = effect.winner_changed
         outcome = f"{other} wins" if other else "no candidate qualifies"
-        now = f"{format_number(limit)} {metric_unit(metric)}".strip()
+        now = add_unit(format_number(limit), metric_unit(metric))
         reversals.append(
             Reversal(
                 kind="limit",

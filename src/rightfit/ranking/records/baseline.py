@@ -13,9 +13,10 @@ from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal
 
+import polars as pl
 from pydantic import Field, ValidationError, model_validator
 
-from rightfit._core.formatting import escape_markdown, format_interval, format_quality
+from rightfit._core.formatting import count, escape_markdown, format_interval, format_quality
 from rightfit._core.json_documents import parse_json
 from rightfit._core.processes.json_store import JsonStore
 from rightfit._core.processes.regular_files import require_regular
@@ -23,7 +24,7 @@ from rightfit._core.strict_model import StrictModel, list_faults
 from rightfit.measuring.interval import Interval
 from rightfit.measuring.metrics import METRICS, METRICS_BY_COLUMN
 from rightfit.measuring.naming import format_metric, metric_name
-from rightfit.measuring.profile import Profile
+from rightfit.measuring.profile import Profile, find_impossible
 from rightfit.measuring.serving import Serving
 from rightfit.ranking.applications.applications import Application, Applications
 from rightfit.ranking.assessment.profile_table import ProfileKey
@@ -265,10 +266,11 @@ def _find_outside(baseline: Baseline) -> Iterator[str]:
             for metric, figure in figures.items():
                 if figure is None:
                     continue
-                if not _can_be(metric, figure.value):
+                column = "quality" if metric == UTILITY else metric  # both lie between 0 and 1
+                if demand := find_impossible(column, pl.Series([figure.value])):
                     yield (
-                        f"winners.{application}.{dataset}.{metric} is {figure.value:g}, which "
-                        "nothing can have measured"
+                        f"winners.{application}.{dataset}.{metric} is {figure.value:g}, but "
+                        f"{demand}"
                     )
                 margin = ROUNDING * abs(figure.value)
                 low, high = _end(figure, favourable=-1), _end(figure, favourable=1)
@@ -277,14 +279,6 @@ def _find_outside(baseline: Baseline) -> Iterator[str]:
                         f"winners.{application}.{dataset}.{metric} is {figure.value:g}, outside of "
                         f"its interval of {low:g} to {high:g}"
                     )
-
-
-def _can_be(metric: str, value: float) -> bool:
-    """Tell whether a metric may have a value."""
-    if metric in (UTILITY, "quality"):
-        return 0 <= value <= 1
-    possible = METRICS_BY_COLUMN[metric].values
-    return possible == "any" or value > 0 or (possible == "not negative" and value == 0)
 
 
 def compare_baselines(
@@ -358,7 +352,8 @@ def find_other_machine(before: Baseline, now: Baseline) -> str | None:
     if before.machine == now.machine:
         return None
     old, new = (
-        f"{machine.cpu}, {machine.n_cores} cores" for machine in (before.machine, now.machine)
+        f"{machine.cpu}, {count(machine.n_cores, 'core')}"
+        for machine in (before.machine, now.machine)
     )
     return f"the baseline was measured on {old}, {before.machine.memory_mib} MiB; this run on {new}"
 
@@ -432,7 +427,7 @@ def _compare(
     if standing:
         notes = [f"{notes[0]}, but is not significantly better"]
     if is_same and before.batch_size != now.batch_size:
-        sizes = f"with {now.batch_size} rows a call instead of {before.batch_size}"
+        sizes = f"at batch size {now.batch_size} instead of {before.batch_size}"
         of_batches = [
             metric.column
             for metric in METRICS

@@ -147,7 +147,7 @@ class LoadCurve:
     def __str__(self) -> str:
         rate = self.highest_rate_per_s
         within = (
-            f"No rate tried keeps {self.limit}"
+            f"No rate tried meets {self.limit}"
             if rate is None
             else f"One server sustains {format_rate(rate)} within {self.limit}"
         )

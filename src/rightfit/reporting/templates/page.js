@@ -32,7 +32,7 @@
     return `${scaled.toLocaleString("en", { maximumSignificantDigits: 3 })}${letter}`;
   }
 
-  const write = (value, metric) => `${number(value)} ${data.metrics[metric].unit}`.trim();
+  const write = (value, metric) => `${number(value)} ${data.metrics[metric].unit}`.trim().replace(/^1 cores$/, "1 core");
   const quality = (value) => (value === 0 || (Math.abs(value) >= 0.0005 && Math.abs(value) < 10)
     ? value.toFixed(3) : number(value));
   const between = ([low, high], as) => (known(low) && known(high) ? ` (${as(low)}–${as(high)})` : "");
@@ -88,7 +88,7 @@
       const what = known(value) ? write(value, cost) : "not measured";
       return { top, text: `${winner.candidate} fits best; it is not drawn, since its ${measured} is ${what}.` };
     }
-    if (!(top.y > own.y)) return { top: own, text: `${winner.candidate} is the most accurate, too.` };
+    if (!(top.y > own.y)) return { top: own, text: `${winner.candidate} has the best ${quantity}, too.` };
     const ratio = top.x / own.x;
     const more = ratio > 1 ? `${number(ratio)} × the` : `1/${number(1 / ratio)} of the`;
     const times = ratio < 1.1 && ratio > 0.9 ? "about the same" : more;
@@ -104,7 +104,7 @@
     const marks = ranked.map((one) => markOf(one, cost)).filter((mark) => mark.x > 0 && known(mark.y));
     const { top, text } = describe(decided, marks, cost, quantity);
     for (const mark of marks) {
-      if (mark === top) Object.assign(mark, { role: "top", label: `${mark.one.candidate}, most accurate` });
+      if (mark === top) Object.assign(mark, { role: "top", label: `${mark.one.candidate}, best ${quantity}` });
       if (mark.one === winner) Object.assign(mark, { role: "winner", label: mark.one.candidate });
       mark.text = [
         mark.one.candidate, mark.one.serving,

@@ -10,7 +10,7 @@ import polars as pl
 from pydantic import ValidationError
 
 from rightfit._core.errors import RightfitError
-from rightfit._core.formatting import end_sentence
+from rightfit._core.formatting import count, end_sentence
 from rightfit._core.processes.json_store import JsonStore
 from rightfit._core.processes.leftovers import temporary_folder
 from rightfit.data.assembling import RowCounts, assemble, join_and_derive
@@ -216,6 +216,6 @@ def encode_rows(
         logger.warning("%s: %s", dataset_name, remark)
     logger.info("%s: %s", dataset_name, describe_columns_taken(spec.features))
     n_rows, n_features = sum(card.n_rows.values()), card.features.n_encoded
-    logger.info("%s: %s rows, %d features", dataset_name, f"{n_rows:,}", n_features)
+    logger.info("%s: %s, %s", dataset_name, count(n_rows, "row"), count(n_features, "feature"))
     train, validation, test = (encode_part(encoder, rows, part) for part in PARTS)
     return encoder, train, validation, test, card

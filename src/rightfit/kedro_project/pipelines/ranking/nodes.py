@@ -10,6 +10,7 @@ import logging
 import polars as pl
 
 from rightfit._core.errors import RightfitError
+from rightfit._core.formatting import count
 
 # Kedro reads the hints of node functions at run time.
 from rightfit._core.processes.json_store import JsonStore
@@ -98,7 +99,9 @@ def rank_candidates(
                 metrics,
             )
     logger.info(
-        "Ranked %d profiles for %d applications", resource_profiles.height, len(applications)
+        "Ranked %s for %s",
+        count(resource_profiles.height, "profile"),
+        count(len(applications), "application"),
     )
     return (
         result.table,
