@@ -77,6 +77,7 @@ from rightfit.models.schema import Task
 from rightfit.params.faults import explain_faults
 from rightfit.ranking.applications.applications import Applications
 from rightfit.ranking.assessment.profile_table import ProfileKey
+from rightfit.ranking.explanation.recommendation import LEAST_GAIN
 from rightfit.searching.cell import study_name
 from rightfit.searching.parallel.all_rows import RowForecast, RowSource, train_on_all_rows
 from rightfit.searching.parallel.forked_workers import (
@@ -106,7 +107,6 @@ from rightfit.searching.tasks import TaskResult
 logger = logging.getLogger(__name__)
 
 NAME = "data"  # of the dataset
-LEAST_GAIN = 0.02  # of the way from guessing to the best, below which a model is hardly worth it
 LEARNT_ALL = "all rows since it was ranked, those that judged it too"
 MANY_ROWS = 20_000  # above which a family is begun by forecast
 MAX_TRIED_ROWS = 500  # on which an export must answer as the model does
