@@ -112,10 +112,10 @@ RULES: Mapping[str, Rule] = {
     "RF012": Rule(
         "Limit broken under load",
         "warning",
-        "The winner meets its latency limit one request at a time, but its server does not at any "
-        "rate that was tried.",
-        "Limit `latency_under_load_p99_ms` instead, which counts waiting, or run more servers: "
-        "`rightfit size`.",
+        "The winner meets its latency limit one request at a time, or without a server at the rate "
+        "its application names, but its server does not at any rate that was tried.",
+        "Limit `latency_under_load_p99_ms`, which counts waiting, and try servers for your rate: "
+        "`rightfit size --try`.",
     ),
     "RF013": Rule(
         "Changed since it was ranked",
