@@ -76,6 +76,19 @@ def test_report_without_its_latest_file_is_found_by_its_version(
     assert Path(ask("report").output.strip()).parent.name == VERSION
 
 
+def test_report_older_than_the_ranking_says_so_beside_its_path(
+    ask: Ask, study: Study, open_catalog: Any
+) -> None:
+    open_catalog(study.root, VERSION).save("report", "<p>")
+    current = ask("report")
+    open_catalog(study.root, LATER).save("rankings", pl.DataFrame({"rank": [1]}))
+    outdated = ask("report")
+
+    assert current.stderr == ""
+    assert "kedro run --pipelines reporting" in outdated.stderr
+    assert outdated.stdout == current.stdout
+
+
 def test_which_warns_of_disturbed_and_unranked_profiles(
     ask: Ask, study: Study, open_catalog: Any
 ) -> None:

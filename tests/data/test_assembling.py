@@ -13,9 +13,11 @@ from rightfit.data.assembling import (
     assemble,
     derive,
     label_rows,
+    read_deciding,
 )
 from rightfit.data.description import DatasetSpec
 from rightfit.data.description_parts import Target, Weekday
+from rightfit.data.splitting import latest_rows
 from rightfit.data.tables import RawTableError
 
 Describe = Callable[..., DatasetSpec]
@@ -96,3 +98,26 @@ def test_columns_that_name_groups_decide_on_the_parts(
     rows = label_rows(describe(validation=by_group), tables["trips"])
 
     assert rows["vehicle"].to_list()[:2] == ["bus", "car"]
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        # the alphabet has 02.02. before 31.01.
+        ["31.01.2024 08:00", "02.02.2024", "01.03.2024", "2.10.2024 07:00"],
+        ["1/31/2024", "2/2/2024", "11/3/2024", "12/30/2024"],
+        ["2024-01-31T08:00:07", "2024-01-31T08:00:08", "2024-10-01", "2024-10-02"],
+        ["shift 1", "shift 2", "shift 3", "shift 4"],
+    ],
+)
+def test_split_by_time_orders_dates_as_texts_in_time(
+    texts: list[str], describe: Callable[..., DatasetSpec]
+) -> None:
+    by_time = {"method": "by_time", "share": 0.25, "time_columns": ["place"]}
+    # each time twice, the latest first, and one unknown
+    rows = pl.DataFrame({"place": [*reversed(texts), *texts, None], "delay": [0, 45] * 4 + [0]})
+    spec = describe(validation=by_time, split=by_time)
+
+    deciding = read_deciding(spec, rows)
+
+    assert latest_rows(deciding, ("place",), share=0.25).nonzero()[0].tolist() == [0, 7]

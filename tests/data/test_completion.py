@@ -211,6 +211,30 @@ def test_joined_table_is_described_and_used() -> None:
     assert "height" in spec.features.numeric
 
 
+@pytest.mark.parametrize("is_group", [True, False])
+def test_columns_joined_on_no_feature_are_left_out_with_a_remark_or_used_of_a_group(
+    is_group: bool,
+) -> None:
+    depots = pl.DataFrame({"depot": ["north", "south", "west"], "height": [1.0, 2.0, 3.0]})
+    by_group = {"method": "by_group", "share": 0.3, "group_columns": ["depot"]}
+    block = DatasetBlock.model_validate(
+        {
+            "tables": ["orders", "depots"],
+            "target": {"column": "late"},
+            "not_features": ["depot"],
+            "joins": [{"table": "depots", "keys": ["depot"], "columns": ["*"]}],
+            **({"split": by_group} if is_group else {}),
+        }
+    )
+
+    completed = complete_block(
+        block, {"orders": make_orders(), "depots": depots}, dataset_name="orders"
+    )
+
+    assert ("height" in completed.spec.features.numeric) == is_group
+    assert any("'height'" in remark for remark in completed.remarks) != is_group
+
+
 def test_column_called_split_is_the_split() -> None:
     table = make_orders().with_columns(split=pl.Series(["train", "train", "test"] * (N // 3)))
 

@@ -93,6 +93,14 @@ def test_feature_that_reveals_the_outcome_is_refused(
         describe(**changes)
 
 
+def test_columns_joined_on_a_group_that_is_no_feature_are_features(describe: Describe) -> None:
+    by_group = {"method": "by_group", "share": 0.25, "group_columns": ["place"]}
+
+    spec = describe(not_features=["arrived", "place"], validation=by_group)
+
+    assert find_leaks(spec) == {"delay", "split", "arrived", "place"}
+
+
 def test_find_leaks_are_target_split_and_named_ones(describe: Describe) -> None:
     spec = describe()
 

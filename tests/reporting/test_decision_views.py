@@ -71,6 +71,26 @@ def test_cell_warns_where_load_breaks_a_limit_that_one_request_keeps(results: Re
     assert warning.severity == "warning"
     assert "60 requests/s" in warning.sentence
     assert "p99 of 0.08 ms" in warning.sentence
+    assert "one request at a time" in warning.sentence
+
+
+def test_a_limit_under_load_is_not_said_to_be_judged_one_request_at_a_time(
+    results: Results,
+) -> None:
+    broken = replace(make_load_curve(), highest_rate_per_s=None, limit_ms=0.08)
+    (load,) = [one for one in results.load_curves.loads if one.curve is not None]
+    loads = LoadCurves((replace(load, curve=broken),))
+    decision = find(results, "web_api", load.dataset).decision
+    (limit,) = (one for one in decision.limits if one.metric == "latency_p99_ms")
+    under_load = limit.model_copy(update={"metric": "latency_under_load_p99_ms"})
+
+    warning = loads.check_decision(
+        "web_api", load.dataset, decision.model_copy(update={"limits": [under_load]})
+    )
+
+    assert warning is not None
+    assert warning.severity == "warning"
+    assert "one request at a time" not in warning.sentence
 
 
 def test_leaderboard_holds_every_candidate_with_its_figures_and_why(results: Results) -> None:

@@ -9,10 +9,12 @@ from io import StringIO
 from typing import Any
 
 import pytest
+from factories.reports import make_load_curve
 from rich.console import Console
 
 from rightfit.ranking.explanation.decisions import Quality
 from rightfit.ranking.explanation.findings import find
+from rightfit.ranking.records.load_records import LoadCurves
 from rightfit.reporting.run_results import Results
 from rightfit.reporting.terminal import tabulate_winners
 
@@ -95,6 +97,17 @@ def test_terminal_says_once_what_holds_for_several_applications(results: Results
 
     assert text.count("The 95 % interval is wide.") == 1
     assert "RF009 edge_device, landsat; web_api, landsat: The 95 % interval is wide." in text
+
+
+def test_terminal_warns_of_a_limit_that_load_over_http_breaks(results: Results) -> None:
+    broken = replace(make_load_curve(), highest_rate_per_s=None, limit_ms=0.08)
+    (load,) = [one for one in results.load_curves.loads if one.curve is not None]
+    loads = LoadCurves((replace(load, curve=broken),))
+    console = Console(file=StringIO(), width=160, color_system=None)
+
+    console.print(tabulate_winners(results.recommendations, loads))
+
+    assert f"RF012 {load.application}, {load.dataset}: Under" in console.file.getvalue()
 
 
 def test_terminal_takes_names_for_text(results: Results) -> None:

@@ -16,7 +16,11 @@ SECTION = "Look"
 def report(location: ProjectLocation, *, is_opened: bool) -> None:
     """Print the path of the latest report, or open it."""
     with faults_as_message():
-        path = location.open_results().locate_report()
+        results = location.open_results()
+        path = results.locate_report()
+        written, ranked = results.find_version("report"), results.list_versions("rankings")
+    if any(version > written for version in ranked):
+        click.echo("A newer ranking is stored: kedro run --pipelines reporting shows it.", err=True)
     click.echo(str(path))
     if is_opened:
         click.launch(path.resolve().as_uri())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from rightfit.cli.options import AS_JSON, echo_json, echo_lines, echo_table, faults_as_message
-from rightfit.cli.stored_answers import load_recommendations, read_answers
+from rightfit.cli.stored_answers import load_recommendations, read_answers, read_loads
 from rightfit.kedro_project.stored_results import ProjectLocation, where
 from rightfit.ranking.explanation.answer import answer_to_json
 from rightfit.reporting.terminal import tabulate_winners
@@ -27,7 +27,8 @@ def which(
     with faults_as_message():
         results = location.open_results()
         if application is None and not as_json:
-            echo_table(tabulate_winners(load_recommendations(results)[1]))
+            _, recommendations = load_recommendations(results)
+            echo_table(tabulate_winners(recommendations, read_loads(results)))
             click.echo("More of one application: rightfit which --application NAME")
             return
         answers = list(read_answers(results, application, dataset))

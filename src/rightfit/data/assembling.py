@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
+import numpy as np
 import polars as pl
 from pydantic import BaseModel, ConfigDict
 
@@ -16,6 +17,7 @@ from rightfit.data.description_parts import (
     LatestShare,
     Target,
 )
+from rightfit.data.request_path.dates import DATE_PARTS, read_texts
 from rightfit.data.splitting import Parted, assign_parts
 from rightfit.data.table_check import clean_table
 from rightfit.data.tables import ROW, RawTableError, Table, take_rows
@@ -113,17 +115,39 @@ def read_deciding(spec: DatasetSpec, main: Table) -> pl.DataFrame:
     """Return the columns that decide on the part of the main table's rows.
 
     Returns:
-        The target, the columns of the split, and the row's position as :data:`ROW`.
+        The target, the columns of the split, and the row's position as :data:`ROW`. Dates as texts
+        are days since 1970 where a split by time would misread them.
     """
     deciding = {spec.target.column}
     if isinstance(spec.split, ColumnSplit):
         deciding.add(spec.split.column)
+    times: set[str] = set()
     for share in (spec.split, spec.validation):
         if isinstance(share, LatestShare):
-            deciding.update(share.time_columns)
+            times.update(share.time_columns)
         if isinstance(share, GroupShare):
             deciding.update(share.group_columns)
-    return clean_table(main, spec.schemas[spec.main_table], deciding).with_row_index(ROW)
+    deciding |= times
+    rows = clean_table(main, spec.schemas[spec.main_table], deciding).with_row_index(ROW)
+    return rows.with_columns(
+        _order_in_time(rows[name], month_first=name in spec.features.month_first) for name in times
+    )
+
+
+def _order_in_time(column: pl.Series, *, month_first: bool) -> pl.Series:
+    """Return days since 1970 where all texts are dates and their alphabet would not order them."""
+    if column.dtype != pl.String:
+        return column
+    texts = column.drop_nulls().unique().sort()
+    texts = texts.filter(texts.str.strip_chars() != "")
+    for begins_with_month in (True,) if month_first else (False, True):
+        is_date, parts = read_texts(texts.to_list(), month_first=begins_with_month)
+        if is_date.all():
+            days = parts[:, DATE_PARTS.index("days")]
+            if (np.diff(days) < 0).any():
+                return column.replace_strict(texts, days, default=None, return_dtype=pl.Float64)
+            break
+    return column
 
 
 def join_and_derive(

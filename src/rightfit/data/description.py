@@ -23,6 +23,7 @@ from rightfit.data.description_parts import (
     DecimalMark,
     Derived,
     Features,
+    GroupShare,
     Image,
     Join,
     Split,
@@ -456,14 +457,19 @@ def find_leaks(block: DatasetBlock) -> set[str]:
 
     Returns:
         The target's column, ``not_features``, the split's column, and all columns that are derived
-        from one of these or joined on one.
+        from one of these or joined on one. What is joined on a group of the split tells no outcome:
+        not even the group itself does.
     """
     leaking = {block.target.column, *block.not_features}
     if isinstance(block.split, ColumnSplit):
         leaking.add(block.split.column)
+    shares = [share for share in (block.split, block.validation) if isinstance(share, GroupShare)]
+    groups = {column for share in shares for column in share.group_columns}
+    revealing = (leaking - groups) | {block.target.column}
     for join in block.joins:
-        if leaking & set(join.keys):
-            leaking |= {join.prefix + column for column in join.columns}
+        if revealing & set(join.keys):
+            revealing |= {join.prefix + column for column in join.columns}
+    leaking |= revealing
     for derived in block.derived:  # in order: a derived column may read an earlier one
         if derived.column in leaking:
             leaking.add(derived.name)

@@ -106,6 +106,7 @@ class Kind:
 
 
 RESERVED = Kind("unused", "reserved name")
+JOINED_ON_HIDDEN = Kind("unused", "joined on one of not_features, the target or the split")
 ALL_FEATURES = Features.model_validate({name: [ALL_OTHERS] for name in FEATURE_LISTS})
 
 Kinds = Mapping[str, Kind]
@@ -542,6 +543,9 @@ def infer_features(
         step.name: Kind("numeric" if isinstance(step, ClockMinutes) else "categorical")
         for step in draft.derived
         if step.name not in listed_names
+    }
+    kinds |= {
+        name: JOINED_ON_HIDDEN for name in joined if name in hidden.difference(draft.not_features)
     }
     for name in [name for name in kinds if name in decimals and not kinds[name].reason]:
         source, column_name = sources[name]

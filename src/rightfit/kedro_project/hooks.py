@@ -125,7 +125,8 @@ class RunHook:
                 recommendations = read_recommendations(load_result(catalog, "recommendations"))
             except ValueError as err:
                 raise ConfigurationError(explain_unreadable("recommendations", err)) from err
-            Console().print(tabulate_winners(recommendations))
+            loads = (load_result(catalog, "load_curves"),) if "load_curves" in outputs else ()
+            Console().print(tabulate_winners(recommendations, *loads))
         if "report" in outputs:
             report = catalog.get("report")
             latest = getattr(report, "latest", None)  # a project may store it in its own way

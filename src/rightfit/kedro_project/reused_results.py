@@ -341,8 +341,8 @@ class ReusedResults:
         logger.debug("To do: %s", clean_text(", ".join(rest)))
         if n_steered := sum(step.is_steered_otherwise for step in self.steps.values()):
             logger.warning(
-                "%d of the kept steps searched or measured for other weights or families beside "
-                "them. To search and measure for these: --params %s=false",
+                "%d of the unchanged steps searched or measured when the applications or the grid "
+                "were others. To search and measure for today's: --params %s=false",
                 n_steered,
                 REUSE_RESULTS,
             )

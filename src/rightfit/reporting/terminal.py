@@ -29,6 +29,7 @@ from rightfit.ranking.explanation.decisions import (
     list_decisions,
 )
 from rightfit.ranking.explanation.findings import group_findings, join_subjects
+from rightfit.ranking.records.load_records import LoadCurves
 
 HEADS_BY_METRIC = {
     "latency_p50_ms": "p50 ms",
@@ -45,8 +46,12 @@ LEGEND = (
 )
 
 
-def tabulate_winners(recommendations: Recommendations) -> Table:
+def tabulate_winners(recommendations: Recommendations, loads: LoadCurves | None = None) -> Table:
     """Build the table that ends a run: one line per application and dataset.
+
+    Args:
+        recommendations: The decisions.
+        loads: What their winners did under load over HTTP; ``None``: they were not loaded.
 
     Returns:
         A rich table that fits 80 columns. Where no candidate is within the limits, the line says
@@ -60,9 +65,12 @@ def tabulate_winners(recommendations: Recommendations) -> Table:
             f"{group[0].code} {join_subjects(group)}: {group[0].sentence}"
             for group in group_findings(
                 finding
-                for _, _, decision in decisions
-                for finding in decision.findings
-                if finding.is_urgent
+                for application, dataset, decision in decisions
+                for finding in (
+                    *decision.findings,
+                    loads and loads.check_decision(application, dataset, decision),
+                )
+                if finding and finding.is_urgent
             )
         ),
     ]

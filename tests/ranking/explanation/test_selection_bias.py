@@ -88,6 +88,23 @@ def test_a_winner_is_corrected_by_its_own_luck_where_another_one_is_chosen_as_of
     assert corrected.value == pytest.approx(measured, abs=0.035)
 
 
+def test_a_rival_of_wide_error_says_nothing_of_the_size_of_the_winners() -> None:
+    precise = draw_hits(1, 0.8, 0)[0]
+    wide = answering("b-1", draw_hits(1, 0.75, 1)[0])
+    deviations = np.random.default_rng(2).normal(0, 0.5 / np.sqrt(N_ROWS), N_ROWS)
+    wide |= {
+        "quality_deviations": pack_deviations(deviations),
+        "quality_low": -1,
+        "quality_high": 1,
+    }
+    wide |= {"quality_raw_low": 0.0, "quality_raw_high": 1.0}
+
+    ranked = rank(answering("a-1", precise), wide, application=QUALITY_ALONE)
+
+    assert ranked.order[0] == number_of(ranked.assessment, "a-1")
+    assert correct(ranked).bias < 2 * precise.std() / np.sqrt(N_ROWS)
+
+
 def test_a_winner_without_a_rival_is_as_good_as_measured() -> None:
     good, bad = draw_hits(1, 0.95, 0)[0], draw_hits(1, 0.6, 1)[0]
 

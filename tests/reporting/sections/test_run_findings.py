@@ -76,6 +76,20 @@ def test_few_rows_are_found_by_a_wide_interval(make_results: Callable[..., Resul
     assert find(make_results(profiles=narrow), "RF009") == []
 
 
+@pytest.mark.parametrize(
+    ("quality", "low", "n_found"), [(0.019, 0.01, 12), (0.3, 0.0, 12), (0.3, 0.1, 0)]
+)
+def test_winner_that_hardly_beats_guessing_is_found(
+    quality: float, low: float, n_found: int, make_results: Callable[..., Results]
+) -> None:
+    scaled = {"quality": quality, "quality_low": low, "quality_high": quality + 0.2}
+    profiles = make_profiles().with_columns(
+        **{name: pl.lit(value) for name, value in scaled.items()}
+    )
+
+    assert len(find(make_results(profiles=profiles), "RF019")) == n_found
+
+
 def test_disturbed_winner_is_found_beside_the_run(make_results: Callable[..., Results]) -> None:
     disturbed = make_profiles().with_columns(disturbed=pl.lit(value=True))
     subjects = [finding.subject for finding in find(make_results(profiles=disturbed), "RF002")]

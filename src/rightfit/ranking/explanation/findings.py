@@ -112,10 +112,10 @@ RULES: Mapping[str, Rule] = {
     "RF012": Rule(
         "Limit broken under load",
         "warning",
-        "The winner meets its latency limit one request at a time, but its server does not at any "
-        "rate that was tried.",
-        "Limit `latency_under_load_p99_ms` instead, which counts waiting, or run more servers: "
-        "`rightfit size`.",
+        "The winner meets its latency limit one request at a time, or without a server at the rate "
+        "its application names, but its server does not at any rate that was tried.",
+        "Limit `latency_under_load_p99_ms`, which counts waiting, and try servers for your rate: "
+        "`rightfit size --try`.",
     ),
     "RF013": Rule(
         "Changed since it was ranked",
@@ -154,6 +154,15 @@ RULES: Mapping[str, Rule] = {
         "the same identifier, or from a column that is filled in after the outcome.",
         "Drop repeated rows, split by group (`datasets.<name>.split` and `validation`, "
         "`method: by_group`), or name the column under `datasets.<name>.not_features`.",
+    ),
+    "RF019": Rule(
+        "Hardly better than guessing",
+        "warning",
+        "The winner's quality is less than 0.02 of the scale above `quality.worst` of its dataset, "
+        "or its 95 % interval reaches it. Where nothing else is written, that is what guessing "
+        "reaches.",
+        "Look which columns were left out, and at outliers of the target; add columns that tell of "
+        "it, or search longer. Limit `quality` by `min`, so that no such model can win.",
     ),
 }
 """The rules by code. A code is never used again for something else."""

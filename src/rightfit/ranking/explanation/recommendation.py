@@ -69,6 +69,7 @@ from rightfit.ranking.sensitivity.weights import WeightInterval
 
 ARROW = "\N{RIGHTWARDS ARROW}"
 MAX_FACTOR = 10  # a weight that must grow or shrink more tells nobody how sure the winner is
+LEAST_GAIN = 0.02  # of the way from guessing to the best, below which a model is hardly worth it
 FEW_ROWS_HALF_WIDTH = 0.02  # of the scaled quality: twice the default of practical equality
 NO_SMALL_CHANGE = (
     "No single weight up to ten times as large or as small, and no single limit moved by {:g} %, "
@@ -508,11 +509,21 @@ def check_decision(
     elif settings.at_edge:
         values = write_values({key: settings.searched[key] for key in settings.at_edge})
         yield find("RF008", subject, f"Settings at an end of their range: {values}.")
-    low, high = (profile.get(f"quality_{end}") for end in ("low", "high"))
+    yield from _check_quality(winner, subject, profile)
+
+
+def _check_quality(
+    winner: RankedCandidate, subject: str, profile: Mapping[str, Any]
+) -> Iterator[Finding]:
+    scaled, low, high = (profile.get(f"quality{end}") for end in ("", "_low", "_high"))
     if low is None or high is None:
         yield skip("RF009", subject, "The interval of the quality is not known.")
     elif high - low > 2 * FEW_ROWS_HALF_WIDTH and winner.quality:
         yield find("RF009", subject, f"The 95 % interval is wide: {winner.quality}.")
+    is_close = scaled is not None and (scaled < LEAST_GAIN or (low is not None and low <= 0))
+    if is_close and winner.quality:
+        sentence = f"{winner.candidate} is hardly better than guessing: {winner.quality}."
+        yield find("RF019", subject, sentence)
 
 
 def _word_decision(

@@ -49,6 +49,7 @@ def correct_winner(ranked: ApplicationRanking, winner: int) -> CorrectedQuality 
         ranked.assessment,
         np.arange(part.start, part.stop),
         np.random.default_rng([ranked.assessment.rules.seed, dataset]),
+        winner=winner - part.start,
     )
     if np.isnan(bias):
         return None
@@ -61,7 +62,7 @@ def correct_winner(ranked: ApplicationRanking, winner: int) -> CorrectedQuality 
 
 
 def find_selection_bias(
-    assessment: Assessment, candidates: Ints, rng: np.random.Generator
+    assessment: Assessment, candidates: Ints, rng: np.random.Generator, *, winner: int
 ) -> float:
     """Estimate by how much the winner's raw quality is too high for having been chosen by it.
 
@@ -69,9 +70,11 @@ def find_selection_bias(
         assessment: All candidates with their chosen profiles.
         candidates: Numbers of those of one dataset.
         rng: Source of randomness.
+        winner: Position of the winner among them.
 
     Returns:
-        By how much the raw quality of what is chosen in a draw is above its own mean, on average;
+        By how many of its own standard errors the raw quality of what is chosen in a draw is above
+        its mean, on average, times the winner's: a rival of wide error says nothing of its size.
         NaN where the deviations of the qualities are not known, or no draw chooses anything.
     """
     table, rows = assessment.table, assessment.chosen[candidates]
@@ -100,10 +103,13 @@ def find_selection_bias(
     judged = judge_profiles(values, assessment.application, limits=tuple(limits))
     winners = choose_winners(assessment, candidates, judged.utility, judged.feasible, moved)
     chosen = np.flatnonzero(winners >= 0)
-    # what is left of a winner of every draw is the rounding of its mean
     if not len(chosen):
         return np.nan
-    return round(float(luck[chosen, winners[chosen]].mean()), N_DIGITS) + 0.0  # no -0.0
+    errors = luck.std(axis=0)
+    scaled = np.divide(luck, errors, out=np.zeros_like(luck), where=errors > 0)
+    bias = float(errors[winner] * scaled[chosen, winners[chosen]].mean())
+    # what is left of a winner of every draw is the rounding of its mean
+    return round(bias, N_DIGITS) + 0.0  # no -0.0
 
 
 def shrink(qualities: Floats, deviations: Floats) -> Floats:

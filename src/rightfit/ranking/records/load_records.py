@@ -10,7 +10,7 @@ from rightfit._core.errors import RightfitError
 from rightfit._core.formatting import NOT_MEASURED, format_interval, format_number
 from rightfit.measuring.interval import Interval
 from rightfit.measuring.serving import Serving
-from rightfit.ranking.applications.applications import Application
+from rightfit.ranking.applications.applications import UNDER_LOAD, Application
 from rightfit.ranking.explanation.decisions import Decision, RankedCandidate
 from rightfit.ranking.explanation.findings import Finding, find, name_subject, skip
 
@@ -215,7 +215,7 @@ class LoadCurves:
         return None
 
     def check_decision(self, application: str, dataset: str, decision: Decision) -> Finding | None:
-        """Check whether load breaks a limit that the winner meets one request at a time.
+        """Check whether load over HTTP breaks a limit that the winner meets without it.
 
         Returns:
             What was found, or why nothing was loaded; ``None`` where load breaks no limit.
@@ -226,16 +226,19 @@ class LoadCurves:
             reason = load.reason if load else NOT_LOADED if decision.winner else "no winner"
             return skip("RF012", subject, f"Not loaded over HTTP: {reason}.")
         limit = load.limit.share, load.limit.ms
-        met = {(LIMITED.get(outcome.metric), outcome.bound) for outcome in decision.limits}
-        if load.curve.highest_rate_per_s is not None or limit not in met:
+        met = [
+            one.metric for one in decision.limits if (LIMITED.get(one.metric), one.bound) == limit
+        ]
+        if load.curve.highest_rate_per_s is not None or not met:
             return None
         slowest = min((step.level for step in load.curve.opened), default=None)
+        how = "without HTTP, at its rate" if UNDER_LOAD in met else "by one request at a time"
         rates = "" if slowest is None else f" ({format_rate(slowest)} and more)"
         return find(
             "RF012",
             subject,
             f"Under load over HTTP, no rate tried{rates} meets {load.limit}: the limit is judged "
-            "by one request at a time.",
+            f"{how}.",
         )
 
 
