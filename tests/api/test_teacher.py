@@ -53,7 +53,7 @@ APPLICATIONS: dict[str, Any] = {
 
 
 @pytest.fixture(scope="module")
-def taught() -> SearchResult:
+def taught(short_measurements: None) -> SearchResult:
     """Students of a teacher that answered for every row."""
     return search(TABLE, "price", teacher=slow_price, applications=APPLICATIONS, **QUICK)
 
