@@ -753,7 +753,8 @@ def test_a_search_under_a_budget_alone_ends_with_a_model_that_learnt_within_it(
     monkeypatch.setattr(search_arguments, "CallLimit", limit)
     monkeypatch.setattr(CallLimit, "end", end_step)
 
-    found = search(HOUSES.drop("is_dear"), "price", families=["linear", "boosting"], **budget)
+    families = ["linear", "boosting"]
+    found = search(HOUSES.drop("is_dear"), "price", families=families, n_jobs=2, **budget)
 
     assert now_ns < 20 * 10 * 10**9  # some steps were underway when the last second was taken
     assert set(found.trials["model"]) == {"linear", "boosting"}
