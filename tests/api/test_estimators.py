@@ -113,7 +113,9 @@ def test_a_fitted_model_travels() -> None:
     assert copied.best_.settings == settings
 
 
-def test_an_application_has_candidates_measured(children: set[psutil.Process]) -> None:
+def test_an_application_has_candidates_measured(
+    children: set[psutil.Process], short_measurements: None
+) -> None:
     application = {
         "description": "small",
         "scenario": "single_stream",

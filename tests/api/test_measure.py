@@ -119,11 +119,7 @@ def centre(rows: np.ndarray) -> np.ndarray:
 
 def test_model_with_one_answer_to_all_rows_is_refused() -> None:
     with pytest.raises(RightfitError, match="must answer each row"):
-        measure(answer_once, NUMBERS)
-
-
-def answer_once(rows: np.ndarray) -> np.ndarray:
-    return np.array([[0.3, 0.7]])
+        measure(lambda rows: np.array([[0.3, 0.7]]), NUMBERS)
 
 
 LINEAR = fit_linear()

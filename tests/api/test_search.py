@@ -13,6 +13,7 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from harness.python_programs import run_python
 from rightfit._core.errors import RightfitError
 from rightfit._core.processes.starting import ForkServer
 from rightfit.api import search as searching
+from rightfit.api import search_arguments
 from rightfit.api.rank import rank
 from rightfit.api.search import search
 from rightfit.api.search_result import SearchResult
@@ -37,6 +39,7 @@ from rightfit.models.registry import get_family
 from rightfit.ranking.applications.applications import Application
 from rightfit.searching.cell import Cell
 from rightfit.searching.parallel import forked_workers
+from rightfit.searching.studies.budget import CallLimit
 
 pytestmark = pytest.mark.whole
 
@@ -522,7 +525,8 @@ def test_a_model_whose_files_were_changed_is_not_opened(found: SearchResult) -> 
 
 
 def test_families_side_by_side_leave_no_process_behind(children: set[psutil.Process]) -> None:
-    found = search(HOUSES.drop("price"), "is_dear", families=["linear", "boosting"], n_trials=2)
+    families = ["linear", "boosting"]
+    found = search(HOUSES.drop("price"), "is_dear", **QUICK | {"families": families})
 
     assert set(found.trials["model"]) == {"linear", "boosting"}
     assert set(psutil.Process().children()) <= children
@@ -536,21 +540,14 @@ def test_an_interruption_leaves_no_process_behind(
 
     monkeypatch.setattr(searching, "complete_search", interrupt)
     with pytest.raises(KeyboardInterrupt, match="as Ctrl-C"):
-        search(HOUSES.drop("price"), "is_dear", families=["linear", "boosting"], n_trials=1)
+        search(HOUSES.drop("price"), "is_dear", **QUICK | {"families": ["linear", "boosting"]})
 
     assert set(psutil.Process().children()) <= children
 
 
 @pytest.fixture(scope="module")
-def measured(children: set[psutil.Process]) -> SearchResult:
-    return search(
-        HOUSES.drop("price"),
-        "is_dear",
-        applications=SMALL_MODEL,
-        families=["linear"],
-        n_trials=2,
-        refit=False,
-    )
+def measured(children: set[psutil.Process], short_measurements: None) -> SearchResult:
+    return search(HOUSES.drop("price"), "is_dear", applications=SMALL_MODEL, refit=False, **QUICK)
 
 
 def test_candidates_are_measured_for_applications(
@@ -580,7 +577,7 @@ def test_the_winner_is_exported_as_the_command_does(measured: SearchResult, tmp_
 
 @pytest.mark.parametrize("applications", [None, SMALL_MODEL])
 def test_delivered_model_learns_all_rows_and_no_figure_changes(
-    applications: Any, tmp_path: Path
+    applications: Any, tmp_path: Path, short_measurements: None
 ) -> None:
     """Of 200 rows 128 train, 32 validate and 40 judge."""
     table = HOUSES.drop("price")
@@ -724,7 +721,8 @@ def test_judging_by_quality_alone_imports_no_learning_library_here() -> None:
 import sys, polars as pl, rightfit as rf
 sizes = [i * i % 17 for i in range(80)]
 table = pl.DataFrame({"size": sizes, "price": [size + i % 3 for i, size in enumerate(sizes)]})
-found = rf.search(table, "price", task="regression", families=["linear", "forest"], n_trials=1)
+few = dict(families=["linear", "forest"], n_trials=1, budget_cpu_s=None)
+found = rf.search(table, "price", task="regression", **few)
 print(found.best() is not None, [m for m in ("sklearn", "torch") if m in sys.modules])
 """
     printed = run_python("-c", code, check=True)
@@ -732,12 +730,31 @@ print(found.best() is not None, [m for m in ("sklearn", "torch") if m in sys.mod
     assert printed.stdout.strip() == "True []"
 
 
-@pytest.mark.parametrize("budget", [{"budget_cpu_s": 6.0}, {"budget_cpu_s": None, "budget_s": 8.0}])
+@pytest.mark.parametrize(
+    "budget", [{"budget_cpu_s": 99.0}, {"budget_cpu_s": None, "budget_s": 99.0}]
+)
 def test_a_search_under_a_budget_alone_ends_with_a_model_that_learnt_within_it(
-    budget: dict[str, float | None],
+    budget: dict[str, float | None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    found = search(HOUSES.drop("is_dear"), "price", families=["linear", "boosting"], **budget)
+    """A step takes ten seconds of it, however long this machine needs."""
+    now_ns, end = 0, CallLimit.end
 
+    def end_step(limit: CallLimit, name: str, number: int) -> None:
+        nonlocal now_ns
+        now_ns += 10 * 10**9
+        end(limit, name, number)
+
+    def read_ns() -> int:
+        return now_ns
+
+    limit = partial(CallLimit, cpu_clock_ns=read_ns, clock_ns=read_ns)
+    monkeypatch.setattr(search_arguments, "CallLimit", limit)
+    monkeypatch.setattr(CallLimit, "end", end_step)
+
+    families = ["linear", "boosting"]
+    found = search(HOUSES.drop("is_dear"), "price", families=families, n_jobs=2, **budget)
+
+    assert now_ns < 20 * 10 * 10**9  # some steps were underway when the last second was taken
     assert set(found.trials["model"]) == {"linear", "boosting"}
     assert len(found.best().predict(HOUSES)) == HOUSES.height
 

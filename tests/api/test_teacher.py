@@ -2,12 +2,12 @@ from __future__ import annotations
 
 import pickle
 import re
-import time
 from typing import Any
 
 import numpy as np
 import polars as pl
 import pytest
+from fakes.slow_prices import slow_price
 
 from rightfit._core.errors import RightfitError
 from rightfit.api.search import search
@@ -18,11 +18,6 @@ pytestmark = pytest.mark.whole
 RNG = np.random.default_rng(0)
 TABLE = pl.DataFrame({"size": RNG.uniform(0, 10, 200), "age": RNG.uniform(0, 10, 200)})
 QUICK: dict[str, Any] = {"families": ["linear"], "n_trials": 1, "budget_cpu_s": None}
-
-
-def slow_price(rows: Any) -> Any:
-    time.sleep(0.002 * len(rows))
-    return 20.0 + 3 * rows["size"].to_numpy() + (rows["age"].to_numpy() > 5) + 0.5
 
 
 def weigh(**weights: float) -> dict[str, Any]:
@@ -54,7 +49,7 @@ APPLICATIONS: dict[str, Any] = {
 
 
 @pytest.fixture(scope="module")
-def taught() -> SearchResult:
+def taught(short_measurements: None) -> SearchResult:
     """Students of a teacher that answered for every row."""
     return search(TABLE, "price", teacher=slow_price, applications=APPLICATIONS, **QUICK)
 

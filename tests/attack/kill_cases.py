@@ -28,7 +28,7 @@ TARGETS = {  # a part of the command line
 MODELS = ("linear", "forest")
 N_TRIALS = 6
 LONGEST_S = 14.0  # after which the first run may be over
-END_S = 5.0  # within which what a killed process has started must end
+END_S = 60.0  # within which what a killed process has started must end
 
 
 def try_kill(project: Path, data: Path, target: str, draw: random.Random) -> tuple[str, str]:

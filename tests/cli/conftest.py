@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import polars as pl
@@ -53,16 +54,27 @@ def results(study: Study, project_path: Path) -> StoredResults:
     return ProjectLocation(str(study.root), "test", folder=project_path).open_results()
 
 
+def ask_about(study: Study, *arguments: str | Path) -> Result:
+    """Run a verb in the working directory, on a study's data."""
+    place = ("--data-root", study.root, "--env", "test")
+    return CliRunner().invoke(verbs, [str(part) for part in (*arguments, *place)])
+
+
 @pytest.fixture
 def ask(study: Study, project_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ask:
     """Run a verb in the project, on the study's data."""
     monkeypatch.chdir(project_path)
+    return partial(ask_about, study)
 
-    def run(*arguments: str | Path) -> Result:
-        place = ("--data-root", str(study.root), "--env", "test")
-        return CliRunner().invoke(verbs, [str(part) for part in (*arguments, *place)])
 
-    return run
+@pytest.fixture(scope="session")
+def stored_baseline(stored: Study, project_path: Path) -> str:
+    """What ``check --write`` writes of the study."""
+    path = stored.root.with_name("baseline.json")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(project_path)
+        assert ask_about(stored, "check", "--against", path, "--write").exit_code == 0
+    return path.read_text()
 
 
 @pytest.fixture

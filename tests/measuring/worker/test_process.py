@@ -190,7 +190,7 @@ def test_ready_children_end_with_their_worker(tmp_path: Path) -> None:
 
     worker.close()
 
-    end_s = time.monotonic() + 30
+    end_s = time.monotonic() + 60
     while any(is_alive(pid) for pid in pids) and time.monotonic() < end_s:
         time.sleep(0.01)
     assert [is_alive(pid) for pid in pids] == [False] * 3

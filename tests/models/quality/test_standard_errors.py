@@ -235,7 +235,7 @@ def test_error_by_formula_is_that_of_a_bootstrap(name: str, options: dict[str, A
     values, answers = draw_values(1_000)
     answers = np.abs(answers)  # logarithms and deviances take no others
 
-    drawn = resample(metric, values, answers, n_draws=400, n_rows=1_000, seed=1)
+    drawn = resample(metric, values, answers, n_draws=N_DRAWS, n_rows=1_000, seed=1)
 
     assert standard_error(metric, values, answers) == pytest.approx(drawn.std(), rel=0.15)
 
@@ -255,7 +255,7 @@ def test_effects_of_a_mean_over_rows_are_that_of_a_bootstrap(name: str) -> None:
     yes = 1 / (1 + np.exp(-(labels - 0.5 + rng.normal(0, 1, 800))))
     answers = np.stack([1 - yes, yes], axis=1)
 
-    drawn = resample(metric, labels, answers, n_draws=300, n_rows=800, seed=1)
+    drawn = resample(metric, labels, answers, n_draws=N_DRAWS, n_rows=800, seed=1)
 
     assert standard_error(metric, labels, answers) == pytest.approx(drawn.std(), rel=0.15)
 
@@ -263,7 +263,7 @@ def test_effects_of_a_mean_over_rows_are_that_of_a_bootstrap(name: str) -> None:
 def test_error_without_a_formula_is_about_right_on_a_part_of_the_rows() -> None:
     metric = QualityMetric(name="neg_median_absolute_error", worst=-10.0, best=0.0)
     values, answers = draw_values(4_000)
-    drawn = resample(metric, values, answers, n_draws=300, n_rows=4_000, seed=1)
+    drawn = resample(metric, values, answers, n_draws=N_DRAWS, n_rows=4_000, seed=1)
 
     assert find_contributions(metric, values, answers) is None
     assert standard_error(metric, values, answers) == pytest.approx(drawn.std(), rel=0.5)
@@ -330,7 +330,7 @@ def test_influence_on_ratios_agrees_with_a_bootstrap(name: str) -> None:
     metric = QualityMetric(name=name, worst=0.0, best=1.0)
 
     effects = find_contributions(metric, labels, answers)
-    drawn = generator.integers(0, 600, (400, 600))
+    drawn = generator.integers(0, 600, (N_DRAWS, 600))
     draws = [metric.score(labels[rows], answers[rows]) for rows in drawn]
 
     assert effects is not None

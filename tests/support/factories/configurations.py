@@ -17,7 +17,7 @@ QUICK: Mapping[str, dict[str, Any]] = {
         "l2_regularization": 0.1, "max_features": 0.5,
     },
     "net": {
-        "n_epochs": 60, "n_layers": 1, "n_units": 32, "n_channels": 4, "dropout": 0.0,
+        "n_epochs": 30, "n_layers": 1, "n_units": 32, "n_channels": 4, "dropout": 0.0,
         "learning_rate": 0.02, "weight_decay": 0.0, "batch_size": 16,
     },
 }  # fmt: skip
