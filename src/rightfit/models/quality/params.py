@@ -20,6 +20,7 @@ ABBREVIATIONS = {
     "rmse": "neg_root_mean_squared_error",
     "mape": "neg_mean_absolute_percentage_error",
     "cost": COST,
+    "brier": "neg_brier_score",
     "brier_score": "neg_brier_score",
     "brier_score_loss": "neg_brier_score",
 }
