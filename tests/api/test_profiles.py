@@ -190,6 +190,13 @@ def test_notebook_and_terminal_show_a_short_table(profiles: rf.Profiles) -> None
     assert repr(profiles).startswith(f"Profiles: {len(profiles)} profiles")
 
 
+def test_profile_names_the_metric_of_its_quality(profiles: rf.Profiles) -> None:
+    named = rf.Profiles(profiles.table.with_columns(quality_metric=pl.lit("ROC AUC")))[0]
+
+    [line] = [line for line in repr(named).splitlines() if "ROC AUC" in line]
+    assert line.split() == ["Quality", "(ROC", "AUC)", *str(named.quality_raw).split()]
+
+
 def test_pandas_frame_has_the_columns_of_the_table(profiles: rf.Profiles) -> None:
     pytest.importorskip("pandas")
     frame = profiles.to_pandas()

@@ -166,8 +166,11 @@ class Profile(MetricTable):
         head = f"Profile of {self.candidate} ({self.serving.label}) on {self.dataset}"
         if self.disturbed:
             head += ", disturbed: another process took the cores while it was timed"
-        width = max((len(figure.metric.label) for figure in self.measured()), default=0)
-        lines = [f"  {figure.metric.label:{width}}  {figure}" for figure in self.measured()]
+        labels = {figure.metric.column: figure.metric.label for figure in self.measured()}
+        if "quality_raw" in labels and self.quality_metric != "quality":
+            labels["quality_raw"] += f" ({self.quality_metric})"
+        width = max(map(len, labels.values()), default=0)
+        lines = [f"  {label:{width}}  {self.figures[column]}" for column, label in labels.items()]
         return "\n".join([head, *lines])
 
     def measured(self) -> Iterator[Figure]:
