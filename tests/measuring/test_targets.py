@@ -153,6 +153,28 @@ def test_texts_that_a_search_takes_for_numbers_are_targets() -> None:
         plan_judging(facts, np.array(["1.234,5", "k.A."]), None)
 
 
+@pytest.mark.parametrize(
+    ("classes", "targets", "n_warnings"),
+    [
+        (("0", "1"), ["yes", "no"], 1),
+        (("0", "1"), [1, 0], 0),
+        (("0", "1"), [True, False], 0),
+        (("no", "yes"), ["yes", "no"], 0),
+    ],
+)
+def test_order_in_which_numbered_classes_are_named_is_warned_of(
+    classes: tuple[str, ...],
+    targets: list[object],
+    n_warnings: int,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    plan_judging({"a": say("classification", *classes)}, np.array(targets), None)
+
+    warnings = [message for message in caplog.messages if "0, 1 are taken" in message]
+    assert len(warnings) == n_warnings
+    assert all("'no', 'yes'" in message for message in warnings)
+
+
 def test_bounds_may_be_given() -> None:
     targets = np.array([1.0, 2.0, 4.0])
     loss = {"name": "mae", "worst": 40, "best": 0}

@@ -103,7 +103,7 @@ class Kind:
     month_first: bool = False
 
 
-RESERVED = Kind("unused", "reserved name")
+RESERVED = Kind("unused", "reserved name: rename to use")
 ALL_FEATURES = Features.model_validate({name: [ALL_OTHERS] for name in FEATURE_LISTS})
 
 Kinds = Mapping[str, Kind]

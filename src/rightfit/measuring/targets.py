@@ -105,6 +105,14 @@ def plan_judging(
             f"The targets hold {unknown[:SHOWN]}, which no model predicts: the models' classes are "
             f"{list(classes[:SHOWN])}. Give the targets as they were when the models were fitted."
         )
+    numbered = tuple(map(str, range(len(classes))))
+    if numbered in class_sets and classes != numbered:
+        logger.warning(
+            "the models number their classes: %s are taken to be %s, in this order; where they are "
+            "others, give the targets as numbers",
+            ", ".join(numbered[:SHOWN]),
+            ", ".join(map(repr, classes[:SHOWN])),
+        )
     labels = np.array([positions[name] for name in names], dtype=np.int64)
     if quality is None:
         _warn_of_accuracy(labels, classes)
