@@ -198,10 +198,12 @@ class SearchResult:
                 continue
             low = figure.value if figure.low is None else figure.low
             worst, best = quality.raw_bounds
-            if figure.value < worst + LEAST_GAIN * (best - worst) or low <= worst:
+            is_weak = figure.value < worst + LEAST_GAIN * (best - worst)
+            if is_weak or low <= worst:
+                beats = "hardly beats" if is_weak else "may not beat"
                 yield (
-                    f"{name}: {winner.candidate} hardly beats guessing: {quality.name} is "
-                    f"{figure.value:.3g} on rows it has not learnt from, and {worst:.3g} "
+                    f"{name}: {winner.candidate} {beats} guessing: {quality.name} is "
+                    f"{figure} on rows it has not learnt from, and {worst:.3g} "
                     "without a model; see which columns were left out, or add some that tell of "
                     "the target"
                 )
