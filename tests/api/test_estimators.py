@@ -82,6 +82,16 @@ def test_columns_named_by_numbers_go_by_position() -> None:
     assert model.predict(rows).tolist() == model.predict(pd.DataFrame(rows)).tolist()
 
 
+def test_array_in_place_of_a_frame_goes_by_position() -> None:
+    frame, y = load_iris(return_X_y=True, as_frame=True)
+    model = RightfitClassifier(**QUICK).fit(frame, y)
+
+    with pytest.warns(UserWarning, match="does not have valid feature names"):
+        answers = model.predict(frame.to_numpy())
+
+    assert answers.tolist() == model.predict(frame).tolist()
+
+
 def test_a_column_that_separates_the_classes_is_learnt_from() -> None:
     rows = np.concatenate([np.linspace(0, 1, 50), np.linspace(2, 3, 50)])[:, None]
 

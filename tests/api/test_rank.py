@@ -45,6 +45,25 @@ def test_winner_is_the_first_feasible_candidate_of_the_table(ranking: rf.Ranking
     assert winner.serving.runtime == rows["runtime"][0]
 
 
+@pytest.mark.parametrize("best", ["forest-07", "linear-03"])
+def test_raw_quality_decides_where_all_qualities_lie_below_their_bound(
+    profiles: rf.Profiles, best: str
+) -> None:
+    raw = pl.when(candidate=best).then(0.45).otherwise(0.4)
+    table = profiles.table.filter(dataset="landsat").with_columns(
+        *(pl.lit(0.0).alias(name) for name in ("quality", "quality_low", "quality_high")),
+        *(raw.alias(name) for name in ("quality_raw", "quality_raw_low", "quality_raw_high")),
+        min_hardware_tier=pl.col("min_hardware_tier").min(),
+    )
+    only_quality = rf.Application(description="d", objectives={"quality": QUALITY})
+
+    ranking = rf.rank(rf.Profiles(table, qualities=profiles.qualities), {"a": only_quality})
+
+    winner = ranking.winner("a")
+    assert winner is not None
+    assert winner.candidate == best
+
+
 def test_decision_names_winner_and_what_would_change_it(ranking: rf.Ranking) -> None:
     decision = ranking.decision("satellite_archive", "landsat")
 

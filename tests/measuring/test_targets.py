@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from sklearn.metrics import f1_score, make_scorer
+from sklearn.metrics import f1_score, make_scorer, mean_absolute_error
 
 from rightfit._core.errors import RightfitError
 from rightfit.measuring.targets import plan_judging, read_targets
@@ -153,6 +153,28 @@ def test_texts_that_a_search_takes_for_numbers_are_targets() -> None:
         plan_judging(facts, np.array(["1.234,5", "k.A."]), None)
 
 
+@pytest.mark.parametrize(
+    ("classes", "targets", "n_warnings"),
+    [
+        (("0", "1"), ["yes", "no"], 1),
+        (("0", "1"), [1, 0], 0),
+        (("0", "1"), [True, False], 0),
+        (("no", "yes"), ["yes", "no"], 0),
+    ],
+)
+def test_order_in_which_numbered_classes_are_named_is_warned_of(
+    classes: tuple[str, ...],
+    targets: list[object],
+    n_warnings: int,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    plan_judging({"a": say("classification", *classes)}, np.array(targets), None)
+
+    warnings = [message for message in caplog.messages if "0, 1 are taken" in message]
+    assert len(warnings) == n_warnings
+    assert all("'no', 'yes'" in message for message in warnings)
+
+
 def test_bounds_may_be_given() -> None:
     targets = np.array([1.0, 2.0, 4.0])
     loss = {"name": "mae", "worst": 40, "best": 0}
@@ -170,7 +192,38 @@ def test_gap_of_pandas_texts_is_a_missing_target() -> None:
 
 
 def test_metric_that_cannot_judge_guessing_says_so_once() -> None:
-    scorer = make_scorer(f1_score, pos_label="yes")
+    with pytest.raises(RightfitError, match=r"^quality: what guessing.*make_scorer\(f1_score\)"):
+        plan_judging({"a": BINARY}, np.array(["no", "yes"]), f1_score)
 
-    with pytest.raises(RightfitError, match=r"^quality: what guessing reaches"):
-        plan_judging({"a": BINARY}, np.array(["no", "yes"]), scorer)
+
+@pytest.mark.parametrize(
+    ("classes", "pos_label"), [(("no", "yes"), "no"), (("1", "2"), 1), (("false", "true"), False)]
+)
+def test_scorer_names_classes_as_the_targets_do(
+    classes: tuple[str, ...], pos_label: object
+) -> None:
+    facts = {"a": say("classification", *classes)}
+    targets = np.array([classes[0], classes[0], classes[0], classes[1]])
+    judging = plan_judging(facts, targets, make_scorer(f1_score, pos_label=pos_label))
+    assert judging.labels is not None
+
+    value = judging.metric.score(judging.labels, np.eye(2)[[0, 0, 1, 1]])
+
+    assert judging.metric.title == "f1 score"
+    assert value == pytest.approx(4 / 5)  # of the first class; of the second it is 2 / 3
+    with pytest.raises(RightfitError, match="'maybe' is no class; they are"):
+        plan_judging(facts, targets, make_scorer(f1_score, pos_label="maybe"))
+
+
+@pytest.mark.parametrize("bounds", [{"worst": 2, "best": 0}, {"worst": -2, "best": 0}, {}])
+def test_scorer_of_a_loss_is_better_where_it_is_smaller(bounds: dict[str, float]) -> None:
+    scorer = make_scorer(mean_absolute_error, greater_is_better=False)
+    targets = np.array([1.0, 2.0, 4.0])
+
+    metric = plan_judging(
+        {"a": say("regression")}, targets, {"name": scorer, **bounds} if bounds else scorer
+    ).metric
+
+    assert metric.title == "negative mean absolute error"
+    assert metric.score(targets, targets[:, None] + 0.5) == -0.5
+    assert metric.scale(-0.5) > metric.scale(-0.75)

@@ -103,9 +103,11 @@ class _SearchingEstimator(BaseEstimator):  # type: ignore[misc]  # untyped base
         if _is_frame(rows):
             validate_data(self, rows, reset=False, skip_check_array=True)
             return self._read_frame(rows)
-        return _name_columns(
+        frame = _name_columns(
             validate_data(self, rows, reset=False, dtype=np.float64, ensure_all_finite="allow-nan")
         )
+        names = getattr(self, "feature_names_in_", frame.columns)  # by position, as scikit-learn
+        return frame.rename(dict(zip(frame.columns, names, strict=True)))
 
     def _read_training(self, rows: object, y: object) -> tuple[pl.DataFrame, Array]:
         """Check rows and targets to learn from."""

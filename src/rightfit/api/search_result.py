@@ -33,7 +33,6 @@ from rightfit.searching.studies.study_store import PrivateStudyStore, StudyStore
 
 logger = logging.getLogger(__name__)
 
-LEAST_GAIN = 0.02  # of the way from guessing to the best, below which a model is hardly worth it
 LEARNT_ALL = "all rows since it was ranked, those that judged it too"
 
 
@@ -108,27 +107,15 @@ class SearchResult:
 
     @property
     def remarks(self) -> tuple[str, ...]:
-        """Remarks on columns and failures, and on winners that hardly beat guessing."""
+        """Remarks on columns and failures, and on winners that are hardly better than guessing."""
         return (*self.data_card.remarks, *self._faults, *self._remark_worthless())
 
     def _remark_worthless(self) -> Iterator[str]:
-        quality = self.data_card.quality
         for name in self.applications:
-            winner = self._find_winner(name)
-            if winner is None or winner.candidate == TEACHER:
-                continue
-            [profile, *_] = self.profiles.select(candidate=winner.candidate)
-            figure = profile["quality_raw"]
-            if figure.value is None:
-                continue
-            low = figure.value if figure.low is None else figure.low
-            worst, best = quality.raw_bounds
-            if figure.value < worst + LEAST_GAIN * (best - worst) or low <= worst:
+            if finding := self.ranking.decision(name).finding("RF019"):
                 yield (
-                    f"{name}: {winner.candidate} hardly beats guessing: {quality.name} is "
-                    f"{figure.value:.3g} on rows it has not learnt from, and {worst:.3g} "
-                    "without a model; see which columns were left out, or add some that tell of "
-                    "the target"
+                    f"{name}: {finding.sentence} See which columns were left out, or add some that "
+                    "tell of the target."
                 )
 
     @property

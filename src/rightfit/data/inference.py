@@ -105,7 +105,7 @@ class Kind:
     month_first: bool = False
 
 
-RESERVED = Kind("unused", "reserved name")
+RESERVED = Kind("unused", "reserved name: rename to use")
 JOINED_ON_HIDDEN = Kind("unused", "joined on one of not_features, the target or the split")
 ALL_FEATURES = Features.model_validate({name: [ALL_OTHERS] for name in FEATURE_LISTS})
 
@@ -668,7 +668,9 @@ def _judge_values(column: pl.Series, outcome: pl.Series | None, task: Task) -> K
     if column.dtype == pl.String:
         return _find_text_kind(column, n_distinct)
     if column.dtype == pl.Date or isinstance(column.dtype, pl.Datetime):
-        return Kind("date")
+        zone = getattr(column.dtype, "time_zone", None)
+        clock = f"as clocks of {zone} show it; zones are not converted, so predict by its times"
+        return Kind("date", clock if zone else "")
     if column.dtype == pl.Binary:
         return Kind("bytes", "bytes")
     return Kind("unused", f"no use is known for {column.dtype}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -103,6 +104,14 @@ def plan_judging(
         raise RightfitError(
             f"The targets hold {unknown[:SHOWN]}, which no model predicts: the models' classes are "
             f"{list(classes[:SHOWN])}. Give the targets as they were when the models were fitted."
+        )
+    numbered = tuple(map(str, range(len(classes))))
+    if numbered in class_sets and classes != numbered:
+        logger.warning(
+            "the models number their classes: %s are taken to be %s, in this order; where they are "
+            "others, give the targets as numbers",
+            ", ".join(numbered[:SHOWN]),
+            ", ".join(map(repr, classes[:SHOWN])),
         )
     labels = np.array([positions[name] for name in names], dtype=np.int64)
     if quality is None:
@@ -244,9 +253,12 @@ def choose_metric(
     name = settings.get("name") or ("r2" if task == "regression" else "accuracy")
     try:
         if callable(name):
-            function_name = getattr(name, "__qualname__", type(name).__name__)
-            label = f"{getattr(name, '__module__', '')}.{function_name}"
-            metric = QualityMetric.of_function(wrap_function(name), name=label)
+            label = _name_function(name)
+            metric = QualityMetric.of_function(
+                wrap_function(_place_classes(name, classes)), name=label
+            )
+            if _is_negated(name) and len(bounds) == 2 and bounds[0] > bounds[1]:
+                bounds = [-bound for bound in bounds]  # the scorer's values are losses, negative
         else:
             sklearn_name = name_metric(str(name))
             check_metric(sklearn_name, {}, task=task, n_classes=len(classes) or None)
@@ -269,3 +281,48 @@ def choose_metric(
             "lower is better."
         )
     return metric  # all targets are alike, so that guessing is right
+
+
+def _name_function(function: Callable[..., float]) -> str:
+    """Return the name of a function, or that of the function which a scorer calls.
+
+    >>> _name_function(_sort_key)
+    'rightfit.measuring.targets._sort_key'
+    """
+    called = getattr(function, "_score_func", function)
+    name = getattr(called, "__qualname__", type(called).__name__)
+    loss = "negative_" if _is_negated(function) else ""
+    return f"{getattr(called, '__module__', '')}.{loss}{name}"
+
+
+def _is_negated(function: Callable[..., float]) -> bool:
+    return getattr(function, "_sign", 1) < 0  # of make_scorer(greater_is_better=False)
+
+
+def _place_classes(
+    function: Callable[..., float], classes: tuple[str, ...]
+) -> Callable[..., float]:
+    """Return a scorer whose ``pos_label`` and ``labels`` are positions, as what it will judge.
+
+    Raises:
+        RightfitError: If it names a class that there is not.
+    """
+    options = getattr(function, "_kwargs", {})  # scikit-learn has no public way to read them
+    said = {key: options[key] for key in ("pos_label", "labels") if options.get(key) is not None}
+    if not classes or not said:
+        return function
+    positions = {name: position for position, name in enumerate(classes)}
+    try:
+        placed = {
+            key: [positions[name_class(label)] for label in value]
+            if key == "labels"
+            else positions[name_class(value)]
+            for key, value in said.items()
+        }
+    except KeyError as err:
+        raise RightfitError(
+            f"the scorer says {said}, but {err} is no class; they are {list(classes[:SHOWN])}"
+        ) from None
+    scorer = copy.copy(function)
+    scorer._kwargs = {**options, **placed}  # type: ignore[attr-defined]
+    return scorer

@@ -131,6 +131,20 @@ def test_day_and_month_that_cannot_be_told_apart_are_remarked() -> None:
     assert not ambiguous.encode("train").equals(decided.encode("train"))
 
 
+@pytest.mark.parametrize(("zone", "n_remarks"), [("Europe/Berlin", 1), (None, 0)])
+def test_zone_of_times_is_remarked_since_it_is_not_converted(
+    zone: str | None, n_remarks: int
+) -> None:
+    times = pl.Series("when", TIMES)
+
+    card = prepare(times.dt.replace_time_zone(zone)).data_card
+
+    assert card.features.date == ("when",)
+    remarks = [text for text in card.remarks if "when" in text]
+    assert len(remarks) == n_remarks
+    assert all("Europe/Berlin" in text for text in remarks)
+
+
 def test_months_are_dates() -> None:
     months = pl.Series("when", [f"20{20 + i % 5}-{1 + i % 12:02d}" for i in range(120)])
     first_days = (months + "-01").str.to_date()

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from rightfit.measuring.profiles.prediction_quality import quality_interval
+from rightfit.measuring.profiles.prediction_quality import judge_rows, quality_interval
 from rightfit.models.quality.metric import QualityMetric
 
 
@@ -81,3 +81,19 @@ def test_interval_holds_the_quality_though_resamples_are_calibrated_worse() -> N
     low, high = quality_interval(metric, targets, answers, seed=0)
 
     assert low < metric.score(targets, answers) <= high
+
+
+@pytest.mark.parametrize("quick", [False, True])
+@pytest.mark.parametrize("name", ["r2", "f1", "precision_macro"])
+def test_interval_holds_no_value_that_the_metric_cannot_take(name: str, quick: bool) -> None:
+    targets = np.append(np.zeros(9), 1.0) if name == "r2" else np.repeat([0, 1], [30, 6])
+    predictions = targets[:, None] * 0.9 if name == "r2" else np.eye(2)[targets]
+    if name != "r2":
+        predictions[[0, 1, 35]] = predictions[[0, 1, 35], ::-1]
+
+    quality = judge_rows(
+        metric_of(name), targets, predictions, targets >= 0, None, seed=0, quick=quick
+    )
+
+    assert quality.raw_low < quality.raw < 1
+    assert quality.raw_high <= 1

@@ -91,6 +91,16 @@ def test_chosen_columns_come_in_the_readers_order() -> None:
         table.select(["aa", "b"], of="m")
 
 
+@pytest.mark.parametrize("frame", [pd.DataFrame, pl.DataFrame])
+def test_underscores_that_lightgbm_puts_in_names_find_their_columns(frame: Any) -> None:
+    table = read_row_table(frame({"a": [1], "b b": [2], "c": [3]}))
+
+    selected = table.select(["c", "b_b"], of="m")
+
+    assert selected.columns == ("c", "b_b")
+    assert selected.column("b_b").tolist() == [2]
+
+
 def test_columns_of_one_name_are_refused() -> None:
     with pytest.raises(RightfitError, match=r"several columns of the names \['a'\]"):
         read_row_table(pd.DataFrame([[1, 2]], columns=["a", "a"]))

@@ -157,7 +157,7 @@ def test_threshold_moves_the_predicted_class_alone() -> None:
         ("accuracy", "regression", None, "is one of classification, but the task is regression"),
         ("adjusted_rand_score", "regression", None, "is one of classification"),
         ("neg_mean_absolute_error", "classification", 2, "is one of regression"),
-        ("precision", "classification", 3, "can't judge probabilities of 3 classes: .*multiclass"),
+        ("precision", "classification", 3, "needs two classes, but got 3; choose precision_macro"),
         (f"{__name__}.double_miss", "classification", 3, "can't judge probabilities of 3 classes"),
         (f"{__name__}.no_metric", "regression", None, "has no .no_metric."),
         ("r3", "regression", None, "there is no metric 'r3'.*r2 or neg_root"),

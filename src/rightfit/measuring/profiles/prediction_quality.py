@@ -25,6 +25,7 @@ from rightfit.measuring.rounds.jobs import CandidateSet, Job
 from rightfit.measuring.rounds.measurement import MeasurementContext, predict
 from rightfit.models.predictions import check_predictions
 from rightfit.models.quality.metric import QualityMetric
+from rightfit.models.quality.scorers import find_range
 from rightfit.models.quality.standard_errors import (
     Floats,
     find_contributions,
@@ -215,11 +216,9 @@ def judge_rows(
         labels, answers = targets[among], predictions[among]
         raw, effects = metric.score(labels, answers), find_contributions(metric, labels, answers)
         deviations = find_deviations(metric, labels, answers, effects=effects)
-        if quick and effects is None:
-            half_width = Z_95 * float(np.sqrt((deviations**2).sum()))
-            return (raw, raw - half_width, raw + half_width), deviations
-        if effects is None or metric.name in COUNTED:
+        if metric.name in COUNTED or (effects is None and not quick):
             return (raw, *quality_interval(metric, labels, answers, seed=seed)), deviations
+        effects = deviations if effects is None else effects
         return (raw, *_normal_interval(metric, raw, effects)), deviations
 
     figures, deviations = score(rows)
@@ -315,10 +314,14 @@ def quality_interval(
 
 
 def _normal_interval(metric: QualityMetric, raw: float, effects: Floats) -> tuple[float, float]:
-    """Return the interval by the rows' influence, of a ROC AUC on the logit scale."""
+    """Return the interval by the rows' influence, within the values that the metric can take.
+
+    That of a ROC AUC is normal on the logit scale.
+    """
     half_width = Z_95 * float(np.sqrt((effects**2).sum()))
     if metric.name != "roc_auc":
-        return raw - half_width, raw + half_width
+        lowest, highest = find_range(metric.name)
+        return max(lowest, raw - half_width), min(highest, raw + half_width)
     if not 0 < raw < 1:
         return raw, raw
     logit, on_logits = np.log(raw / (1 - raw)), half_width / (raw * (1 - raw))

@@ -64,6 +64,8 @@ class RowTable:
     def select(self, names: Sequence[str], *, of: str) -> RowTable:
         """Return the columns that a model reads, in its order; a matrix must be as wide.
 
+        Names may have ``_`` in place of spaces, as those that LightGBM keeps.
+
         Args:
             names: Columns that it was fitted on.
             of: What was, for the message.
@@ -78,7 +80,9 @@ class RowTable:
                     f"the rows have {len(self.columns)}. Give a frame that has them."
                 )
             return self
-        missing = [name for name in names if name not in self.columns]
+        underscored = {column.replace(" ", "_"): column for column in self.columns}
+        spelt = [name if name in self.columns else underscored.get(name, name) for name in names]
+        missing = [name for name in spelt if name not in self.columns]
         if missing:
             near = find_nearest(missing[0], self.columns)
             hint = f" (is {near!r} meant?)" if near else ""
@@ -89,7 +93,15 @@ class RowTable:
             )
         if list(names) == list(self.columns):
             return self
-        return replace(self, content=self.content[list(names)])
+        content = self.content[spelt]
+        if spelt != list(names):
+            renamed = dict(zip(spelt, names, strict=True))
+            content = (
+                content.rename(columns=renamed)
+                if self.form == "pandas"
+                else content.rename(renamed)
+            )
+        return replace(self, content=content)
 
     def column(self, name: str) -> npt.NDArray[Any]:
         """Return a column: numbers as they are, gaps NaN; all else as objects, gaps ``None``."""

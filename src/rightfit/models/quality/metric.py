@@ -46,8 +46,8 @@ class QualityMetric(QualityBlock, metaclass=OneSentence):
 
     Args:
         name: A scorer of scikit-learn, a loss of ``sklearn.metrics`` with or without ``neg_``, one
-            of ``mae``, ``mse``, ``rmse`` and ``mape``, or the import path of a function; see
-            :func:`rightfit.models.quality.scorers.find_score`.
+            of ``mae``, ``mse``, ``rmse``, ``mape`` and ``brier``, or the import path of a function;
+            see :func:`rightfit.models.quality.scorers.find_score`.
         worst: Value that counts as quality 0. Above ``best``, both are losses, written positive.
         best: Value that counts as quality 1. The metric can reach both.
         options: Arguments of the function or loss by name, such as ``{"alpha": 0.9}``.

@@ -20,6 +20,7 @@ ABBREVIATIONS = {
     "rmse": "neg_root_mean_squared_error",
     "mape": "neg_mean_absolute_percentage_error",
     "cost": COST,
+    "brier": "neg_brier_score",
     "brier_score": "neg_brier_score",
     "brier_score_loss": "neg_brier_score",
 }
@@ -81,8 +82,8 @@ class QualityBlock(StrictModel):
 def name_metric(name: str) -> str:
     """Return the name of a metric of which higher values are better.
 
-    >>> name_metric("mae"), name_metric("log_loss"), name_metric("f1")
-    ('neg_mean_absolute_error', 'neg_log_loss', 'f1')
+    >>> [name_metric(name) for name in ("mae", "brier", "log_loss", "f1")]
+    ['neg_mean_absolute_error', 'neg_brier_score', 'neg_log_loss', 'f1']
     """
     is_loss = name.endswith(_LOSSES) and not name.startswith(NEGATED) and not is_function(name)
     return ABBREVIATIONS.get(name, f"{NEGATED}{name}" if is_loss else name)

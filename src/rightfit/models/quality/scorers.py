@@ -22,6 +22,13 @@ from rightfit.models.sources import read_own_sources
 Array = npt.NDArray[Any]
 Score = Callable[[Array, Array], float]
 
+_OF_TWO_CLASSES = {  # and what judges more of them
+    "roc_auc": "roc_auc_ovr, accuracy or balanced_accuracy",
+    **{
+        kind: f"{kind}_macro, {kind}_micro or {kind}_weighted"
+        for kind in ("f1", "jaccard", "precision", "recall")
+    },
+}
 _N_TRIED_ROWS = 4  # of each class, or of a regression
 _N_BINS = 15  # of a calibration error
 _FROM_0_TO_1 = (  # how names of scorers that are shares, or areas, begin
@@ -110,10 +117,10 @@ def check_metric(
     """
     if name == COST and task == "classification":  # judged by the block that holds the costs
         return
+    if task == "classification" and n_classes not in (None, 2) and name in _OF_TWO_CLASSES:
+        _refuse_classes(name, n_classes)
     # known to fit: made-up answers of thousands of classes would take gigabytes
     if name in _OWN_OF_CLASSES and not options and task == "classification":
-        if name == "roc_auc" and n_classes not in (None, 2):
-            _refuse_classes(n_classes)
         return
     score = find_score(name, options)
     if not is_function(name) and judges_numbers(score) != (task == "regression"):
@@ -173,7 +180,13 @@ def _call_function(function: Callable[..., float], options: Mapping[str, Option]
             return float(function(labels, answers[:, 0] if is_flat else answers, **options))
         except (Exception, SystemExit) as err:  # whatever the function raises
             name = getattr(function, "__name__", type(function).__name__)
-            raise RightfitError(f"the metric {name} fails: {err!s:.200}") from err
+            hint = (
+                ""
+                if is_flat
+                else ". A function gets class positions and class probabilities; of predicted "
+                f"classes, sklearn.metrics.make_scorer({name}) makes a metric"
+            )
+            raise RightfitError(f"the metric {name} fails: {err!s:.200}{hint}") from err
 
     return score
 
@@ -224,7 +237,7 @@ def _balanced_accuracy(labels: Array, answers: Array) -> float:
 def _roc_auc(labels: Array, answers: Array) -> float:
     _require_classes(labels)
     if answers.shape[1] != 2:
-        _refuse_classes(answers.shape[1])
+        _refuse_classes("roc_auc", answers.shape[1])
     positive = labels == 1
     n_positive, n_negative = int(positive.sum()), int((~positive).sum())
     if not n_positive or not n_negative:
@@ -278,10 +291,9 @@ def _neg_mean_squared_error(labels: Array, answers: Array) -> float:
     return -float(((labels - answers[:, 0].astype(np.float64)) ** 2).mean())
 
 
-def _refuse_classes(n_classes: int | None) -> None:
+def _refuse_classes(name: str, n_classes: int | None) -> None:
     raise RightfitError(
-        f"roc_auc needs two classes, but got {n_classes}; choose roc_auc_ovr, accuracy or "
-        "balanced_accuracy"
+        f"{name} needs two classes, but got {n_classes}; choose {_OF_TWO_CLASSES[name]}"
     )
 
 

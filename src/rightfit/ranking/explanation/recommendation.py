@@ -520,10 +520,15 @@ def _check_quality(
         yield skip("RF009", subject, "The interval of the quality is not known.")
     elif high - low > 2 * FEW_ROWS_HALF_WIDTH and winner.quality:
         yield find("RF009", subject, f"The 95 % interval is wide: {winner.quality}.")
-    is_close = scaled is not None and (scaled < LEAST_GAIN or (low is not None and low <= 0))
-    if is_close and winner.quality:
-        sentence = f"{winner.candidate} is hardly better than guessing: {winner.quality}."
-        yield find("RF019", subject, sentence)
+    if scaled is None or not winner.quality:
+        return
+    if (is_weak := scaled < LEAST_GAIN) or (low is not None and low <= 0):
+        compares = "is hardly" if is_weak else "may not be"
+        yield find(
+            "RF019",
+            subject,
+            f"{winner.candidate} {compares} better than guessing: {winner.quality}.",
+        )
 
 
 def _word_decision(
