@@ -10,7 +10,7 @@ per cell; the last one is JSON:
 
 - ``n_cells``;
 - ``below``: cells where the searched model's test quality is more than one standard error of the
-  default's below it;
+  default's below it; ``below_affordable``: of them, those whose default trains within the budget;
 - ``worst_errors``: the smallest difference, in standard errors; ``mean_errors``: the mean one;
 - ``overrun_max``, ``overrun_median``: what a search spent of what its budget counts, which is the
   CPU seconds that such trainings usually take, as shares of the budget;
@@ -95,6 +95,7 @@ class Compared(NamedTuple):
         searched: Test quality of the searched model.
         default: Test quality of the library's default, in the metric's unit.
         error: Standard error of ``default``.
+        default_s: CPU seconds that one training of the default and its predictions took.
         work_s: CPU seconds that the trials usually take, which the budget counts.
         spent_s: CPU seconds that they took.
         training_s: CPU seconds that trained or validated.
@@ -107,6 +108,7 @@ class Compared(NamedTuple):
     searched: float
     default: float
     error: float
+    default_s: float
     work_s: float
     spent_s: float
     training_s: float
@@ -149,11 +151,13 @@ def compare(table: str, model: str, budget_cpu_s: float) -> Compared | None:
         work_s = spent_work_s(study.get_trials(deepcopy=False))
         best = _choose_best(found.candidates, block.family, test, metric)
         searched = metric.score(test.labels, _predict(best, block.family, test))
+    begun_s = time.process_time()
     if model in DEFAULTS:
         seeds = range(N_DEFAULT_SEEDS) if model in DRAWS_AT_RANDOM else [None]
         answers = [_predict_default(model, whole, test, task, seed) for seed in seeds]
     else:
         answers = [_predict_own_default(cell, whole, test)]
+    default_s = time.process_time() - begun_s
     default = fmean(metric.score(test.labels, predicted) for predicted in answers)
     account = found.account.row(0, named=True)
     return Compared(
@@ -162,6 +166,7 @@ def compare(table: str, model: str, budget_cpu_s: float) -> Compared | None:
         searched,
         default,
         standard_error(metric, test.labels, answers[0]),
+        default_s / len(answers),
         work_s,
         account["spent_s"],
         account["training_s"],
@@ -250,8 +255,9 @@ def main() -> None:
                 print(
                     f"{compared.cell}: {compared.metric} {compared.searched:.4f}, default "
                     f"{compared.default:.4f} ± {compared.error:.4f}: {compared.n_errors:+.2f} "
-                    f"standard errors; {compared.n_trials} trials, {compared.work_s:.1f} s of "
-                    f"work in {compared.spent_s:.1f} s, of {compared.cpu_s:.1f} s in all "
+                    f"standard errors; the default took {compared.default_s:.1f} s; "
+                    f"{compared.n_trials} trials, {compared.work_s:.1f} s of work in "
+                    f"{compared.spent_s:.1f} s, of {compared.cpu_s:.1f} s in all "
                     f"{compared.training_s:.1f} s trained or validated",
                     flush=True,
                 )
@@ -260,6 +266,9 @@ def main() -> None:
     figures = {
         "n_cells": len(found),
         "below": sum(value < -1 for value in n_errors),
+        "below_affordable": sum(
+            one.n_errors < -1 and one.default_s <= asked.budget_cpu_s for one in found
+        ),
         "worst_errors": round(min(n_errors), 2),
         "mean_errors": round(float(np.mean(n_errors)), 2),
         "overrun_max": round(max(work_s) / asked.budget_cpu_s, 2),
