@@ -163,7 +163,7 @@ def test_every_output_tells_the_same(kind: str, seed: int, model: Model, tmp_pat
         assert facts[0].startswith(f"{profile.quality_metric} {text} (")
         assert read_card(page, application) == text
         assert read_board(page, application) == text
-        assert read_readme(readme) == text
+        assert read_readme(readme) == f"{profile.quality_metric} {text}"
         assert text in shown
 
 

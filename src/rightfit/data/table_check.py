@@ -130,7 +130,7 @@ def find_table_faults(table: Table, schema: TableSchema, join_keys: Sequence[str
     faults = []
     if table.height < schema.min_rows:
         faults.append(
-            f"allowed are at least {count(schema.min_rows, 'row')}, but got {table.height} "
+            f"allowed are at least {count(schema.min_rows, 'row')}, but got {table.height:,} "
             "(truncated?)"
         )
     columns, present = schema.by_column(), dict.fromkeys(table.columns)

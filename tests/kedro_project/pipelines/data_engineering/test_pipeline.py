@@ -252,7 +252,11 @@ def break_bytes(path: Path) -> None:
             ConfigurationError,
             r"(?s)'nw_b1' .* is missing.*'north_west_b1'.*landsat\.parquet",
         ),
-        (break_rows, ConfigurationError, r"(?s)at least 6435 rows, but got 5000.*landsat\.parquet"),
+        (
+            break_rows,
+            ConfigurationError,
+            r"(?s)at least 6,435 rows, but got 5,000.*landsat\.parquet",
+        ),
     ],
 )
 def test_broken_raw_file_is_named_before_anything_is_computed(
