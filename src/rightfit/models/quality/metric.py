@@ -236,7 +236,7 @@ class QualityMetric(QualityBlock, metaclass=OneSentence):
         if raws and (is_lowest or all(raw > best for raw in raws)):
             logger.warning(
                 "%s: every candidate has quality %d, so quality decides nothing: %s reaches %.4g "
-                "to %.4g, and its bounds are worst=%g, best=%g. Widen them.",
+                "to %.4g, and its bounds are worst=%g, best=%g. %s",
                 dataset,
                 not is_lowest,
                 self.name,
@@ -244,6 +244,9 @@ class QualityMetric(QualityBlock, metaclass=OneSentence):
                 max(raws),
                 self.worst,
                 self.best,
+                "None is better than guessing, if that is the worst; else widen them."
+                if is_lowest
+                else "Widen them.",
             )
 
     def scale_error(self, raw_error: float) -> float:
