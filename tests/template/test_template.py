@@ -154,6 +154,22 @@ def test_own_tests_of_a_project_pass(project: str, request: pytest.FixtureReques
 
 
 @pytest.mark.slow
+def test_package_of_a_project_runs_elsewhere(my_study: Path, tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    shutil.copytree(my_study / "data" / "01_raw", elsewhere / "data" / "01_raw")
+    shutil.copytree(my_study / "conf", elsewhere / "settings")
+    command = [sys.executable, "-m", "my_study", "--pipelines", "data_engineering"]
+
+    run(
+        [*command, "--env", "test", "--conf-source", "settings"],
+        elsewhere,
+        PYTHONPATH=os.pathsep.join([str(my_study / "src"), *sys.path]),
+    )
+
+    assert list((elsewhere / "data" / "05_model_input").rglob("*.parquet"))
+
+
+@pytest.mark.slow
 def test_three_kinds_of_machine_are_ranked_in_one_report(ran: Path, tmp_path: Path) -> None:
     """One core with limited memory by the command, and the packed program, beside this machine."""
     study = tmp_path / "fleet"

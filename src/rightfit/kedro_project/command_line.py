@@ -32,6 +32,7 @@ GRACE_S = 1.0  # from the first signal to the end of all processes
 RELEASE_S = 0.1  # in which the kernel releases the locks of what was killed
 ENDING = (signal.SIGINT, signal.SIGTERM)
 MS_PER_S = 1_000
+STOPPED = "\nStopped. What was finished is kept; the same command continues.\n"
 
 # closed after a run that has imported them
 POOL = "rightfit.measuring.rounds.worker_pool"
@@ -131,6 +132,9 @@ def ending_on_interrupt() -> Iterator[None]:
     watch.start()
     try:
         yield
+    except KeyboardInterrupt:
+        sys.stderr.write(STOPPED)
+        raise
     finally:
         signal.signal(signal.SIGTERM, on_term)
         signal.set_wakeup_fd(before)
@@ -154,7 +158,7 @@ def _watch(reader: int) -> None:
     remove_own_folders()
     time.sleep(RELEASE_S)
     sweep_temporary_folders()
-    sys.stderr.write("\nStopped. What was finished is kept; the same command continues.\n")
+    sys.stderr.write(STOPPED)
     os._exit(128 + received[0])
 
 
