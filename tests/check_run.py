@@ -193,7 +193,7 @@ def _export(
     winner = decision.winner
     measured = profiles.filter(candidate=winner.candidate if winner else "")["model_sha256"]
     return {
-        "README of the export": line.split("|")[2].strip(),
+        "README of the export": line.split("|")[2].split()[-1],
         "profile of the export": profile["metrics"]["quality_raw"]["value"],
         "weights": set(measured) == {manifest["files"][manifest["weights_file"]]},
     }
