@@ -96,6 +96,7 @@ _HOMES = {
 _OF_SEARCH = ("optuna", "scipy", "sqlalchemy", "threadpoolctl")
 _NEEDS = {  # beside the core, when the module is imported
     "rightfit.api.search": _OF_SEARCH,
+    "rightfit.api.search_result": _OF_SEARCH,
     "rightfit.api.estimators": (*_OF_SEARCH, "sklearn>=1.6"),
 }
 
