@@ -24,6 +24,7 @@ from rightfit.ranking.explanation.decisions import CorrectedQuality
 from rightfit.ranking.uncertainty.paired_comparison import read_deviations
 
 N_DRAWS = 500
+MOST_ERRORS = 2.0  # how many times the winner's error a rival's counts as, at most
 N_DIGITS = 12  # of a selection bias, after the point
 RAW = "quality_raw"
 
@@ -73,8 +74,8 @@ def find_selection_bias(
         winner: Position of the winner among them.
 
     Returns:
-        By how many of its own standard errors the raw quality of what is chosen in a draw is above
-        its mean, on average, times the winner's: a rival of wide error says nothing of its size.
+        By how much the raw quality of what is chosen in a draw is above its mean, on average. A
+        rival's error counts as at most twice the winner's: a wide one says nothing of its size.
         NaN where the deviations of the qualities are not known, or no draw chooses anything.
     """
     table, rows = assessment.table, assessment.chosen[candidates]
@@ -105,9 +106,10 @@ def find_selection_bias(
     chosen = np.flatnonzero(winners >= 0)
     if not len(chosen):
         return np.nan
-    errors = luck.std(axis=0)
-    scaled = np.divide(luck, errors, out=np.zeros_like(luck), where=errors > 0)
-    bias = float(errors[winner] * scaled[chosen, winners[chosen]].mean())
+    errors, lucky = luck.std(axis=0), winners[chosen]
+    largest = np.minimum(errors, MOST_ERRORS * errors[winner])
+    shares = np.divide(largest, errors, out=np.zeros_like(errors), where=errors > 0)
+    bias = float((shares[lucky] * luck[chosen, lucky]).mean())
     # what is left of a winner of every draw is the rounding of its mean
     return round(bias, N_DIGITS) + 0.0  # no -0.0
 
