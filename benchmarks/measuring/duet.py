@@ -9,8 +9,8 @@ processes, which stay open: what fresh processes differ by is no matter of slice
 - ``sd_ratio_p50_busy``: the same with a busy loop on each core;
 - ``bias_max``: largest difference of a model's p50, relative to all models, between both ways, as a
   logarithm; ``bias_max_error``: its standard error over blocks;
-- ``known_load_error``: of the ratio of two models of known cost, 2 and 3 ms of CPU time, in fresh
-  processes, as a measurement has them;
+- ``known_load_error``: of the ratio of two models of known cost, whose calls hash 6,000 and 9,000
+  times, in fresh processes, as a measurement has them;
 - ``known_load_covered``: share of blocks of six processes whose interval holds the true ratio.
 
 ``--contenders`` and ``--parts`` choose what is run. Ends with one line of JSON.
@@ -36,7 +36,7 @@ from pathlib import Path
 import numpy as np
 from measured_models import make_bench, make_models
 
-from rightfit.measuring.blocks import adjust_figures
+from rightfit.measuring.blocks import TimedSlice, adjust_figures, estimate_slowdowns
 from rightfit.measuring.median_estimates import estimate_median
 from rightfit.measuring.rounds.block_timing import JobMeasurement, read_percentile, time_block
 from rightfit.measuring.rounds.lock import machine_lock
@@ -52,7 +52,7 @@ TURN_MS, SLICE_MS = 150.0, 2.0
 BATCH_SIZE = 1_024
 FIGURES = ("p50", "p95", "throughput")
 PARTS = ("idle", "busy", "known")
-KNOWN_MS = (2.0, 3.0)
+KNOWN_ROUNDS = (6_000, 9_000)
 
 
 def main() -> None:
@@ -141,7 +141,7 @@ def open_contenders(
 
 
 def run_contender(pipe: Connection, subject: MeasurementTarget, bench: MeasurementContext) -> None:
-    """Time slices as they are asked for; ``None`` asks for the figures of all since the last."""
+    """Time slices as they are asked for; two lists of slowdowns ask for the figures of all."""
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[-1:])
     request = ask_measurement(subject, bench)
@@ -150,18 +150,18 @@ def run_contender(pipe: Connection, subject: MeasurementTarget, bench: Measureme
     timed = (contender._rows, contender._batches)
     pipe.send(contender.ready)
     while True:
-        asked = pipe.recv()
-        if asked is None:
-            phase, samples_ns = contender.finish(), np.load(request.samples)
+        first, second = pipe.recv()
+        if isinstance(first, list):
+            phase = contender.finish(row_slowdowns=first, batch_slowdowns=second)
+            samples_ns = np.load(request.samples)
             p50, p95 = np.quantile(samples_ns, (0.5, 0.95))
             pipe.send((p50, p95, phase.batches[-1].rows_per_s))
             for slices in timed:
                 slices._pieces.clear()  # no other caller forgets what was timed
+                slices._ends.clear()
         else:
-            is_batch, slice_ms = asked
-            timed[is_batch].slice_ms = slice_ms
-            contender.time_slice(is_batch=is_batch)
-            pipe.send(None)
+            timed[first].slice_ms = second
+            pipe.send(contender.time_slice(is_batch=first).call_ns)
 
 
 def ask_measurement(subject: MeasurementTarget, bench: MeasurementContext) -> MeasureRequest:
@@ -185,18 +185,20 @@ def time_contenders(
     opened: Sequence[tuple[Connection, Ready]], slice_ms: float, rng: np.random.Generator
 ) -> list[list[float]]:
     """Time all models for ``TURN_MS`` of rows and of batches each; return their figures."""
-    slices: list[tuple[Connection, bool, float]] = []
-    for pipe, ready in opened:
+    slices: list[tuple[int, bool, float]] = []
+    for number, (_, ready) in enumerate(opened):
         for is_batch, usual_ms in ((False, ready.row_slice_ms), (True, ready.batch_slice_ms)):
             length_ms = max(slice_ms, usual_ms)
-            slices += [(pipe, is_batch, length_ms)] * max(1, round(TURN_MS / length_ms))
+            slices += [(number, is_batch, length_ms)] * max(1, round(TURN_MS / length_ms))
+    timed = []
     for position in rng.permutation(len(slices)):
-        pipe, is_batch, length_ms = slices[position]
-        pipe.send((is_batch, length_ms))
-        pipe.recv()
+        number, is_batch, length_ms = slices[position]
+        opened[number][0].send((is_batch, length_ms))
+        timed.append(TimedSlice(number, is_batch, opened[number][0].recv()))
+    slowdowns = estimate_slowdowns(timed) if slice_ms < TURN_MS else {}
     figures = []
-    for pipe, _ in opened:
-        pipe.send(None)
+    for number, (pipe, _) in enumerate(opened):
+        pipe.send([slowdowns.get((number, is_batch), []) for is_batch in (False, True)])
         figures.append(pipe.recv())
     return figures
 
@@ -231,15 +233,14 @@ def busy_cores() -> Iterator[None]:
 
 def check_known_loads(bench: MeasurementContext, *, n_blocks: int) -> dict[str, float]:
     """Time two models of known cost; return the ratio's error, and how often intervals hold it."""
-    fixed = {"sleep_ms": 0.0, "allocate_mib": 0.0, "n_classes": 2}
     subjects = [
         MeasurementTarget(
-            f"{burn_ms} ms",
+            f"{n_rounds} rounds",
             WorkerKind((), 1),
-            "fakes.known_load:open_known_load",
-            fixed | {"burn_ms": burn_ms},
+            "measured_models:open_known_work",
+            {"n_rounds": n_rounds},
         )
-        for burn_ms in KNOWN_MS
+        for n_rounds in KNOWN_ROUNDS
     ]
     measurements = measure(subjects)
     settings = bench.settings.model_copy(update={"batch_sizes": (1,), "latency_min_calls": 10})
@@ -248,12 +249,16 @@ def check_known_loads(bench: MeasurementContext, *, n_blocks: int) -> dict[str, 
         time_block(measurements, replace(bench, settings=settings), block=f"b.{block}", rng=rng)
     adjusted = adjust_figures([read_percentile(one.state, 0.5) for one in measurements], {})
     first, second = (np.array(list(figures.values())) for figures in adjusted)
-    truth = KNOWN_MS[1] / KNOWN_MS[0]
+    truth = KNOWN_ROUNDS[1] / KNOWN_ROUNDS[0]
     error = float(np.median(second) / np.median(first)) / truth - 1
     ratios = (second / first).reshape(-1, 6)
     intervals = [estimate_median(one.tolist()) for one in ratios]
     covered = np.mean([one.low <= truth <= one.high for one in intervals if one.low and one.high])
-    print(f"known loads: ratio {truth * (1 + error):.4f} of {truth}, held in {covered:.0%}")
+    half_width_pct = np.median([one.half_width_pct for one in intervals])
+    print(
+        f"known loads: ratio {truth * (1 + error):.4f} of {truth}, held in {covered:.0%} of "
+        f"{len(intervals)}, half width {half_width_pct:.1f} %"
+    )
     return {"known_load_error": abs(error), "known_load_covered": float(covered)}
 
 

@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 
 from rightfit.measuring.blocks import (
+    TimedSlice,
     adjust_figures,
     estimate_group_error,
     estimate_level,
+    estimate_slowdowns,
     polish,
     usual_figure,
 )
@@ -18,6 +20,63 @@ def draw(rng: np.random.Generator, level: float, moments: np.ndarray) -> dict[st
     """Draw figures of a profile whose processes differ by 1 %."""
     logs = np.log(level) + moments + 0.01 * rng.standard_normal(len(moments))
     return {f"now.{number}": float(figure) for number, figure in enumerate(np.exp(logs))}
+
+
+def draw_slices(rng: np.random.Generator, n_processes: int, n_each: int) -> list[TimedSlice]:
+    """Draw slices of processes of unlike speed, in random order, on a steady machine."""
+    order = rng.permutation(np.repeat(np.arange(n_processes), n_each))
+    noise = np.exp(0.02 * rng.standard_normal(len(order)))
+    return [
+        TimedSlice(int(process), False, float(10.0**process * factor))
+        for process, factor in zip(order, noise, strict=True)
+    ]
+
+
+def slow_down(
+    slices: list[TimedSlice], moments: np.ndarray, process: int | None = None
+) -> list[TimedSlice]:
+    """Return slices that took longer at some moments, of all processes or one."""
+    return [
+        TimedSlice(one.process, one.is_batch, one.call_ns * moment)
+        if process in (None, one.process)
+        else one
+        for one, moment in zip(slices, moments, strict=True)
+    ]
+
+
+def flatten(slices: list[TimedSlice]) -> list[float]:
+    """Return the slowdowns in the order of the slices."""
+    found = estimate_slowdowns(slices)
+    return [found[one.process, one.is_batch].pop(0) for one in slices]
+
+
+def test_moments_at_which_the_machine_is_slow_are_found() -> None:
+    rng = np.random.default_rng(0)
+    slices = draw_slices(rng, 6, 20)
+    moments = np.repeat(rng.permutation([1.0, 1.0, 1.0, 1.7, 1.0, 1.7]), 20)
+
+    found = flatten(slow_down(slices, moments))
+
+    # a change is known to some slices
+    assert np.mean(np.abs(np.log(found / moments)) < 0.1) > 0.8
+    assert np.std(np.log(moments / found)) < np.std(np.log(moments)) / 2
+
+
+def test_what_one_model_does_by_itself_is_left_to_it() -> None:
+    rng = np.random.default_rng(0)
+    slices = draw_slices(rng, 6, 20)
+    pauses = np.where(rng.random(len(slices)) < 0.4, 3.0, 1.0)
+
+    found = flatten(slow_down(slices, pauses, process=2))
+
+    assert found == pytest.approx([1.0] * len(slices), abs=0.1)
+
+
+@pytest.mark.parametrize(
+    "slices", [[], [TimedSlice(0, False, 5.0)], [TimedSlice(0, True, 5.0)] * 9]
+)
+def test_without_others_nothing_is_known_of_a_moment(slices: list[TimedSlice]) -> None:
+    assert flatten(slices) == [1.0] * len(slices)
 
 
 def test_what_a_block_shares_is_taken_off_all_of_its_figures() -> None:

@@ -26,6 +26,7 @@ Logs = npt.NDArray[np.float64]
 FigureByBlock = Mapping[str, float]  # of one profile, one per process
 
 N_SWEEPS = 20
+N_NEIGHBOURS = 6  # slices before and after one, of which others' tell the machine's speed then
 ERROR_SHARE = 0.05
 Z_95 = 1.96
 PRIOR_DEGREES = 3  # of the assumed error, learnt from four recordings
@@ -44,6 +45,59 @@ class Level:
     half_width_pct: float
     n_runs: int = 0
     slowdown: float = 1.0
+
+
+@dataclass(frozen=True)
+class TimedSlice:
+    """Calls in a row of one process of a block, among the others' slices.
+
+    Args:
+        process: Its number within the block.
+        is_batch: Whether they answered batches.
+        call_ns: Their middle time.
+    """
+
+    process: int
+    is_batch: bool
+    call_ns: float
+
+
+def estimate_slowdowns(slices: Sequence[TimedSlice]) -> dict[tuple[int, bool], list[float]]:
+    """Tell by how much the machine was slower than usual in each slice of a block.
+
+    A host may change its speed from one hundredth of a second to the next. Slices that follow each
+    other share it: by what the others' slices around one differ from their own processes' middle
+    slice, the speed of that moment is told. A process' own slices do not tell it, as they hold what
+    the model does by itself.
+
+    Args:
+        slices: All of a block, in the order in which they were timed.
+
+    Returns:
+        Times / usual times of the block, by process and kind, in the order of their slices.
+
+    >>> slow = [TimedSlice(n % 2, False, 8.0 if 10 <= n < 22 else 4.0) for n in range(40)]
+    >>> [round(slowdown, 1) for slowdown in estimate_slowdowns(slow)[0, False][3:13]]
+    [1.0, 1.0, 1.4, 2.0, 2.0, 2.0, 2.0, 2.0, 1.4, 1.0]
+    """
+    logs = np.log([one.call_ns for one in slices])
+    owners = np.array([(one.process, one.is_batch) for one in slices]).reshape(-1, 2)
+    kinds = [np.flatnonzero((owners == kind).all(axis=1)) for kind in np.unique(owners, axis=0)]
+    around = np.arange(len(logs))[:, None] + np.arange(-N_NEIGHBOURS, N_NEIGHBOURS + 1)
+    is_known = (around >= 0) & (around < len(logs))
+    around = np.clip(around, 0, max(0, len(logs) - 1))
+    is_known &= owners[around, 0] != owners[:, :1]
+    moments, own = np.zeros(len(logs)), np.zeros(len(logs))
+    for _ in range(N_SWEEPS):
+        for kind in kinds:
+            own[kind] = logs[kind] - np.median((logs - moments)[kind])
+        moments = np.nan_to_num(_median(np.where(is_known, own[around], np.nan), axis=1))
+    if len(moments):
+        moments -= np.median(moments)
+    found: dict[tuple[int, bool], list[float]] = {}
+    for one, moment in zip(slices, moments, strict=True):
+        found.setdefault((one.process, one.is_batch), []).append(math.exp(moment))
+    return found
 
 
 def name_block(run: str, number: int) -> str:

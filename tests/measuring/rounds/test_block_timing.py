@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
@@ -27,11 +28,21 @@ class ScriptedRound:
     def count_slices(self) -> tuple[int, int]:
         return 2, 0
 
-    def time_slice(self, *, is_batch: bool) -> None:
+    def time_slice(self, *, is_batch: bool) -> float:
         assert not is_batch
         self._note("slice")
+        return 100.0
 
-    def finish(self, *, block: str, others_cores: object) -> FinishedRound | Failure:
+    def finish(
+        self,
+        *,
+        block: str,
+        others_cores: object,
+        row_slowdowns: Sequence[float],
+        batch_slowdowns: Sequence[float],
+    ) -> FinishedRound | Failure:
+        assert list(row_slowdowns) == [1.0] * 2  # of each of its slices
+        assert list(batch_slowdowns) == []
         self._note("finished")
         percentiles_ns = {"0.5": 100.0, "0.95": None}
         return make_round(percentiles_ns=percentiles_ns, total_ms=5.0, block=block)

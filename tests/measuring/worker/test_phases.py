@@ -115,6 +115,23 @@ def test_pieces_that_others_interrupted_tell_no_call_while_others_do() -> None:
     assert slices.sum_up().wall_ms == pytest.approx(60e-6)
 
 
+@pytest.mark.parametrize(("working", "factor"), [(1.0, 0.5), (0.0, 1.0), (0.5, 0.75)])
+def test_times_are_told_as_at_the_machines_usual_speed(working: float, factor: float) -> None:
+    """What a slice's calls wait for takes as long on a slow machine."""
+    slices = phases._Slices(itertools.cycle([0]), 1.0, has_threads=False)
+    samples_ns = np.array([CALL_NS, CALL_NS])
+    cpu_ns = int(working * samples_ns.sum())
+    slices._pieces = [phases._Piece(samples_ns, 0, cpu_ns) for _ in range(3)]
+    slices._ends = [1, 3]
+
+    slices.even_out([1.0, 2.0])
+
+    expected_ns = [CALL_NS] * 2 + [factor * CALL_NS] * 4
+    assert slices.read_samples_ns().tolist() == pytest.approx(expected_ns)
+    assert slices.read_call_ns() == pytest.approx(np.mean(expected_ns))
+    assert slices.sum_up().wall_ms == pytest.approx(6 * CALL_NS / NS_PER_MS)  # as it was
+
+
 def test_throughput_of_several_threads_is_that_of_the_median_piece() -> None:
     pieces = [phases._Piece(np.array([ns]), taken_ns=0, cpu_ns=ns) for ns in (10, 11, 70)]
     call_ns = {}

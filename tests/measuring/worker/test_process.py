@@ -129,7 +129,10 @@ def test_child_is_timed_in_slices_until_it_tells_what_it_found(
     second = worker.ask(SliceRequest(child, is_batch=True), SliceTimed)
     last = worker.ask(FinishRequest(child), ProcessResult)
 
-    assert first == second == SliceTimed()
+    assert isinstance(first, SliceTimed)
+    assert isinstance(second, SliceTimed)
+    assert first.call_ns > 0
+    assert second.call_ns > 0
     assert between == Predicted(3)
     assert isinstance(last, ProcessResult)
     assert last.latency.n_calls >= 1
@@ -203,7 +206,7 @@ def test_ready_child_ends_when_its_pipe_is_closed(worker: Worker, tmp_path: Path
 
     assert not is_alive(older)
     assert is_alive(younger)
-    assert worker.ask(SliceRequest(younger, is_batch=False), SliceTimed) == SliceTimed()
+    assert isinstance(worker.ask(SliceRequest(younger, is_batch=False), SliceTimed), SliceTimed)
     worker.leave(younger)  # the worker is every test's
 
 

@@ -25,7 +25,12 @@ from rightfit._core.formatting import count
 from rightfit._core.processes.json_store import JsonStore
 from rightfit._core.progress import repeat_progress, report_progress
 from rightfit._core.spelling import name_some
-from rightfit.measuring.blocks import adjust_figures, name_block
+from rightfit.measuring.blocks import (
+    TimedSlice,
+    adjust_figures,
+    estimate_slowdowns,
+    name_block,
+)
 from rightfit.measuring.hardware.environment import fingerprint
 from rightfit.measuring.rounds.jobs import Job
 from rightfit.measuring.rounds.lock import machine_lock
@@ -275,21 +280,30 @@ def time_block(
                 process = OpenRound(one.subject, one.bench or bench, one.state)
                 opened.append((one, process))  # at once: it is left whatever happens to the next
             slices = []
-            for _, process in opened:
+            for number, (_, process) in enumerate(opened):
                 n_rows, n_batches = process.count_slices()
-                slices += [(process, False)] * n_rows + [(process, True)] * n_batches
+                slices += [(number, False)] * n_rows + [(number, True)] * n_batches
             before = _read_others(opened)
+            timed: list[TimedSlice] = []
             for position in rng.permutation(len(slices)):
-                process, is_batch = slices[position]
-                process.time_slice(is_batch=is_batch)
+                number, is_batch = slices[position]
+                call_ns = opened[number][1].time_slice(is_batch=is_batch)
+                if call_ns is not None:
+                    timed.append(TimedSlice(number, is_batch, call_ns))
                 repeat_progress()  # between two slices, so that it disturbs none
             after = _read_others(opened)
             others_cores = None
             if before is not None and after is not None and after[0] > before[0]:
                 others_cores = max(0.0, (after[1] - before[1]) / (after[0] - before[0]))
-            while opened:
+            slowdowns = estimate_slowdowns(timed)
+            for number in range(len(opened)):
                 one, process = opened.pop(0)
-                finished = process.finish(block=block, others_cores=others_cores)
+                finished = process.finish(
+                    block=block,
+                    others_cores=others_cores,
+                    row_slowdowns=slowdowns.get((number, False), ()),
+                    batch_slowdowns=slowdowns.get((number, True), ()),
+                )
                 if isinstance(finished, Failure):
                     one.state = replace(one.state, error=finished.error)
                     logger.warning("%s: %s", one.subject.label, finished.error)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -95,32 +96,53 @@ class OpenRound:
             math.ceil(settings.batch_min_ms / self._ready.batch_slice_ms),
         )
 
-    def time_slice(self, *, is_batch: bool) -> None:
-        """Have a slice timed while all others sleep; one that failed or is lost is not asked."""
+    def time_slice(self, *, is_batch: bool) -> float | None:
+        """Have a slice timed while all others sleep; return the middle time of its calls in ns.
+
+        Returns:
+            ``None`` of a process that has failed or is lost: it is not asked.
+        """
         if isinstance(self._ready, Failure) or self.is_lost:
-            return
+            return None
         request = SliceRequest(self._ready.child, is_batch, limit_s=self._request.limit_s)
         answer = self._worker.ask(request, SliceTimed)
         if isinstance(answer, Failure):
             self._ready = answer
+            return None
+        return answer.call_ns
 
-    def finish(self, *, block: str, others_cores: float | None) -> FinishedRound | Failure | None:
+    def finish(
+        self,
+        *,
+        block: str,
+        others_cores: float | None,
+        row_slowdowns: Sequence[float] = (),
+        batch_slowdowns: Sequence[float] = (),
+    ) -> FinishedRound | Failure | None:
         """End the process and return what it found; ``None``: it is lost.
 
         Args:
             block: Name of the block.
             others_cores: Cores that processes outside the block used meanwhile; ``None``: unknown.
+            row_slowdowns: By how much the machine was slower than usual in each slice of single
+                rows, see :func:`~rightfit.measuring.blocks.estimate_slowdowns`; empty: unknown.
+            batch_slowdowns: Likewise of batches.
         """
         if isinstance(self._ready, Failure):
             return self._ready
         if self.is_lost:
             return None
-        request = FinishRequest(self._ready.child, limit_s=self._request.limit_s)
+        request = FinishRequest(
+            self._ready.child,
+            limit_s=self._request.limit_s,
+            row_slowdowns=tuple(row_slowdowns),
+            batch_slowdowns=tuple(batch_slowdowns),
+        )
         answer = self._worker.ask(request, ProcessResult)
         if isinstance(answer, Failure):
             return answer
         hello = self._worker.hello
-        samples_ns: npt.NDArray[np.int64]
+        samples_ns: npt.NDArray[np.float64]
         try:
             samples_ns = np.load(self._request.samples)
             Path(self._request.samples).unlink()  # overwriting it would wait for the disk

@@ -111,7 +111,7 @@ def time_calls(
     return samples[:n_calls].copy()
 
 
-def percentile_ns(samples_ns: npt.NDArray[np.int64], share: float) -> float | None:
+def percentile_ns(samples_ns: npt.NDArray[np.float64 | np.int64], share: float) -> float | None:
     """Return a percentile of one process' calls, estimated without median bias.
 
     The estimator is Hyndman and Fan's type 8 (The American Statistician 50, 1996), approximately

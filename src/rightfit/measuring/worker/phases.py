@@ -166,12 +166,22 @@ class Contender:
         """
         start_ns = time.perf_counter_ns()
         slices = self._batches if is_batch else self._rows
-        slices.time(self._call)
+        call_ns = slices.time(self._call)
         self._spent_ns += time.perf_counter_ns() - start_ns
-        return SliceTimed()
+        return SliceTimed(call_ns)
 
-    def finish(self) -> ProcessResult:
-        """Write the times of single rows; return what was found."""
+    def finish(
+        self, *, row_slowdowns: Sequence[float] = (), batch_slowdowns: Sequence[float] = ()
+    ) -> ProcessResult:
+        """Write the times of single rows; return what was found.
+
+        Args:
+            row_slowdowns: How much slower than usual the machine was in each slice of single rows,
+                which is taken out of its times; empty: unknown.
+            batch_slowdowns: Likewise of batches.
+        """
+        self._rows.even_out(row_slowdowns)
+        self._batches.even_out(batch_slowdowns)
         samples_ns = self._rows.read_samples_ns()
         np.save(self._samples_path, samples_ns)
         rows = self._rows.sum_up()
@@ -201,11 +211,13 @@ class _Piece:
         samples_ns: Wall time of each.
         taken_ns: Of it, that other processes had its core.
         cpu_ns: CPU time of all threads.
+        slowdown: Times that its work took / usual times on this machine.
     """
 
     samples_ns: npt.NDArray[np.int64]
     taken_ns: int
     cpu_ns: int
+    slowdown: float = 1.0
 
     @property
     def n_calls(self) -> int:
@@ -222,9 +234,22 @@ class _Piece:
         return self.n_calls == 1 or self.taken_ns <= MAX_TAKEN_SHARE * self.samples_ns.sum()
 
     @property
-    def calls_ns(self) -> npt.NDArray[np.int64]:
+    def calls_ns(self) -> npt.NDArray[np.float64]:
         """Time of each call, without what others took if it is alone."""
-        return self.samples_ns - self.taken_ns if self.n_calls == 1 else self.samples_ns
+        taken_ns = self.taken_ns if self.n_calls == 1 else 0
+        calls_ns: npt.NDArray[np.float64] = (self.samples_ns - taken_ns) * self._usual_share
+        return calls_ns
+
+    @property
+    def call_ns(self) -> float:
+        """Mean time of a call."""
+        return self.wall_ns * self._usual_share / self.n_calls
+
+    @property
+    def _usual_share(self) -> float:
+        """Usual time / its time; where it waits, nothing is slowed down."""
+        working = min(1.0, self.cpu_ns / max(self.wall_ns, 1))
+        return 1 - working + working / self.slowdown
 
 
 class _Slices:
@@ -245,17 +270,33 @@ class _Slices:
         self.slice_ms = slice_ms
         self._has_threads = has_threads
         self._pieces: list[_Piece] = []  # that count
+        self._ends: list[int] = []  # pieces up to the end of each slice
         self._n_calls = 0  # of all pieces
 
-    def time(self, call: Call) -> None:
-        """Time a slice more; pieces count from when the caches are filled, or else the last one."""
+    def time(self, call: Call) -> float:
+        """Time a slice more; return the middle time of its calls that count, in ns.
+
+        Pieces count from when the caches are filled, or else the last one.
+        """
         start_ns, spent_ns, pieces = time.perf_counter_ns(), 0, []
         while spent_ns < self.slice_ms * NS_PER_MS:
             is_warm = spent_ns >= REFILL_MS * NS_PER_MS
             pieces.append((is_warm, self._time_piece(call)))
             spent_ns = time.perf_counter_ns() - start_ns
         self._n_calls += sum(piece.n_calls for _, piece in pieces)
-        self._pieces += [piece for is_warm, piece in pieces if is_warm] or [pieces[-1][1]]
+        counting = [piece for is_warm, piece in pieces if is_warm] or [pieces[-1][1]]
+        self._pieces += counting
+        self._ends.append(len(self._pieces))
+        return _middle(np.concatenate([piece.calls_ns for piece in counting]))
+
+    def even_out(self, slowdowns: Sequence[float]) -> None:
+        """Take out of each slice's times by how much the machine was slower than usual."""
+        for (start, end), slowdown in zip(
+            itertools.pairwise([0, *self._ends]), slowdowns, strict=False
+        ):
+            self._pieces[start:end] = [
+                replace(piece, slowdown=slowdown) for piece in self._pieces[start:end]
+            ]
 
     def _time_piece(self, call: Call) -> _Piece:
         n_waits = _count_waits()
@@ -268,7 +309,7 @@ class _Slices:
         taken_ns = 0 if has_waited else min(max(0, calls_ns - cpu_ns), calls_ns - 1)
         return _Piece(samples_ns, taken_ns, cpu_ns)
 
-    def read_samples_ns(self) -> npt.NDArray[np.int64]:
+    def read_samples_ns(self) -> npt.NDArray[np.float64]:
         """Return the times of single calls, of the pieces that others left alone if these do."""
         clean = [piece for piece in self._pieces if piece.is_clean]
         is_enough = 2 * sum(piece.n_calls for piece in clean) >= sum(
@@ -279,12 +320,9 @@ class _Slices:
     def read_call_ns(self) -> float:
         """Return what a call takes: the mean, or of several threads the median over pieces."""
         if self._has_threads:
-            ordered = sorted(piece.wall_ns / piece.n_calls for piece in self._pieces)
-            middle = len(ordered) // 2
-            # numpy.median would import numpy.ma here: 12 ms and 0.4 MiB of each process
-            return (ordered[middle] + ordered[~middle]) / 2
+            return _middle(np.array([piece.call_ns for piece in self._pieces]))
         n_calls = sum(piece.n_calls for piece in self._pieces)
-        return sum(piece.wall_ns for piece in self._pieces) / n_calls
+        return sum(piece.call_ns * piece.n_calls for piece in self._pieces) / n_calls
 
     def share(self, figure: float | None) -> float | None:
         """Return the share that the calls that count have in what all calls took together."""
@@ -309,6 +347,13 @@ def choose_slice_ms(slice_ms: float, call_ms: float) -> float:
     [2.0, 5.0, 20.0, 20.0]
     """
     return max(slice_ms, min(MIN_SLICE_CALLS * call_ms, LONGEST_SLICE * slice_ms))
+
+
+def _middle(values: npt.NDArray[np.float64]) -> float:
+    """Return the median: numpy's would import numpy.ma, 12 ms and 0.4 MiB of each process."""
+    ordered = np.sort(values)
+    middle = len(ordered) // 2
+    return float(ordered[middle] + ordered[~middle]) / 2
 
 
 def _count_waits() -> int:

@@ -196,7 +196,12 @@ def work(channel: Channel, *, base_pages: FilePages | None) -> int:
             if isinstance(request, SliceRequest):
                 channel.send(contender.time_slice(is_batch=request.is_batch))
             elif isinstance(request, FinishRequest):
-                channel.send(contender.finish())
+                channel.send(
+                    contender.finish(
+                        row_slowdowns=request.row_slowdowns,
+                        batch_slowdowns=request.batch_slowdowns,
+                    )
+                )
     except BaseException as err:  # whatever happens is the answer
         channel.send(Failure(describe_error(err), _format_traceback()))
     return 0

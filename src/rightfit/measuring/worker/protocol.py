@@ -102,6 +102,8 @@ class FinishRequest:
 
     child: int
     limit_s: float | None = None
+    row_slowdowns: tuple[float, ...] = ()  # of the machine in each slice; empty: unknown
+    batch_slowdowns: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -142,6 +144,8 @@ class Ready:
 @dataclass(frozen=True)
 class SliceTimed:
     """A slice is over; the process waits for another one."""
+
+    call_ns: float  # the middle one of its calls that count
 
 
 @dataclass(frozen=True)
