@@ -5,7 +5,8 @@ of 2 ms, or of few calls, in random order, block after block, side by side. Both
 processes, which stay open: what fresh processes differ by is no matter of slices. Figures:
 
 - ``sd_ratio_p50``, ``sd_ratio_p95``, ``sd_ratio_throughput``: standard deviation over blocks of a
-  figure's logarithm relative to the other models, alternating slices / turns;
+  figure's logarithm relative to the other models, alternating slices / turns; that of the slices
+  as they were timed is printed beside it;
 - ``sd_ratio_p50_busy``: the same with a busy loop on each core;
 - ``bias_max``: largest difference of a model's p50, relative to all models, between both ways, as a
   logarithm; ``bias_max_error``: its standard error over blocks;
@@ -52,6 +53,7 @@ TURN_MS, SLICE_MS = 150.0, 2.0
 BATCH_SIZE = 1_024
 FIGURES = ("p50", "p95", "throughput")
 PARTS = ("idle", "busy", "known")
+Figures = list[list[float]]  # of each model
 KNOWN_ROUNDS = (6_000, 9_000)
 
 
@@ -91,19 +93,23 @@ def compare_ways(
     label: str,
 ) -> dict[str, float]:
     """Time n models both ways, block by block in turn; print and return how they compare."""
-    logs: dict[float, list[list[list[float]]]] = {TURN_MS: [], SLICE_MS: []}
+    logs: dict[str, list[Figures]] = {"turns": [], "slices": [], "raw slices": []}
     with open_contenders([served[number % len(served)] for number in range(n)], bench) as opened:
         for block in range(n_blocks):
-            for slice_ms, blocks in logs.items():
+            for way, slice_ms in (("turns", TURN_MS), ("slices", SLICE_MS)):
                 rng = np.random.default_rng(block)
                 with machine_lock():
-                    blocks.append(time_contenders(opened, slice_ms, rng))
+                    raw, told = time_contenders(opened, slice_ms, rng)
+                logs[way].append(raw if way == "turns" else told)
+            logs["raw slices"].append(raw)
     found: dict[str, float] = {}
     for position, figure in enumerate(FIGURES):
-        tables = {ms: np.log(np.array(blocks)[:, :, position].T) for ms, blocks in logs.items()}
-        stds = {ms: spread_within_blocks(table) for ms, table in tables.items()}
-        found[f"sd_ratio_{figure}"] = stds[SLICE_MS] / stds[TURN_MS]
-        slices, turns = (tables[ms] - np.median(tables[ms], axis=0) for ms in (SLICE_MS, TURN_MS))
+        tables = {way: np.log(np.array(blocks)[:, :, position].T) for way, blocks in logs.items()}
+        stds = {way: spread_within_blocks(table) for way, table in tables.items()}
+        found[f"sd_ratio_{figure}"] = stds["slices"] / stds["turns"]
+        slices, turns = (
+            tables[way] - np.median(tables[way], axis=0) for way in ("slices", "turns")
+        )
         biases = np.median(slices - turns, axis=1)
         errors = (slices - turns).std(axis=1, ddof=1) / math.sqrt(n_blocks)
         if figure == "p50":
@@ -111,7 +117,8 @@ def compare_ways(
             found |= {"bias_max": abs(biases[largest]), "bias_max_error": errors[largest]}
         print(
             f"{label}, {n} contenders, {figure}: standard deviation relative to the block "
-            f"{stds[TURN_MS]:.4f} in turns, {stds[SLICE_MS]:.4f} in slices; slices against turns "
+            + ", ".join(f"{std:.4f} in {way}" for way, std in stds.items())
+            + "; slices against turns "
             + ", ".join(f"{b:+.3f} ({e:.3f})" for b, e in zip(biases, errors, strict=True)),
             flush=True,
         )
@@ -141,7 +148,10 @@ def open_contenders(
 
 
 def run_contender(pipe: Connection, subject: MeasurementTarget, bench: MeasurementContext) -> None:
-    """Time slices as they are asked for; two lists of slowdowns ask for the figures of all."""
+    """Time slices as they are asked for.
+
+    Two lists of slowdowns ask for the figures of all since the last, without and with them.
+    """
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[-1:])
     request = ask_measurement(subject, bench)
@@ -152,10 +162,12 @@ def run_contender(pipe: Connection, subject: MeasurementTarget, bench: Measureme
     while True:
         first, second = pipe.recv()
         if isinstance(first, list):
-            phase = contender.finish(row_slowdowns=first, batch_slowdowns=second)
-            samples_ns = np.load(request.samples)
-            p50, p95 = np.quantile(samples_ns, (0.5, 0.95))
-            pipe.send((p50, p95, phase.batches[-1].rows_per_s))
+            figures = []
+            for rows, batches in (([], []), (first, second)):
+                phase = contender.finish(row_slowdowns=rows, batch_slowdowns=batches)
+                p50, p95 = np.quantile(np.load(request.samples), (0.5, 0.95))
+                figures.append([p50, p95, phase.batches[-1].rows_per_s])
+            pipe.send(figures)
             for slices in timed:
                 slices._pieces.clear()  # no other caller forgets what was timed
                 slices._ends.clear()
@@ -183,8 +195,12 @@ def ask_measurement(subject: MeasurementTarget, bench: MeasurementContext) -> Me
 
 def time_contenders(
     opened: Sequence[tuple[Connection, Ready]], slice_ms: float, rng: np.random.Generator
-) -> list[list[float]]:
-    """Time all models for ``TURN_MS`` of rows and of batches each; return their figures."""
+) -> tuple[Figures, Figures]:
+    """Time all models for ``TURN_MS`` of rows and of batches each.
+
+    Returns:
+        Their figures as they were timed, and as told without what the machine was slowed down by.
+    """
     slices: list[tuple[int, bool, float]] = []
     for number, (_, ready) in enumerate(opened):
         for is_batch, usual_ms in ((False, ready.row_slice_ms), (True, ready.batch_slice_ms)):
@@ -195,12 +211,13 @@ def time_contenders(
         number, is_batch, length_ms = slices[position]
         opened[number][0].send((is_batch, length_ms))
         timed.append(TimedSlice(number, is_batch, opened[number][0].recv()))
-    slowdowns = estimate_slowdowns(timed) if slice_ms < TURN_MS else {}
+    slowdowns = estimate_slowdowns(timed)
     figures = []
     for number, (pipe, _) in enumerate(opened):
-        pipe.send([slowdowns.get((number, is_batch), []) for is_batch in (False, True)])
+        pipe.send([slowdowns[number, is_batch] for is_batch in (False, True)])
         figures.append(pipe.recv())
-    return figures
+    raw, told = zip(*figures, strict=True)
+    return list(raw), list(told)
 
 
 def measure(subjects: Sequence[MeasurementTarget]) -> list[JobMeasurement]:

@@ -113,7 +113,7 @@ def make_models(folder: Path) -> list[MeasurementTarget]:
 
 
 def open_known_work(*, n_rounds: int) -> Callable[[], Callable[[Any], Any]]:
-    """Return a loader for a model that hashes so often a call; twice as often takes twice as long."""
+    """Return a loader for a model whose calls hash so often: twice as often takes twice as long."""
 
     def open_model() -> Callable[[Any], Any]:
         def call(rows: Any) -> Any:

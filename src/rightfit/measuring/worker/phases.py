@@ -237,8 +237,7 @@ class _Piece:
     def calls_ns(self) -> npt.NDArray[np.float64]:
         """Time of each call, without what others took if it is alone."""
         taken_ns = self.taken_ns if self.n_calls == 1 else 0
-        calls_ns: npt.NDArray[np.float64] = (self.samples_ns - taken_ns) * self._usual_share
-        return calls_ns
+        return np.asarray((self.samples_ns - taken_ns) * self._usual_share, dtype=np.float64)
 
     @property
     def call_ns(self) -> float:
