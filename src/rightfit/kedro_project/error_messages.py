@@ -96,8 +96,18 @@ def explain_error(error: BaseException) -> str | None:
 
 
 def describe_csv(path: str) -> str:
-    """Say what a catalog entry must know of a CSV file that has no commas, or is not in UTF-8."""
+    """Say what a catalog entry must know of a CSV file that has no commas, or is not in UTF-8.
+
+    Where the Parquet file of a table without an entry is missing, and a CSV file lies in its place,
+    also the entry.
+    """
     file = Path(path)
+    csv, here = file.with_suffix(".csv"), Path.cwd()
+    if csv.is_file() and not file.exists():
+        filepath = csv.relative_to(here) if csv.is_relative_to(here) else csv
+        keys = f"type: polars.EagerPolarsDataset, file_format: csv, filepath: {filepath}"
+        advice = f"{csv} needs an entry in conf/base/catalog.yml: {file.stem}: {{{keys}}}."
+        return f"{advice} {describe_csv(str(csv))}".rstrip()
     if file.suffix != ".csv" or not file.is_file():
         return ""
     try:
