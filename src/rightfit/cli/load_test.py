@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,8 @@ from rightfit.cli.options import (
     faults_as_message,
     make_table,
 )
+from rightfit.measuring.worker.latency import min_calls_to_report
+from rightfit.ops.http_load.curve import MARGIN, THOROUGH
 from rightfit.ops.http_load.loading import load_export, read_rate
 from rightfit.ranking.records.load_records import LoadCurve, LoadStep, format_latency, format_rate
 
@@ -128,5 +131,7 @@ def _describe_rate(curve: LoadCurve, rate_per_s: float) -> str:
     share = f"p{curve.limit_share * 100:g}"
     latency = step.latency_ms[curve.limit_share]
     if latency is None:
-        return f"it keeps up; too few requests for a {share} (--seconds)"
+        needed_s = MARGIN * min_calls_to_report(curve.limit_share) / rate_per_s
+        seconds = math.ceil(needed_s / THOROUGH.max_stretch)
+        return f"it keeps up; too few requests for a {share}, which takes --seconds {seconds}"
     return f"{share} {format_latency(latency)} ms"
