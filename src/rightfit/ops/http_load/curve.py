@@ -209,8 +209,10 @@ def measure_curve(
 
         opened: list[LoadStep] = []
         beyond = (plan.rate_shares[-1] * BEYOND ** (i + 1) for i in range(plan.n_beyond))
-        shares, rates = (*plan.rate_shares, *beyond), {rate_per_s} - {None}
-        for rate in sorted({share * capacity for share in shares} | rates):
+        rates = {share * capacity for share in (*plan.rate_shares, *beyond)}
+        if rate_per_s is not None:
+            rates.add(rate_per_s)
+        for rate in sorted(rates):
             opened.append(try_rate(rate))
             if not opened[-1].keeps_up:
                 break
