@@ -723,7 +723,8 @@ def _find_leak(column: pl.Series, outcome: pl.Series, task: Task, n_distinct: in
     n_classes = None if task == "regression" else outcome.drop_nulls().n_unique()
     if n_classes == 2 and column.null_count():
         filled = pl.DataFrame({"filled": column.is_not_null(), "outcome": outcome}).drop_nulls()
-        if filled.height >= MIN_ROWS_TO_SEPARATE and filled.unique().height == n_classes:
+        is_same = filled["filled"].n_unique() == filled.unique().height == n_classes
+        if is_same and filled.height >= MIN_ROWS_TO_SEPARATE:
             return "is filled in every row of one class and in none of the other"
     if not column.dtype.is_numeric() and n_distinct != n_classes:
         return None  # before wide texts are copied
