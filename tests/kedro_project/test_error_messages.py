@@ -135,6 +135,7 @@ def test_result_that_no_run_has_written_is_told_as_such(tmp_path: Path) -> None:
     [
         (b"Ort;Preis\nUlm;1,5\nBern;2\n", 'load_args: {separator: ";"}'),
         ("Ort,Straße\nKöln,A\n".encode("cp1252"), "load_args: {encoding: cp1252}"),
+        ("Ort,Straße\nKöln,A\n".encode("utf-16"), "load_args: {encoding: utf-16}"),
     ],
 )
 def test_advice_on_a_csv_file_says_what_its_entry_lacks(

@@ -18,7 +18,7 @@ from kedro.io.core import VersionNotFoundError
 
 from rightfit._core.errors import RightfitError
 from rightfit._core.formatting import clean_text
-from rightfit._core.row_files import find_separator
+from rightfit._core.row_files import find_separator, guess_encoding
 from rightfit.kedro_project.kedro_private import Catalog
 
 logger = logging.getLogger(__name__)
@@ -113,7 +113,10 @@ def describe_csv(path: str) -> str:
     try:
         separator = find_separator(file)
     except ValueError:
-        return "It is not in UTF-8; say so in the entry, as in load_args: {encoding: cp1252}."
+        encoding = guess_encoding(file)
+        return (
+            f"It is not in UTF-8; say so in the entry, as in load_args: {{encoding: {encoding}}}."
+        )
     if separator == ",":
         return ""
     return (
