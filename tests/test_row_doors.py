@@ -279,7 +279,7 @@ def test_the_command_judges_an_export_on_a_german_file(doors: Doors) -> None:
 NO_ROWS: dict[str, tuple[bytes, str]] = {
     "latin.csv": ("Größe;b\n1;2\n".encode("cp1252"), r'encoding="cp1252"'),
     "late_latin.csv": (b"a;b\n" * 20_000 + "ü;b\n".encode("cp1252"), "it is not in UTF-8"),
-    "utf16.csv": ("a,b\n1,2".encode("utf-16"), "it is not in UTF-8"),
+    "utf16.csv": ("a,b\n1,2".encode("utf-16"), r'encoding="utf-16"'),
     "empty.csv": (b"", r"empty\.csv cannot be read: empty CSV"),
     "empty.parquet": (b"", r"empty\.parquet cannot be read"),
     "cut.parquet": (b"PAR1" + bytes(99), r"cut\.parquet cannot be read"),

@@ -127,12 +127,28 @@ def test_rules_that_are_none_are_refused(profiles: rf.Profiles, rules: Any) -> N
         rf.rank(profiles, APPLICATIONS, rules=rules)
 
 
-def test_table_of_pandas_is_refused_in_one_line(profiles: rf.Profiles) -> None:
+def test_table_of_pandas_is_ranked_as_that_of_polars(
+    profiles: rf.Profiles, ranking: rf.Ranking
+) -> None:
     pytest.importorskip("pandas")
-    table: Any = profiles.to_pandas()
+    some_nulls = pl.when(pl.int_range(pl.len()) % 2 == 0)
+    nulls = [
+        some_nulls.then(name).alias(name)
+        for name in ("best_batch_size", "n_latency_samples", "disturbed", "null_reasons")
+    ]
+    table = profiles.table.with_columns(nulls)
+    frame = rf.Profiles(table).to_pandas()
 
-    with pytest.raises(rf.RightfitError, match="or its table of polars, but got a DataFrame"):
-        rf.rank(table, APPLICATIONS)
+    ranked = rf.rank(frame, APPLICATIONS)
+
+    assert ranked.profiles.table.equals(table)
+    assert ranked.table.equals(rf.rank(table, APPLICATIONS).table)
+    assert list(ranking.to_pandas().columns) == ranking.to_polars().columns
+    assert ranking.to_pandas()["candidate"].tolist() == ranking.table["candidate"].to_list()
+    with pytest.raises(rf.RightfitError, match="n_threads must hold whole numbers"):
+        rf.rank(frame.assign(n_threads=1.5), APPLICATIONS)
+    with pytest.raises(rf.RightfitError, match="latency_p50_ms must hold numbers"):
+        rf.rank(frame.assign(latency_p50_ms="fast"), APPLICATIONS)
 
 
 def test_faults_of_applications_are_all_listed(profiles: rf.Profiles) -> None:

@@ -221,6 +221,16 @@ def test_tables_of_any_kind_are_read(make: Callable[..., object], tmp_path: Path
     assert frame["size"].null_count() == HOUSES["size"].null_count()
 
 
+def test_columns_of_pandas_that_are_numbers_go_by_them() -> None:
+    frame = HOUSES.select("size", "price").to_pandas().set_axis(range(2), axis="columns")
+
+    found = search(frame, 1, **QUICK)
+
+    assert found.best().predict(frame.head(2)).shape == (2,)
+    with pytest.raises(RightfitError, match=r"must be a column .* got '7'.* It has 0, 1\."):
+        search(frame, 7, **QUICK)
+
+
 def write(writing: Callable[[Path], object], path: Path) -> Path:
     writing(path)
     return path

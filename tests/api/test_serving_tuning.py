@@ -74,6 +74,9 @@ def test_best_is_measured_beside_the_model_as_it_is(tuned: TunedServing) -> None
         "impossible",
     ]
     assert "none meets the limits" in repr(tuned)
+    assert f"({best.serving.label}), {best.quality_raw}, Latency p50 {best['latency_p50_ms']}" in (
+        repr(tuned)
+    )
 
 
 def test_export_predicts_as_the_chosen_model(tuned: TunedServing, tmp_path: Path) -> None:

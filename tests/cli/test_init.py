@@ -90,3 +90,19 @@ def test_file_that_cannot_be_written_is_one_clear_error(
 
     assert result.exit_code == 1
     assert f"Error: cannot write {link}: No such file or directory\n" in result.output
+
+
+def test_dataset_that_is_described_already_is_told_with_its_file(
+    tmp_path: Path, project_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "base" / "parameters_study.yml"
+    path.parent.mkdir()
+    path.write_text("datasets: {houses: {tables: [homes], target: {column: price}}}\n")
+    monkeypatch.chdir(project_path)
+    options = ["--conf-source", str(tmp_path), "--dataset", "houses", "--target", "price"]
+
+    result = CliRunner().invoke(verbs, ["init", "--dry-run", *options])
+
+    assert result.exit_code == 0
+    assert f"houses is described already, below datasets in {path}\n" in result.output
+    assert "parameters_grid.yml" in result.output

@@ -460,6 +460,27 @@ def test_a_number_with_fractions_is_predicted_without_a_remark() -> None:
     assert not any("predicted as a number" in remark for remark in found.remarks)
 
 
+def test_classes_that_are_written_in_several_ways_are_remarked() -> None:
+    late = pl.Series(["yes", "1", "True", "no"] * (N // 4))
+    mixed = complete(make_orders().with_columns(late=late))
+    named = complete(
+        make_orders().with_columns(late=late),
+        target={"column": "late", "classes": late.unique().to_list()},
+    )
+
+    assert [remark for remark in mixed.remarks if "'1', 'True', 'yes'" in remark] != []
+    assert not any("mean the same" in remark for remark in (*named.remarks, *complete().remarks))
+
+
+def test_a_name_that_a_csv_file_has_twice_is_remarked() -> None:
+    content = b"mass,depot,mass,late\n" + b"1.5,north,2.5,yes\n2.5,south,1.5,no\n" * 60
+    content += content[content.index(b"1") :].replace(b"yes", b"no")
+
+    completed = complete(pl.read_csv(content))
+
+    assert [remark for remark in completed.remarks if "another column 'mass'" in remark] != []
+
+
 def test_rows_recorded_twice_are_remarked() -> None:
     ripe = {"column": "ripe"}
 

@@ -162,6 +162,19 @@ def test_copy_of_a_number_to_predict_is_not_used(values: list[float], kind: str)
     assert found.name == kind
 
 
+@pytest.mark.parametrize(
+    ("missing", "kind"), [("of one class", "unused"), ("without an outcome", "numeric")]
+)
+def test_gaps_give_a_class_away_only_in_rows_with_an_outcome(missing: str, kind: str) -> None:
+    outcome = pl.Series([0, 1] * 50 + [None] * 2)
+    is_missing = (outcome == 1) if missing == "of one class" else outcome.is_null()
+    values = pl.Series("mass", [i * 7 % 31 / 4 for i in range(102)])
+
+    column = pl.select(pl.when(~is_missing).then(values).alias("mass"))["mass"]
+
+    assert judge_column(column, outcome, "classification").name == kind
+
+
 @pytest.mark.parametrize(("last", "kind"), [(4_000, "unused"), (0, "numeric")])
 def test_copy_of_a_value_is_one_in_all_rows(last: int, kind: str) -> None:
     outcome = pl.Series([*range(2_000), 2_000], dtype=pl.Float64)

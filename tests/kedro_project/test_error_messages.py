@@ -14,7 +14,7 @@ from kedro.io import DataCatalog, DatasetError
 
 from rightfit._core.errors import RightfitError
 from rightfit.kedro_project.config_loader import check_data_root
-from rightfit.kedro_project.error_messages import explain_content, explain_error
+from rightfit.kedro_project.error_messages import describe_csv, explain_content, explain_error
 
 
 def catch(function: Callable[[], object]) -> BaseException:
@@ -135,6 +135,7 @@ def test_result_that_no_run_has_written_is_told_as_such(tmp_path: Path) -> None:
     [
         (b"Ort;Preis\nUlm;1,5\nBern;2\n", 'load_args: {separator: ";"}'),
         ("Ort,Straße\nKöln,A\n".encode("cp1252"), "load_args: {encoding: cp1252}"),
+        ("Ort,Straße\nKöln,A\n".encode("utf-16"), "load_args: {encoding: utf-16}"),
     ],
 )
 def test_advice_on_a_csv_file_says_what_its_entry_lacks(
@@ -148,3 +149,18 @@ def test_advice_on_a_csv_file_says_what_its_entry_lacks(
     told = explain_content(catch(lambda: catalog.load("orders")), {"orders": str(file)})
 
     assert str(told).endswith(f"as in {advice}.")
+
+
+def test_a_csv_file_in_the_place_of_a_parquet_file_needs_an_entry(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "flats.csv").write_text("rooms;rent\n1;2,5\n")
+
+    advice = describe_csv(str(tmp_path / "flats.parquet"))
+
+    assert (
+        "flats: {type: polars.EagerPolarsDataset, file_format: csv, filepath: flats.csv}" in advice
+    )
+    assert 'load_args: {separator: ";"}' in advice
+    assert describe_csv(str(tmp_path / "houses.parquet")) == ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
 from collections.abc import Collection, Iterator, Sequence
@@ -17,6 +18,7 @@ from rightfit._core.processes.regular_files import require_regular
 CSV = ".csv"
 ROW_FILES = (".parquet", ".pq", CSV)
 SEPARATORS = (",", ";", "\t", "|")  # programs of other countries write semicolons, others tabs
+UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)  # how such a file begins
 N_SAMPLE_BYTES = 65_536
 MAX_LINE_BYTES = 2**24
 
@@ -75,7 +77,10 @@ def scan_rows(path: Path, *, texts: Collection[str] = ()) -> Iterator[pl.LazyFra
     except (OSError, ValueError, pl.exceptions.PolarsError, pl.exceptions.PanicException) as err:
         reason = str(err).strip().partition("\n")[0].rstrip(".") or type(err).__name__
         if is_csv and "utf-8" in reason:
-            reason = f'it is not in UTF-8; as in polars.read_csv("{path.name}", encoding="cp1252")'
+            encoding = guess_encoding(path)
+            reason = (
+                f'it is not in UTF-8; as in polars.read_csv("{path.name}", encoding="{encoding}")'
+            )
         if "found more fields" in reason:
             reason = "a line has more values than the header has columns"
         raise RightfitError(
@@ -102,6 +107,12 @@ def require_file(path: Path, suffixes: Sequence[str] = ()) -> None:
     require_regular(path)
     if not path.is_file():
         raise RightfitError(f"There is no file {path}{', but a folder' if path.is_dir() else ''}.")
+
+
+def guess_encoding(path: Path) -> str:
+    """Return the likeliest encoding of a file that is not in UTF-8."""
+    with path.open("rb") as file:
+        return "utf-16" if file.read(2) in UTF_16 else "cp1252"
 
 
 def find_separator(path: Path) -> str:

@@ -11,7 +11,8 @@ LEAST_PART = 3  # characters of a name by which it is found
 def find_nearest(word: str, candidates: Iterable[str], *, cutoff: float = 0.6) -> str | None:
     """Return the known name closest to what was written; ``None`` if none is close.
 
-    Of equally close ones the one of the same letters: swapping two is the commonest slip.
+    One that differs by case or surrounding blanks is the closest; of equally close ones it is the
+    one of the same letters: swapping two is the commonest slip.
 
     >>> find_nearest("qualty", ["quality", "latency_p50_ms"])
     'quality'
@@ -20,8 +21,12 @@ def find_nearest(word: str, candidates: Iterable[str], *, cutoff: float = 0.6) -
     >>> find_nearest("price", ["quality", "latency_p50_ms"])
     >>> find_nearest("p95", ["quality", "latency_p50_ms", "latency_p95_ms"])
     'latency_p95_ms'
+    >>> find_nearest("y", ["x", " Y "])
+    ' Y '
     """
     names = list(candidates)
+    if same := [name for name in names if name.strip().casefold() == word.strip().casefold()]:
+        return same[0]
     near = get_close_matches(word, names, n=max(1, len(names)), cutoff=cutoff)
     if not near and len(word) >= LEAST_PART:
         near = [name for name in names if word in name]

@@ -21,7 +21,7 @@ from rightfit._core.spelling import suggest
 from rightfit.api.profile_check import check_table
 from rightfit.measuring.hardware.environment import Environment
 from rightfit.measuring.naming import metric_title
-from rightfit.measuring.profile import PREDICTIONS, Profile
+from rightfit.measuring.profile import PREDICTIONS, Profile, profiles_schema
 from rightfit.measuring.profiles.stored_predictions import JudgedRows, load_predictions
 from rightfit.models.quality.metric import QualityMetric
 from rightfit.ranking.assessment.profile_table import PROFILE_KEYS
@@ -164,12 +164,7 @@ class Profiles(Sequence[Profile]):
         Raises:
             RightfitError: If pandas is not installed.
         """
-        try:
-            import pandas as pd
-        except ImportError as err:
-            raise RightfitError("to_pandas() needs pandas: pip install pandas") from err
-
-        return pd.DataFrame(self.table.to_dicts(), columns=self.table.columns)
+        return to_pandas(self.table)
 
     def summary(self) -> pl.DataFrame:
         """Return a short table: who, how it is served, and the usual metrics as text."""
@@ -284,6 +279,40 @@ class Profiles(Sequence[Profile]):
 
     def _repr_html_(self) -> str:
         return to_html(self.summary())
+
+
+def to_pandas(table: pl.DataFrame) -> pd.DataFrame:
+    """Return a table as a pandas frame, which needs no pyarrow; structs become dictionaries.
+
+    Raises:
+        RightfitError: If pandas is not installed.
+    """
+    try:
+        import pandas as pd
+    except ImportError as err:
+        raise RightfitError("to_pandas() needs pandas: pip install pandas") from err
+
+    return pd.DataFrame(table.to_dicts(), columns=table.columns)
+
+
+def from_pandas(frame: pd.DataFrame) -> pl.DataFrame:
+    """Return the table of profiles of a pandas frame, as :func:`to_pandas` made it.
+
+    Columns have the types that their values have: a null in a column of whole numbers or of truth
+    values, which pandas has made numbers or objects, is a null again.
+    """
+    present = frame.astype(object).where(frame.notna(), None)
+    columns = []
+    for position, name in enumerate(map(str, frame.columns)):
+        values = present.iloc[:, position].tolist()
+        dtype = profiles_schema().get(name)
+        column = pl.Series(name, values, strict=False)
+        if isinstance(column.dtype, pl.Struct) and isinstance(dtype, pl.Struct):
+            column = pl.Series(name, values, dtype=dtype, strict=False)
+        elif dtype == pl.Int64 and (column == column.round()).all():
+            column = column.cast(dtype)
+        columns.append(column)
+    return pl.DataFrame(columns)
 
 
 def require_dataset(datasets: Sequence[str], dataset: str | None) -> str:

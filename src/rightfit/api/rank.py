@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import polars as pl
 import yaml
@@ -15,13 +15,14 @@ from pydantic import Field, TypeAdapter, ValidationError
 
 from rightfit._core.arguments import read_path, require_type, writing_to
 from rightfit._core.errors import RightfitError
+from rightfit._core.extras import is_of
 from rightfit._core.json_documents import parse_json
 from rightfit._core.processes.regular_files import require_regular
 from rightfit._core.spelling import suggest
 from rightfit._core.strict_model import StrictModel, list_faults
 from rightfit._core.yaml_documents import read_yaml
 from rightfit.api.profile_check import check_table
-from rightfit.api.profiles import Profiles, require_dataset, to_html
+from rightfit.api.profiles import Profiles, from_pandas, require_dataset, to_html, to_pandas
 from rightfit.api.stored_qualities import Functions, judge_applications
 from rightfit.measuring.hardware.environment import describe_environment
 from rightfit.measuring.hardware.tiers import tabulate_tiers
@@ -76,6 +77,7 @@ from rightfit.ranking.sensitivity.weights import tabulate_weight_intervals, tabu
 from rightfit.reporting.charts.palette import marks_of
 
 if TYPE_CHECKING:
+    import pandas as pd
     from plotly.graph_objects import Figure as PlotlyFigure
 
 ApplicationLike = Application | Mapping[str, object] | str
@@ -93,7 +95,7 @@ PROFILES_FILE, RANKING_FILE = "profiles.parquet", "ranking.json"
 
 
 def rank(
-    profiles: Profiles | pl.DataFrame,
+    profiles: Profiles | pl.DataFrame | pd.DataFrame,
     applications: ApplicationsLike,
     *,
     rules: RankingRules | None = None,
@@ -102,7 +104,7 @@ def rank(
     """Rank candidates for every application, dataset by dataset.
 
     Args:
-        profiles: What was measured.
+        profiles: What was measured, or its table as a frame of polars or pandas.
         applications: By name; or the path of a YAML file, whose form is that of
             ``parameters_applications.yml``; or one alone. The name of one of the library's examples
             may take the place of an application: ``interactive``, ``batch``, ``small_device``,
@@ -115,12 +117,15 @@ def rank(
         RightfitError: If there is no profile, or an application is wrong in itself, or asks for a
             metric that no profile has; lists all faults.
     """
+    if is_of(profiles, "pandas", "DataFrame"):
+        profiles = from_pandas(cast("pd.DataFrame", profiles))
     if isinstance(profiles, pl.DataFrame):
         profiles = Profiles(check_table(profiles, "the table"))
     if not isinstance(profiles, Profiles):
         kind = f"{profiles!r:.80}" if isinstance(profiles, list) else f"a {type(profiles).__name__}"
         raise RightfitError(
-            f"profiles must be what compare(…) returns, or its table of polars, but got {kind}."
+            "profiles must be what compare(…) returns, or its table as a frame of polars or "
+            f"pandas, but got {kind}."
         )
     if not len(profiles):
         raise RightfitError("There is no profile to rank. Measure candidates: rightfit.compare(…)")
@@ -575,6 +580,18 @@ class Ranking:
             target.write_text(render_report(results, tiers), encoding="utf-8")
             target.with_suffix(".md").write_text(render_markdown(results, tiers), encoding="utf-8")
         return target
+
+    def to_polars(self) -> pl.DataFrame:
+        """Return :attr:`table`: a row for each application, dataset and candidate, best first."""
+        return self.table
+
+    def to_pandas(self) -> pd.DataFrame:
+        """Return :attr:`table` as a pandas frame.
+
+        Raises:
+            RightfitError: If pandas is not installed.
+        """
+        return to_pandas(self.table)
 
     def plot(self, application: str | None = None) -> PlotlyFigure:
         """Draw an application's utilities by objective, as the report does.

@@ -43,7 +43,7 @@ from rightfit.api.search_arguments import (
     read_rules,
 )
 from rightfit.api.search_result import SearchResult, Workspace
-from rightfit.api.searched_table import NAME, check_target, prepare_table, read_table
+from rightfit.api.searched_table import NAME, check_target, name_target, prepare_table, read_table
 from rightfit.api.stored_qualities import require_judgeable
 from rightfit.data.data_card import describe_columns_taken
 from rightfit.data.prepared import PreparedDataset
@@ -96,7 +96,7 @@ MAX_TRIED_ROWS = 500  # on which an export must answer as the model does
 
 def search(
     table: object,
-    target: str,
+    target: str | int,
     *,
     teacher: object | None = None,
     applications: ApplicationsLike | None = None,
@@ -129,7 +129,8 @@ def search(
     Args:
         table: A pandas or polars frame, an Arrow table, a list of mappings, or the path of a
             .parquet or .csv file.
-        target: Column to predict; rows without a value are left out, unless a teacher answers.
+        target: Column to predict, by the name that the table has for it; rows without a value are
+            left out, unless a teacher answers.
         teacher: An accurate model that is too slow: any that :func:`rightfit.measure` takes, which
             reads the table's columns but the target. It labels rows without a value of the target,
             which join the train rows; where no row has one, it labels all, and quality is the
@@ -202,6 +203,7 @@ def search(
             seed=random_state,
         )
         frame = read_table(table, texts=list_export_texts([teacher]))
+        target = name_target(table, target)
         with ExitStack() as stack:
             opened_teacher = None
             if teacher is not None:

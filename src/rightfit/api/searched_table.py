@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from numbers import Integral
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from pydantic import ValidationError
 
 from rightfit._core.arguments import read_path
 from rightfit._core.errors import RightfitError
+from rightfit._core.extras import is_of
 from rightfit._core.row_files import scan_rows
 from rightfit._core.spelling import name_some, suggest
 from rightfit._core.strict_model import list_faults, read_key
@@ -53,6 +55,14 @@ def read_table(table: object, *, texts: Collection[str] = ()) -> Table:
     if not frame.height:
         raise RightfitError("The table has no rows.")
     return frame
+
+
+def name_target(table: object, target: str | int) -> str:
+    """Return the target's name in the table that was read of a frame: a number becomes a text."""
+    is_number = isinstance(target, Integral) and not isinstance(target, bool)
+    if is_number and is_of(table, "pandas", "DataFrame"):
+        return str(target)
+    return target  # type: ignore[return-value]  # of another kind: check_target refuses it
 
 
 def check_target(frame: Table, target: str) -> pl.Series:

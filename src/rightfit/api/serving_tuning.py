@@ -186,8 +186,6 @@ class TunedServing:
 
     def summary(self) -> pl.DataFrame:
         """Return the model as it is and each application's best, as a short table of texts."""
-        rows: list[tuple[str, Profile | None]] = [("as it is", self.baseline)]
-        rows += [(name, self.best(name)) for name in self.ranking.applications]
         return pl.DataFrame(
             [
                 {
@@ -199,9 +197,13 @@ class TunedServing:
                         for column in SHOWN
                     },
                 }
-                for application, profile in rows
+                for application, profile in self._list_profiles()
             ]
         )
+
+    def _list_profiles(self) -> list[tuple[str, Profile | None]]:
+        best = [(name, self.best(name)) for name in self.ranking.applications]
+        return [("as it is", self.baseline), *best]
 
     def export(
         self,
@@ -251,11 +253,7 @@ class TunedServing:
                 raise RightfitError(str(err)) from err
 
     def __repr__(self) -> str:
-        lines = [
-            f"  {row['application']}: {row['model']} ({row['serving']}), "
-            + ", ".join(f"{title.partition(' (')[0]} {row[title]}" for title in [*row][3:])
-            for row in self.summary().to_dicts()
-        ]
+        lines = [f"  {name}: {_show(profile)}" for name, profile in self._list_profiles()]
         head = (
             f"TunedServing: {count(self.tried.height, 'configuration')} tried, "
             f"{len(self.profiles)} measured"
@@ -264,6 +262,18 @@ class TunedServing:
 
     def _repr_html_(self) -> str:
         return to_html(self.summary())
+
+
+def _show(profile: Profile | None) -> str:
+    """Write a configuration in a line; a quality goes by the name of its metric alone."""
+    if profile is None:
+        return "none meets the limits"
+    figures = [profile[column] for column in SHOWN]
+    texts = [
+        f"{one.metric.label} {one}" if one.value is None or not one.name else str(one)
+        for one in figures
+    ]
+    return f"{profile.candidate} ({profile.serving.label}), {', '.join(texts)}"
 
 
 def try_servings(

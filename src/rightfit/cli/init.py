@@ -13,12 +13,15 @@ from pathlib import Path
 from typing import Any
 
 import click
+from kedro.config import AbstractConfigLoader
 from kedro.framework.project import settings
 from kedro.io import DatasetError
 from kedro.utils import find_kedro_project
 
 from rightfit._core.processes.regular_files import find_special, require_regular
 from rightfit._core.spelling import find_nearest
+from rightfit._core.strict_model import read_key
+from rightfit._core.yaml_documents import read_yaml
 from rightfit.cli.options import FiniteRange, faults_as_message
 from rightfit.data.assembling import assemble
 from rightfit.data.completion import complete_block, write_block, write_named, write_yaml
@@ -27,7 +30,7 @@ from rightfit.data.description_parts import Target
 from rightfit.data.encoding import fit_encoder
 from rightfit.data.table_check import check_tables
 from rightfit.data.tables import read_tables
-from rightfit.kedro_project.config_loader import load_configuration, make_loader
+from rightfit.kedro_project.config_loader import list_files, load_configuration, make_loader
 from rightfit.kedro_project.error_messages import describe_csv
 from rightfit.kedro_project.stored_results import ProjectLocation, StoredResults, where
 from rightfit.params.defaults import BLOCKS, RawParameters, read_default
@@ -85,17 +88,24 @@ def init(
     sketched = {"tables": [dataset], "target": {"column": column or "label"}}
     block = write_named("datasets", {dataset: sketched})
     with faults_as_message():
-        if entry is not None:
-            results = location.open_results(raw_table=entry)
-            block = describe_entry(results, entry, column, at_least=at_least, dataset=dataset)
         source = location.find_conf_source()
         base = settings.CONFIG_LOADER_ARGS.get("base_env", "base")
-        parameters = load_configuration(make_loader(source, env=base), "parameters")
+        loader = make_loader(source, env=base)
+        parameters = load_configuration(loader, "parameters")
+        is_described = bool(read_key(parameters.get("datasets"), dataset))
+        if entry is not None and not is_described:
+            results = location.open_results(raw_table=entry)
+            block = describe_entry(results, entry, column, at_least=at_least, dataset=dataset)
         planned = plan_files(source / base, parameters, dataset=dataset, block=block)
     for file in planned:
         if file.kept_because:
             click.echo(f"kept     {file.path}: {file.kept_because}")
-            if entry is not None and file.path.name == "parameters_datasets.yml":
+            if entry is None or file.path.name != "parameters_datasets.yml":
+                continue
+            if is_described:
+                paths = ", ".join(map(str, find_dataset(loader, dataset)))
+                click.echo(f"{dataset} is described already, below datasets in {paths}")
+            else:
                 click.echo(f"To describe {entry}, add to it below datasets:\n{block}".rstrip())
             continue
         if not dry_run:
@@ -205,6 +215,16 @@ def plan_files(
         reason = f"the parameter {name} exists" if name in parameters else ""
         planned.append(NewFile(path, text, "it exists" if path.exists() else reason))
     return planned
+
+
+def find_dataset(loader: AbstractConfigLoader, dataset: str) -> list[Path]:
+    """Return the files of parameters that describe a dataset."""
+    contents = {path: read_yaml(path) for path in list_files(loader, "parameters")}
+    return [
+        path
+        for path, content in contents.items()
+        if read_key(read_key(content, "datasets"), dataset)
+    ]
 
 
 def name_dataset(entry: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -22,8 +23,10 @@ from rightfit.cli.options import (
     faults_as_message,
     make_table,
 )
-from rightfit.ops.http_load.loading import load_export
-from rightfit.ranking.records.load_records import LoadCurve, LoadStep, format_latency
+from rightfit.measuring.worker.latency import min_calls_to_report
+from rightfit.ops.http_load.curve import MARGIN, THOROUGH
+from rightfit.ops.http_load.loading import load_export, read_rate
+from rightfit.ranking.records.load_records import LoadCurve, LoadStep, format_latency, format_rate
 
 SECTION = "Use"
 HEADS = ("load", "answers/s", "p50 ms", "p95 ms", "p99 ms", "failed", "CPU", "MiB", "")
@@ -45,6 +48,12 @@ HEADS = ("load", "answers/s", "p50 ms", "p95 ms", "p99 ms", "failed", "CPU", "Mi
     help="Limit of the p99.",
 )
 @click.option(
+    "--rate",
+    "rate_per_s",
+    type=FiniteRange(0, 1e6, min_open=True),
+    help="Requests a second to try among the others; as the application says, if not given.",
+)
+@click.option(
     "--seconds",
     type=FiniteRange(0.5, 600),
     default=3.0,
@@ -55,17 +64,18 @@ HEADS = ("load", "answers/s", "p50 ms", "p95 ms", "p99 ms", "failed", "CPU", "Mi
 @click.option("--memory-mib", type=FiniteRange(1), help="Private memory of the server.")
 @AS_JSON
 @click.argument("folder", type=GIVEN_FOLDER)
-def load_test(folder: Path, *, as_json: bool, **options: Any) -> None:
+def load_test(folder: Path, *, rate_per_s: float | None, as_json: bool, **options: Any) -> None:
     """Serve an exported model and raise the load until it no longer keeps up."""
     with faults_as_message(RuntimeError), showing_progress():
-        curve = load_export(folder, **options)
+        rate_per_s = rate_per_s or read_rate(folder)
+        curve = load_export(folder, rate_per_s=rate_per_s, **options)
     if as_json:
         echo_json(to_plain(curve))
         return
     echo_table(tabulate_steps("clients, each asks again once answered", curve.closed))
     click.echo()
     echo_table(tabulate_steps("requests a second, at random times", curve.opened))
-    echo_lines(["", *summarise_curve(curve)])
+    echo_lines(["", *summarise_curve(curve, rate_per_s)])
 
 
 def tabulate_steps(title: str, steps: Sequence[LoadStep]) -> Table:
@@ -87,9 +97,11 @@ def tabulate_steps(title: str, steps: Sequence[LoadStep]) -> Table:
     return make_table(HEADS, rows, title=title, numbers=True)
 
 
-def summarise_curve(curve: LoadCurve) -> Iterator[str]:
-    """Yield the lines that follow from a load curve."""
+def summarise_curve(curve: LoadCurve, rate_per_s: float | None = None) -> Iterator[str]:
+    """Yield the lines that follow from a load curve, and from the rate that was asked for."""
     yield f"Capacity: {curve.capacity_per_s:,.0f} requests/s with any number of clients"
+    if rate_per_s is not None:
+        yield f"At {format_rate(rate_per_s)}: {_describe_rate(curve, rate_per_s)}"
     limit = f"a p{curve.limit_share * 100:g} of {curve.limit_ms:g} ms"
     if curve.highest_rate_per_s is None:
         yield f"No rate tried meets {limit}"
@@ -107,3 +119,19 @@ def summarise_curve(curve: LoadCurve) -> Iterator[str]:
             "Disturbed: it was late by more than a fifth of the p50, or other processes used the "
             "cores. Leave it a core of its own on a quiet machine."
         )
+
+
+def _describe_rate(curve: LoadCurve, rate_per_s: float) -> str:
+    """Say how the server does at a rate that was asked for."""
+    step = next((step for step in curve.opened if step.level == rate_per_s), None)
+    if step is None:
+        return "not tried, since it falls behind at fewer"
+    if not step.keeps_up:
+        return "it falls behind"
+    share = f"p{curve.limit_share * 100:g}"
+    latency = step.latency_ms[curve.limit_share]
+    if latency is None:
+        needed_s = MARGIN * min_calls_to_report(curve.limit_share) / rate_per_s
+        seconds = math.ceil(needed_s / THOROUGH.max_stretch)
+        return f"it keeps up; too few requests for a {share}, which takes --seconds {seconds}"
+    return f"{share} {format_latency(latency)} ms"

@@ -40,10 +40,12 @@ from rightfit.data.inference import (
     infer_schema,
     infer_split,
     infer_task,
+    note_alike_classes,
     note_copies,
     note_decimal,
     note_rare_class,
     note_repeated_identifiers,
+    note_repeated_names,
     note_task_choice,
 )
 from rightfit.data.tables import Table, cast_without_loss
@@ -155,13 +157,15 @@ def complete_block(
     remarks = note_task_choice(target, outcome, task, is_said=block.task is not None)
     if note := note_decimal(main[target.column], draft.list_decimals().get(target.column)):
         remarks += (f"target.column {target.column!r}: {note}",)
+    if task == "classification" and not target.classes:
+        remarks += note_alike_classes(classes, target.column)
     if task == "classification" and block.quality is None:
         remarks += note_rare_class(draft.target, outcome, quality)
     if block.split is None and not isinstance(split, ColumnSplit):
         remarks += note_repeated_identifiers(main, target.column)
     if "features" in block.find_gaps():
         draft, left_out = infer_features(block, draft, tables, outcome=outcome, task=task)
-        remarks += left_out + note_copies(main)
+        remarks += left_out + note_repeated_names(main) + note_copies(main)
     else:
         draft = draft.expand_features()
     spec = draft.make_spec(dataset_name)

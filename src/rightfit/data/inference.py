@@ -81,6 +81,11 @@ MIN_GIVEAWAY_RECALL = 0.98  # of three classes or more, on average; honest colum
 
 IMAGE_FILE = r"(?i)\.(png|jpe?g)$"
 _IDENTIFIER = re.compile(r"(?i:(.*[_ -])?(id|uuid|guid|index|key))|.*[a-z](Id|ID)")
+_REPEATED_NAME = re.compile(r"(.+)_duplicated_\d+")  # as polars reads it from a CSV file
+_TRUTH_VALUES = {
+    **dict.fromkeys(("1", "t", "true", "y", "yes", "on"), "true"),
+    **dict.fromkeys(("0", "f", "false", "n", "no", "off"), "false"),
+}
 
 PHONE = rf"^(\+[0-9]{{1,3}}|[0-9]{{3}})([{BLANKS}.][0-9]{{3}}){{2,}}$"
 TIME = r"([T ,]+\d{1,2}:\d{2}(:\d{2}([.,]\d+)?)?\s*(Z|UTC|[+-]\d{2}:?\d{2})?)?$"
@@ -254,6 +259,43 @@ def note_rare_class(target: Target, outcome: pl.Series, quality: QualityMetric) 
         f"{rare!r}. Models are compared by {quality.name}, which needs no threshold, and answer "
         "the likelier class. Where a missed one costs more than a false alarm, say so: quality: "
         f"{{costs: {costs}}}",
+    )
+
+
+def note_alike_classes(classes: Sequence[str], column: str) -> tuple[str, ...]:
+    """Say which classes differ by case or blanks alone, or are truth values written in two ways.
+
+    >>> note_alike_classes(["0", "1", "no", "yes"], "sold")[0][:54]
+    "classes of 'sold' that may mean the same: '0', 'no'; '"
+    >>> note_alike_classes(["0", "1"], "sold"), note_alike_classes(["0", "1", "2"], "stars")
+    ((), ())
+    """
+    plain = {name: name.strip().casefold() for name in classes}
+    if set(plain.values()) <= set(_TRUTH_VALUES):
+        plain = {name: _TRUTH_VALUES[word] for name, word in plain.items()}
+    groups: dict[str, list[str]] = {}
+    for name, word in plain.items():
+        groups.setdefault(word, []).append(repr(name))
+    alike = [name_some(names) for names in groups.values() if len(names) > 1]
+    if not alike:
+        return ()
+    return (
+        f"classes of {column!r} that may mean the same: {'; '.join(alike)}. They are told apart as "
+        "they are written: where they are one class, write it in one way in the table",
+    )
+
+
+def note_repeated_names(table: Table) -> tuple[str, ...]:
+    """Say which columns of a CSV file had the name of another one, and are called otherwise here.
+
+    >>> note_repeated_names(pl.DataFrame({"a": [1], "a_duplicated_0": [2]}))[0][:47]
+    "'a_duplicated_0' is another column 'a' of the f"
+    """
+    return tuple(
+        f"{name!r} is another column {match[1]!r} of the file, and requests must name it so. "
+        "Rename it there, or leave it out by not_features"
+        for name in table.columns
+        if (match := _REPEATED_NAME.fullmatch(name)) and match[1] in table.columns
     )
 
 
@@ -681,7 +723,8 @@ def _find_leak(column: pl.Series, outcome: pl.Series, task: Task, n_distinct: in
     n_classes = None if task == "regression" else outcome.drop_nulls().n_unique()
     if n_classes == 2 and column.null_count():
         filled = pl.DataFrame({"filled": column.is_not_null(), "outcome": outcome}).drop_nulls()
-        if filled.height >= MIN_ROWS_TO_SEPARATE and filled.unique().height == n_classes:
+        is_same = filled["filled"].n_unique() == filled.unique().height == n_classes
+        if is_same and filled.height >= MIN_ROWS_TO_SEPARATE:
             return "is filled in every row of one class and in none of the other"
     if not column.dtype.is_numeric() and n_distinct != n_classes:
         return None  # before wide texts are copied

@@ -213,9 +213,10 @@ def require_names(table: Table, *, entry: str) -> Table:
         RawTableError: If a column has no name, or one that stands for several in polars.
     """
     if unnamed := [column for column in table.columns if _NO_NAME.fullmatch(column)]:
+        index = " (pandas writes its index so: to_csv(index=False))" if "" in unnamed else ""
         raise RawTableError(
-            f"{entry} has columns without a name, or with one that stands for several columns in "
-            f"polars: {unnamed}. Rename them."
+            f"{entry} has columns without a name{index}, or with one that stands for several "
+            f"columns in polars: {unnamed}. Rename them."
         )
     return table
 

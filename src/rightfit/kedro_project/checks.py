@@ -13,7 +13,7 @@ from kedro.pipeline import Pipeline
 
 from rightfit._core.processes.regular_files import SPECIAL, find_special
 from rightfit.kedro_project.configuration import ConfigurationError
-from rightfit.kedro_project.error_messages import SYSTEM_ERRORS, one_line
+from rightfit.kedro_project.error_messages import SYSTEM_ERRORS, describe_csv, one_line
 from rightfit.kedro_project.kedro_private import Catalog, find_path, is_versioned, tells_existence
 from rightfit.kedro_project.nodes import is_own, list_own_inputs, list_own_outputs
 from rightfit.ranking.applications.applications import Applications
@@ -74,10 +74,11 @@ def _find_raw_faults(pipeline: Pipeline, catalog: Catalog) -> Iterator[str]:
     }
     if missing:
         paths = [str(find_path(entry) or name) for name, entry in missing.items()]
+        advice = " ".join(filter(None, map(describe_csv, paths)))
         yield (
             f"Raw files are missing: {paths}. Put them there, or correct the datasets in "
-            "parameters_grid.yml and their tables in parameters_datasets.yml."
-        )
+            f"parameters_grid.yml and their tables in parameters_datasets.yml. {advice}"
+        ).rstrip()
         return
     # what would keep a reader waiting
     local = [path for entry in raw.values() if (path := find_path(entry)) is not None]

@@ -60,7 +60,7 @@ def load_configuration(loader: AbstractConfigLoader, key: str) -> dict[str, Any]
         faults = list(find_broken_files(loader, key)) or _find_placeholder(loader, key, err)
         faults = faults or [  # on which Kedro breaks in a catalog
             f"{path}, line 1: the key {name!r} must be a text. Write it in quotes."
-            for path in _list_files(loader, key)
+            for path in list_files(loader, key)
             for name in OmegaConf.load(path)
             if not isinstance(name, str)
         ]
@@ -150,7 +150,7 @@ def find_long_numbers(content: Any, key_path: str = "") -> Iterator[str]:
 def list_texts(loader: AbstractConfigLoader) -> Iterator[str]:
     """Yield the texts of all files of the configuration that can be read."""
     for key in getattr(loader, "config_patterns", {}):
-        for path in _list_files(loader, key):
+        for path in list_files(loader, key):
             yield path.read_text(encoding="utf-8", errors="replace")
 
 
@@ -159,7 +159,7 @@ def name_files(loader: AbstractConfigLoader, message: str) -> str:
 
     A project may keep its blocks in other files, or a block may have the library's values alone.
     """
-    files = _list_files(loader, "parameters")
+    files = list_files(loader, "parameters")
 
     def name_file(match: re.Match[str]) -> str:
         holder = re.compile(rf"^{match[1]}:", re.MULTILINE)
@@ -179,7 +179,7 @@ def find_broken_files(loader: AbstractConfigLoader, key: str) -> Iterator[str]:
     Yields:
         One line per file, with the place in it.
     """
-    yield from filter(None, map(explain_file, _list_files(loader, key)))
+    yield from filter(None, map(explain_file, list_files(loader, key)))
 
 
 OWN_PROJECT = "rightfit_project"
@@ -233,7 +233,7 @@ def _list_environments(source: Path) -> set[str]:
     return {"/".join(folder.parts[1:]) for folder in folders if len(folder.parts) > 1}
 
 
-def _list_files(loader: AbstractConfigLoader, key: str) -> list[Path]:
+def list_files(loader: AbstractConfigLoader, key: str) -> list[Path]:
     """Return the files of a kind in the environments in use; none of an archive."""
     patterns = getattr(loader, "config_patterns", {}).get(key, ())
     names = (getattr(loader, "base_env", ""), loader.env or getattr(loader, "default_run_env", ""))
@@ -292,7 +292,7 @@ def _find_placeholder(loader: AbstractConfigLoader, key: str, error: BaseExcepti
     words = re.findall(r"\w+", str(getattr(error, "full_key", "") or ""))
     candidates = [
         (path, number, line)
-        for path in _list_files(loader, key)
+        for path in list_files(loader, key)
         for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1)
         if PLACEHOLDER in line and not line.lstrip().startswith("#")
     ]

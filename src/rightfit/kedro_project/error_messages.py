@@ -18,7 +18,7 @@ from kedro.io.core import VersionNotFoundError
 
 from rightfit._core.errors import RightfitError
 from rightfit._core.formatting import clean_text
-from rightfit._core.row_files import find_separator
+from rightfit._core.row_files import find_separator, guess_encoding
 from rightfit.kedro_project.kedro_private import Catalog
 
 logger = logging.getLogger(__name__)
@@ -96,14 +96,27 @@ def explain_error(error: BaseException) -> str | None:
 
 
 def describe_csv(path: str) -> str:
-    """Say what a catalog entry must know of a CSV file that has no commas, or is not in UTF-8."""
+    """Say what a catalog entry must know of a CSV file that has no commas, or is not in UTF-8.
+
+    Where the Parquet file of a table without an entry is missing, and a CSV file lies in its place,
+    also the entry.
+    """
     file = Path(path)
+    csv, here = file.with_suffix(".csv"), Path.cwd()
+    if csv.is_file() and not file.exists():
+        filepath = csv.relative_to(here) if csv.is_relative_to(here) else csv
+        keys = f"type: polars.EagerPolarsDataset, file_format: csv, filepath: {filepath}"
+        advice = f"{csv} needs an entry in conf/base/catalog.yml: {file.stem}: {{{keys}}}."
+        return f"{advice} {describe_csv(str(csv))}".rstrip()
     if file.suffix != ".csv" or not file.is_file():
         return ""
     try:
         separator = find_separator(file)
     except ValueError:
-        return "It is not in UTF-8; say so in the entry, as in load_args: {encoding: cp1252}."
+        encoding = guess_encoding(file)
+        return (
+            f"It is not in UTF-8; say so in the entry, as in load_args: {{encoding: {encoding}}}."
+        )
     if separator == ",":
         return ""
     return (

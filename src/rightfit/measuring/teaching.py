@@ -96,7 +96,9 @@ class Teacher:
         self._first, self._charge = WorkerFirstRows(shared_pool()), charge
         self._pandas: Any = None
         if is_of(table, "pandas", "DataFrame"):
-            self._pandas = table.drop(columns=target, errors="ignore")  # type: ignore[attr-defined]
+            frame_of_pandas: Any = table
+            is_read = [str(name) != target for name in frame_of_pandas.columns]
+            self._pandas = frame_of_pandas.loc[:, is_read]
         self._tried = self.take(np.arange(min(N_TIMED, frame.height)))
         if isinstance(model, str | Path) and needs_trust(Path(model)):
             raise RightfitError(

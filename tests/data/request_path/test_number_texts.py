@@ -72,7 +72,8 @@ def test_a_text_that_is_no_number_is_refused_and_named() -> None:
     prepared = prepare([write("german", value) for value in VALUES])
     texts = ["1.000,5", "many"]
 
-    with pytest.raises(ValueError, match="Row 1: 'amount' must be a number or null: 'many'"):
+    told = "Row 1: 'amount' must be a number or null: 'many' .in texts ',' is the decimal mark"
+    with pytest.raises(ValueError, match=told):
         compile_encoder(prepared.encoder.to_json())({"amount": texts})
     with pytest.raises(ValueError, match="Row 1: 'amount' must be a number or null: 'many'"):
         encode_new_rows(prepared.spec, prepared.encoder, pl.DataFrame({"amount": texts}))

@@ -137,7 +137,7 @@ def raw_cell(cell: CandidateSet, blobs: TrainingData, tmp_path: Path) -> Candida
 
 @pytest.mark.long
 def test_whole_requests_are_measured_and_what_encoding_takes_of_them(
-    raw_cell: CandidateSet, bench: MeasurementContext
+    raw_cell: CandidateSet, bench: MeasurementContext, tmp_path: Path
 ) -> None:
     store = DictStore()
 
@@ -147,6 +147,12 @@ def test_whole_requests_are_measured_and_what_encoding_takes_of_them(
     assert profiles["quality_raw"].to_list() == [1.0, 1.0]
     assert (profiles["encoding_ms"] >= 0).all()
     assert (profiles["encoding_ms"] < profiles["latency_p50_ms"]).all()
+    bundle = raw_cell.candidates["linear-007"]
+    graph = raw_cell.requests.locate_graph(bundle, "onnx") if raw_cell.requests else None
+    weights_and_encoder = (bundle.path / bundle.weights_file, tmp_path / "encoder.json")
+    sizes = [sum(path.stat().st_size for path in weights_and_encoder)]
+    sizes.append(graph.stat().st_size if graph else 0)
+    assert [round(mib * 2**20) for mib in profiles["model_size_mib"]] == sizes
     again = profile_set(
         raw_cell,
         RAW_SERVINGS,

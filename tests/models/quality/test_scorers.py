@@ -11,6 +11,7 @@ from sklearn import metrics
 from rightfit.data.request_path.usage import name_answers
 from rightfit.models.quality.metric import QualityMetric
 from rightfit.models.quality.scorers import check_metric, find_score, read_function_sources
+from rightfit.models.quality.standard_errors import find_contributions
 from rightfit.models.schema import Task
 
 LABELS = np.array([0, 1, 2, 2, 1, 0])
@@ -186,6 +187,19 @@ def test_metric_that_cannot_judge_is_refused(
 )
 def test_metric_that_fits_passes(name: str, task: Task, n_classes: int | None) -> None:
     check_metric(name, {}, task=task, n_classes=n_classes)
+
+
+@pytest.mark.parametrize("name", ["neg_mean_squared_log_error", "neg_root_mean_squared_log_error"])
+def test_a_log_error_judges_negative_predictions_as_0(name: str) -> None:
+    metric = QualityMetric(name=name, worst=5, best=0)
+    values, answers = np.array([0.0, 1.0, 3.0]), np.array([[-4.0], [-0.5], [2.0]])
+    clipped = np.array([[0.0], [0.0], [2.0]])
+
+    assert metric.score(values, answers) == metric.score(values, clipped)
+    assert metric.score(values, answers) < 0
+    effects = [find_contributions(metric, values, predicted) for predicted in (answers, clipped)]
+    assert effects[0] is not None
+    assert effects[0].tolist() == effects[1].tolist()
 
 
 def test_code_of_a_function_of_ones_own_is_found(

@@ -169,6 +169,29 @@ def test_curve_finds_the_capacity(played: RunningServer) -> None:
     assert any("Capacity" in line for line in summarise_curve(found))
 
 
+@pytest.mark.parametrize(
+    ("rate_per_s", "share", "levels", "told"),
+    [
+        (20.0, 0.5, [20, 50, 150], "At 20 requests/s: p50 20"),
+        (20.0, 0.99, [20, 50, 150], "At 20 requests/s: it keeps up; too few requests for a p99"),
+        (120.0, 0.5, [50, 120], "At 120 requests/s: it falls behind"),
+        (400.0, 0.5, [50, 150], "At 400 requests/s: not tried"),
+    ],
+)
+def test_the_rate_that_is_asked_for_is_tried_among_the_others(
+    played: RunningServer, rate_per_s: float, share: float, levels: list[int], told: str
+) -> None:
+    plan = CurvePlan(
+        client_factor=2, rate_shares=(0.5, 1.5), n_beyond=0, n_refinements=0, max_stretch=4
+    )
+    limit = LatencyLimit(share, 1_000)
+
+    found = measure_curve(played, make_order(), limit=limit, plan=plan, rate_per_s=rate_per_s)
+
+    assert [step.level for step in found.opened] == levels
+    assert any(line.startswith(told) for line in summarise_curve(found, rate_per_s))
+
+
 def test_a_server_without_an_answer_in_time_has_no_curve(
     played: RunningServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -14,14 +14,19 @@ import pytest
 from factories.exports import choose, make_model
 from factories.studies import make_raw
 
+from rightfit._core.processes.codec import to_plain
 from rightfit._core.processes.json_store import JsonStore
 from rightfit.data.request_path.usage import TensorInput
+from rightfit.exporting.export_folder import export_model
+from rightfit.exporting.model_call import Model
+from rightfit.measuring.profile import LoadTried, MeasuredHow
 from rightfit.ops.http_load import loading
 from rightfit.ops.http_load.loading import (
     HttpLoadParams,
     ServedWinner,
     WinnerBench,
     read_bodies,
+    read_rate,
     write_bodies,
 )
 from rightfit.ranking.applications.applications import Application
@@ -101,6 +106,15 @@ def test_winners_left_over_say_that_the_time_was_spent(
         None,
         "the 10 s for loading (http_load.max_s) were spent before",
     )
+
+
+def test_the_rate_is_the_one_that_the_export_was_measured_at(
+    exported: Path, model: Model, tmp_path: Path
+) -> None:
+    how = MeasuredHow(preset="standard", devices=("cpu",), server=LoadTried(40.0, 0.1, ()))
+    export_model(choose(model, measured_how=to_plain(how)), model, tmp_path)
+
+    assert (read_rate(exported), read_rate(tmp_path)) == (None, 40)
 
 
 IMAGES_AND_MORE = (

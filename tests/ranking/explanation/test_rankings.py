@@ -43,7 +43,7 @@ def test_rankings_have_the_contract_and_the_order_of_the_ranks() -> None:
         "violations": [],
         "pareto": True,
         "hardware_tier": "micro",
-        "reason": "highest utility 0.7 against 0.5 of b-1; ahead most on scaled quality "
+        "reason": "highest utility 0.700 against 0.500 of b-1; ahead most on scaled quality "
         "(0.9 against 0.5)",
         "p_best": 1.0,
         "outcome": "winner",

@@ -47,10 +47,10 @@ def test_reasons_are_sentences_from_the_data() -> None:
     )
 
     assert found == {
-        "a-1": "highest utility 0.7 against 0.575 of a-2; ahead most on latency p50 "
+        "a-1": "highest utility 0.700 against 0.575 of a-2; ahead most on latency p50 "
         "(10 ms against 20)",
         "a-2": "dominated by a-1: better in no objective, worse on latency p50 (20 ms against 10)",
-        "a-3": "utility 0.375 against 0.7 of a-1; loses most on scaled quality (0.1 against 0.9)",
+        "a-3": "utility 0.375 against 0.700 of a-1; loses most on scaled quality (0.1 against 0.9)",
         "a-4": "breaks a limit: latency p50 is 62.5 ms, 12.5 ms above the 50 ms allowed",
         "a-5": "breaks a limit: scaled quality is 0.05, 0.01 below the 0.06 required",
         "a-6": "not measured: scaled quality",
@@ -85,8 +85,8 @@ def test_reasons_of_practically_equal_ones_name_the_key_that_decides() -> None:
         make_profile("a-2", **around("quality", 0.794, 0.1), **CHEAP, min_hardware_tier=1.0),
     )
 
-    assert found["a-2"].startswith("practically equal to a-1 (utility 0.647 against 0.65): ")
-    assert found["a-1"].startswith("practically equal to a-2 (utility 0.65 against 0.647): ")
+    assert found["a-2"].startswith("practically equal to a-1 (utility 0.647 against 0.650): ")
+    assert found["a-1"].startswith("practically equal to a-2 (utility 0.650 against 0.647): ")
     assert all("the lower hardware tier" in reason for reason in found.values())
 
 
@@ -96,7 +96,7 @@ def test_a_winner_does_not_name_a_key_by_which_its_rival_would_win() -> None:
         make_profile("a-2", **around("quality", 0.785, 0.1), **CHEAP, min_hardware_tier=1.0),
     )
 
-    assert found["a-1"].startswith("practically equal to a-2 (utility 0.65 against 0.643): ")
+    assert found["a-1"].startswith("practically equal to a-2 (utility 0.650 against 0.643): ")
     assert all("the higher utility decides" in reason for reason in found.values())
 
 

@@ -11,7 +11,9 @@ from pydantic import ValidationError
 from rightfit._core.typed_tables import read_rows
 from rightfit.ranking.application_ranking import ApplicationRanking
 from rightfit.ranking.explanation.decisions import (
+    ANY_QUALITY,
     Decision,
+    LimitOutcome,
     Quality,
     RankedCandidate,
     Recommendations,
@@ -140,6 +142,21 @@ def test_limits_of_a_winner_are_met_and_in_the_metric_of_the_dataset() -> None:
     assert (latency["bound"], latency["value"], latency["excess"]) == (40, 10, 0)
     assert (quality["metric"], quality["kind"]) == ("quality_raw", "min")
     assert [quality[key] for key in ("bound", "value", "excess")] == pytest.approx([0.8, 0.9, 0])
+
+
+@pytest.mark.parametrize(("loss", "excludes_nothing"), [(0.15, True), (0.01, False)])
+def test_a_loss_below_the_lowest_quality_is_told_without_a_bound(
+    loss: float, *, excludes_nothing: bool
+) -> None:
+    decision = recommend_for(
+        make_profile("net-1", quality=0.02, quality_raw=0.51, latency_p50_ms=10),
+        make_profile("net-2", quality=0.0, quality_raw=0.50, latency_p50_ms=10),
+        quality={"max_degradation": loss},
+    )["datasets"]["landsat"]
+
+    limit = LimitOutcome.model_validate(decision["limits"][0])
+    assert limit.is_met
+    assert (ANY_QUALITY in str(limit), limit.short == ANY_QUALITY) == (excludes_nothing,) * 2
 
 
 def test_broken_limit_of_quality_is_in_the_metric_of_the_dataset() -> None:

@@ -298,7 +298,8 @@ def check_kinds(columns: Sequence[Values], tensor: TensorInput) -> None:
     for name, values in zip(tensor.columns, columns, strict=True):
         for number, value in enumerate(values):
             if isinstance(value, wrong):
-                _refuse(name, number, value, "a text" if tensor.dtype == TEXT else "a number")
+                kind = "a text" if tensor.dtype == TEXT else "a number"
+                _refuse(name, number, value, kind, tensor.decimals.get(name, ""))
 
 
 def check_sizes(numbers: npt.NDArray[Any], tensor: TensorInput) -> None:
@@ -319,9 +320,10 @@ def check_sizes(numbers: npt.NDArray[Any], tensor: TensorInput) -> None:
         _refuse(tensor.columns[column], row, float(numbers[column, row]), requirement)
 
 
-def _refuse(name: str, number: int, value: object, requirement: str) -> None:
+def _refuse(name: str, number: int, value: object, requirement: str, decimal: str = "") -> None:
     shown_value = reprlib.repr(value)[:MAX_SHOWN]
-    raise ValueError(f"Row {number}: {name!r} must be {requirement} or null: {shown_value}")
+    hint = f" (in texts {decimal!r} is the decimal mark)" if decimal else ""
+    raise ValueError(f"Row {number}: {name!r} must be {requirement} or null: {shown_value}{hint}")
 
 
 def _make_numbers(values: Sequence[Values], tensor: TensorInput) -> npt.NDArray[Any]:

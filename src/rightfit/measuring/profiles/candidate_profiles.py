@@ -38,7 +38,7 @@ from rightfit.measuring.worker.units import BYTES_PER_MIB
 from rightfit.models.bundle import Bundle
 from rightfit.models.family import Rows
 from rightfit.models.graph_passes.compiling import log_dropped
-from rightfit.models.runtimes import NATIVE, ONNX, runtime_files
+from rightfit.models.runtimes import NATIVE, ONNX
 
 NOT_ASKED = "not measured: quality alone was asked for"
 
@@ -209,6 +209,7 @@ class _Assembly:
         self._reference = reference
         self._is_apart = is_apart
         self._qualities: dict[str, PredictionQuality | str] = {}  # asked for once in a run
+        self._sizes_mib: dict[str, float] = {}
 
     def build(self, states: Sequence[MeasurementState]) -> list[ProfileBuilder]:
         """Return a profile of each job, given the states of all."""
@@ -243,6 +244,10 @@ class _Assembly:
             quality = self._qualities[subject]
         how = MeasuredHow(preset=self._bench.preset, devices=devices)
         profile = _begin_profile(self._given, job, quality, how)
+        if state.error is None:
+            profile.set("model_size_mib", self._find_size_mib(job))
+        else:
+            profile.miss(["model_size_mib"], f"it does not run: {state.error}")
         set_measured(profile, measured)
 
         def judge(end: str) -> list[TierFit]:
@@ -260,6 +265,24 @@ class _Assembly:
         set_tiers(profile, judge(""), low=judge("_low"), high=judge("_high"))
         return profile
 
+    def _find_size_mib(self, job: Job) -> float:
+        """Return the size of the files that answer a job's requests, its encoder included.
+
+        The store keeps it, since a graph of encoder and model takes a while to make.
+        """
+        if job.requests is None:
+            return _find_size_mib(job)
+        of_threads = replace(job, serving=replace(job.serving, n_threads=0))
+        key = of_threads.key(part="served size", data_version=self._given.data_version)
+        if key not in self._sizes_mib:
+            stored = self._store.get(key)
+            if stored is None:
+                job.prepare()
+                stored = {"size_mib": _find_size_mib(job)}
+                self._store.put(key, stored)
+            self._sizes_mib[key] = stored["size_mib"]
+        return self._sizes_mib[key]
+
 
 def _begin_profile(
     candidate_set: CandidateSet,
@@ -267,7 +290,7 @@ def _begin_profile(
     quality: PredictionQuality | str,
     how: MeasuredHow | None = None,
 ) -> ProfileBuilder:
-    """Return a profile of what need not be measured: quality, training and size."""
+    """Return a profile of what need not be measured: quality and training."""
     profile = ProfileBuilder(
         candidate_set.dataset,
         job.bundle.model,
@@ -286,9 +309,11 @@ def _begin_profile(
             profile.miss([column], METRICS_BY_COLUMN[column].null_reason)
         else:
             profile.set(column, value)
-    files = runtime_files(job.bundle, job.serving.runtime)
-    profile.set("model_size_mib", sum(path.stat().st_size for path in files) / BYTES_PER_MIB)
     return profile
+
+
+def _find_size_mib(job: Job) -> float:
+    return sum(path.stat().st_size for path in job.served_files) / BYTES_PER_MIB
 
 
 def _try_tiers(
@@ -346,6 +371,7 @@ def _judge_native(
     quality = judge_answers(rows, bundle.schema, lambda: predict(bundle), store)
     job = Job(f"{candidate_set.dataset}.{bundle.model}", name, bundle, Serving(NATIVE, 1))
     profile = _begin_profile(candidate_set, job, quality)
+    profile.set("model_size_mib", _find_size_mib(job))
     profile.set_encoding(None)
     profile.miss(
         [column for column in METRICS_BY_COLUMN if column not in profile.values], NOT_ASKED

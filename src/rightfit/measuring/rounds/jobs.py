@@ -167,6 +167,14 @@ class Job:
             return None
         return runtime_files(self.bundle, self.serving.runtime)[0]
 
+    @property
+    def served_files(self) -> list[Path]:
+        """The files that answer its requests, once prepared, with the encoder if it has one."""
+        files = runtime_files(self.bundle, self.serving.runtime)
+        if self.requests is None or reads_columns(self.bundle, self.serving.runtime):
+            return files
+        return [self.graph] if self.graph else [*files, self.requests.encoder_file]
+
     def prepare(self) -> None:
         """Write what the measured process opens; due before one is asked for."""
         if self.requests is not None:

@@ -44,6 +44,10 @@ _FROM_0_TO_1 = (  # how names of scorers that are shares, or areas, begin
 )
 
 
+LOG_ERRORS = ("neg_mean_squared_log_error", "neg_root_mean_squared_log_error")
+"""Metrics of values of 0 and more, which judge a prediction below as 0."""
+
+
 def find_range(name: str) -> tuple[float, float]:
     """Return the lowest and the highest value of a metric, as far as its name tells them."""
     if is_function(name) or name in ("positive_likelihood_ratio", "mutual_info_score"):
@@ -92,7 +96,8 @@ def find_score(name: str, options: Mapping[str, Option]) -> Score:
                 f"the scorer {name} takes no options, but got {dict(options)}; name a function "
                 "that takes them by its import path, as in sklearn.metrics.mean_pinball_loss"
             )
-        return _ask_scorer(sklearn.metrics.get_scorer(name))
+        score = _ask_scorer(sklearn.metrics.get_scorer(name))
+        return _clip(score) if name in LOG_ERRORS else score
     loss = getattr(sklearn.metrics, name.removeprefix(NEGATED), None)
     if name.startswith(NEGATED) and callable(loss):
         return lambda labels, answers: -float(loss(labels, answers[:, 0], **options))
@@ -221,6 +226,10 @@ def _ask_scorer(scorer: Callable[..., float]) -> Score:
         return float(scorer(answering, answers, labels))
 
     return score
+
+
+def _clip(score: Score) -> Score:
+    return lambda labels, answers: score(labels, np.maximum(answers, 0))
 
 
 def _accuracy(labels: Array, answers: Array) -> float:

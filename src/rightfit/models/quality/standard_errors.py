@@ -198,7 +198,7 @@ def _find_numbers_losses(
         case "neg_mean_squared_error" | "neg_root_mean_squared_error":
             return error**2, None
         case "neg_mean_squared_log_error" | "neg_root_mean_squared_log_error":
-            return (np.log1p(values) - np.log1p(predicted)) ** 2, None
+            return (np.log1p(values) - np.log1p(np.maximum(predicted, 0))) ** 2, None
         case "neg_mean_poisson_deviance":
             logs = np.where(values > 0, np.log(values / predicted), 0.0)
             return 2 * (values * logs - error), None

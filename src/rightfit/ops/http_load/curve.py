@@ -167,11 +167,21 @@ def _find_percentile(order: LoadOrder, result: LoadResult, share: float) -> Inte
 
 
 def measure_curve(
-    served: RunningServer, order: LoadOrder, *, limit: LatencyLimit, plan: CurvePlan = THOROUGH
+    served: RunningServer,
+    order: LoadOrder,
+    *,
+    limit: LatencyLimit,
+    plan: CurvePlan = THOROUGH,
+    rate_per_s: float | None = None,
 ) -> LoadCurve:
     """Load a server until it no longer keeps up.
 
-    The loop and level of ``order`` are replaced.
+    Args:
+        served: The server.
+        order: What it is asked, and for how long; loop and level are replaced.
+        limit: Of the latency.
+        plan: Rates to try.
+        rate_per_s: A rate of interest, tried among them.
 
     Raises:
         RuntimeError: If no load had an answer within its time.
@@ -199,8 +209,11 @@ def measure_curve(
 
         opened: list[LoadStep] = []
         beyond = (plan.rate_shares[-1] * BEYOND ** (i + 1) for i in range(plan.n_beyond))
-        for share in (*plan.rate_shares, *beyond):
-            opened.append(try_rate(share * capacity))
+        rates = {share * capacity for share in (*plan.rate_shares, *beyond)}
+        if rate_per_s is not None:
+            rates.add(rate_per_s)
+        for rate in sorted(rates):
+            opened.append(try_rate(rate))
             if not opened[-1].keeps_up:
                 break
         for _ in range(plan.n_refinements):

@@ -22,7 +22,7 @@ from rightfit._core.processes.json_store import JsonStore
 from rightfit._core.processes.leftovers import temporary_folder
 from rightfit._core.processes.starting import run_module
 from rightfit._core.row_files import ROW_FILES, read_rows, require_file
-from rightfit._core.strict_model import MAX_COUNT, MAX_MS, MAX_S
+from rightfit._core.strict_model import MAX_COUNT, MAX_MS, MAX_S, read_key
 from rightfit.data.encoding import read_values
 from rightfit.data.request_path.raw_inputs import list_inputs, list_texts
 from rightfit.data.request_path.usage import CALL, PROFILE, TensorInput, read_export
@@ -54,13 +54,15 @@ def load_export(
     rows: Path,
     batch: int,
     limit_ms: float,
+    rate_per_s: float | None,
     seconds: float,
     cores: int | None,
     memory_mib: float | None,
 ) -> LoadCurve:
     """Serve an exported folder and measure its load curve, alone on this machine.
 
-    The load generator has the last core for itself, where there are two.
+    The load generator has the last core for itself, where there are two. ``rate_per_s`` is tried
+    among the rates.
 
     ``rows`` is a JSON list of objects, or a .parquet or .csv table.
 
@@ -86,8 +88,23 @@ def load_export(
             served.port, bodies, warm_up_s=WARM_UP_S, measured_s=seconds, core=client_core
         )
         require_answer(order)
-        curve = measure_curve(served, order, limit=LatencyLimit(0.99, limit_ms))
+        limit = LatencyLimit(0.99, limit_ms)
+        curve = measure_curve(served, order, limit=limit, rate_per_s=rate_per_s)
     return replace(curve, n_rows=batch)
+
+
+def read_rate(folder: Path) -> float | None:
+    """Return the rate in requests/s under which an export's latency was measured, if it was.
+
+    Raises:
+        ValueError: If the folder is no export.
+    """
+    read_export(folder, needed=[PROFILE])
+    measured: object = parse_json((folder / PROFILE).read_text(encoding="utf-8"))
+    for key in ("profile", "measured_how", "server"):
+        measured = read_key(measured, key)
+    rate = read_key(measured, "rate_per_s")
+    return float(rate) if isinstance(rate, int | float) else None
 
 
 class HttpLoadParams(CurvePlan):
@@ -117,9 +134,15 @@ class ServedWinner:
 
 
 def load_winner(
-    winner: ServedWinner, *, limit: LatencyLimit, settings: HttpLoadParams
+    winner: ServedWinner,
+    *,
+    limit: LatencyLimit,
+    settings: HttpLoadParams,
+    rate_per_s: float | None = None,
 ) -> LoadCurve:
     """Serve a winner in processes of its own and load it; the caller holds the machine's lock.
+
+    ``rate_per_s`` is tried among the rates.
 
     Raises:
         RuntimeError: If the server does not start.
@@ -143,19 +166,21 @@ def load_winner(
                 measured_s=settings.step_s,
                 core=client_core,
             )
-            return measure_curve(served, order, limit=limit, plan=settings)
+            return measure_curve(served, order, limit=limit, plan=settings, rate_per_s=rate_per_s)
 
 
 @dataclass
 class WinnerBench:
     """Loads winners one after the other.
 
-    No further winner is begun after ``max_s``. Stored curves take no time.
+    No further winner is begun after ``max_s``. Stored curves take no time. The rate that
+    applications ask for is tried among the others; those that name one agree.
     """
 
     settings: HttpLoadParams
     store: JsonStore
     environment_id: str
+    rate_per_s: float | None = None
     spent_s: float = 0.0  # so far
     _known: dict[tuple[str, str, str], tuple[LoadCurve | None, str]] = field(default_factory=dict)
 
@@ -180,6 +205,7 @@ class WinnerBench:
             serving.n_threads,
             serving.device,
             self.settings.key,
+            self.rate_per_s,
             asdict(limit),
             self.environment_id,
             read_sources("rightfit.ops.server"),
@@ -197,7 +223,9 @@ class WinnerBench:
             with machine_lock():
                 started_s = time.monotonic()  # waiting for another timing does not count
                 try:
-                    curve = load_winner(winner, limit=limit, settings=self.settings)
+                    curve = load_winner(
+                        winner, limit=limit, settings=self.settings, rate_per_s=self.rate_per_s
+                    )
                 finally:
                     self.spent_s += time.monotonic() - started_s
         except (ImportError, OSError, RuntimeError, ValueError) as err:

@@ -49,6 +49,7 @@ from rightfit.ranking.applications.applications import QUALITIES, ROUNDING, Limi
 from rightfit.ranking.explanation.findings import Finding
 
 P50 = "latency_p50_ms"
+ANY_QUALITY = "any meets the limit, since the best may lose more than it lies above 0 (guessing)"
 SETTINGS = "settings"  # column of profiles and rankings: this model as JSON, null: not known
 SERVING_FIELDS = tuple(field.name for field in fields(Serving))
 CLEAR, LIKELY = 0.95, 0.75  # least chance of being practically the best; below: open
@@ -220,6 +221,11 @@ class LimitOutcome(FrozenModel):
         return self.excess == 0
 
     @property
+    def excludes_nothing(self) -> bool:
+        """Whether the best quality may lose more than it lies above 0, the lowest that counts."""
+        return self.metric == "quality" and self.bound is not None and self.bound < 0
+
+    @property
     def sign(self) -> str:
         """The relation that a limit asks for."""
         return "≤" if self.kind == "max" else "≥"
@@ -241,6 +247,8 @@ class LimitOutcome(FrozenModel):
         """
         if self.value is None or self.bound is None:
             return "not measured"
+        if self.excludes_nothing:
+            return ANY_QUALITY
         if not self.is_met:
             return f"{format_metric(self.metric, self.excess)} beyond"
         if self.metric in QUALITIES:
@@ -263,12 +271,16 @@ class LimitOutcome(FrozenModel):
         >>> LimitOutcome(metric="quality_raw", kind="min", bound=0.9, value=0.91).short
         '≥ 0.900, 0.010 to spare'
         """
+        if self.excludes_nothing:
+            return self.room
         if self.metric in QUALITIES:
             return f"{self.sign} {format_quality(self.bound)}, {self.room}"
         return f"{self.sign} {format_metric(self.metric, self.bound)}, {self.room}"
 
     def __str__(self) -> str:
         bound = format_quality if self.metric in QUALITIES else partial(format_metric, self.metric)
+        if self.excludes_nothing:
+            return f"{metric_name(self.metric)} {bound(self.value)}: {self.room}"
         return (
             f"{metric_name(self.metric)} {bound(self.value)} {self.sign} {bound(self.bound)}: "
             f"{self.room}"

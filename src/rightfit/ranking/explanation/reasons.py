@@ -19,7 +19,7 @@ import numpy.typing as npt
 import polars as pl
 import polars.selectors as cs
 
-from rightfit._core.formatting import add_unit, format_number
+from rightfit._core.formatting import add_unit, format_number, format_quality
 from rightfit._core.typed_tables import table_schema, write_rows
 from rightfit.measuring.naming import metric_name, metric_unit, name_candidate
 from rightfit.ranking.application_ranking import (
@@ -127,9 +127,8 @@ def _write_reason(row: Mapping[str, Any]) -> str:
     """Say in one sentence what became of a candidate."""
     label, rival = metric_name(row["shown"]) if row["shown"] else "", row["rival"]
     unit = metric_unit(row["metric"])
-    utility, rival_utility, rival_value = (
-        format_number(row[name]) for name in ("utility", "rival_utility", "rival_value")
-    )
+    utility, rival_utility = (format_quality(row[name]) for name in ("utility", "rival_utility"))
+    rival_value = format_number(row["rival_value"])
     value, limit, excess = (
         add_unit(format_number(row[name]), unit) for name in ("value", "limit", "excess")
     )

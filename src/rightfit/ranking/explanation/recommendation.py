@@ -203,7 +203,9 @@ def judge_limits(assessment: Assessment, number: int) -> list[LimitOutcome]:
         if limit.kind != "max_degradation":  # else both are measured on the same rows
             raw = "quality_raw" if metric == "quality" and scale is not None else metric
             low, high = table.read_ends(raw, int(rows[0]))
-        if metric == "quality" and scale is not None:  # in the dataset's own metric
+        is_below_all = bound_ is not None and bound_ < 0  # the best may lose more than it has
+        if metric == "quality" and scale is not None and not is_below_all:
+            # told in the metric of the dataset
             metric, (factor, offset) = "quality_raw", scale
             bound_, value_ = (
                 None if figure is None else factor * figure + offset for figure in (bound_, value_)

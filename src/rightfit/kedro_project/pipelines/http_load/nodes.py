@@ -37,8 +37,10 @@ def load_winners(
     Returns:
         An entry per application and dataset, with the reason where nothing was measured.
     """
-    bench = WinnerBench(http_load, measurements, describe_environment().environment_id)
     by_name = dict(applications.items())
+    rate_per_s = next(filter(None, (one.rate_per_s for one in by_name.values())), None)
+    environment_id = describe_environment().environment_id
+    bench = WinnerBench(http_load, measurements, environment_id, rate_per_s)
     loads = []
     for name, recommendation in read_recommendations(recommendations).items():
         for dataset, decision in recommendation.datasets.items():
