@@ -1,12 +1,12 @@
 """Does a search ever end below its library's default configuration?
 
 ``python benchmarks/family_defaults.py`` searches every family on tables that no portfolio was
-learnt on, as the project's configuration and its sample applications say. Of the candidates, which
-have learnt from train and validation rows, the best by a third of the test rows is taken, as a
-ranking by quality does. It is compared with the library's
-estimator without any argument, fitted to the same rows, on all test rows, where it draws at random
-by the mean of five seeds; a net, of which no library has a default, with the family's own. A line
-per cell; the last one is JSON:
+learnt on, as the project's configuration and its sample applications say. Its candidates have
+learnt from train and validation rows. A ranking by quality takes the best by all test rows; here
+the other nine tenths of them choose who predicts each tenth, so that no row judges a choice that it
+made. The library's estimator without any argument, fitted to the same rows, is judged by the same
+test rows, where it draws at random by the mean of five seeds; of a net, of which no library has a
+default, the family's own. A line per cell; the last one is JSON:
 
 - ``n_cells``;
 - ``below``: cells where the searched model's test quality is more than one standard error of the
@@ -45,7 +45,6 @@ from record_portfolios import make_cell, read_block, start
 from recorded_worth import read_samples
 from tables import KEPT_ASIDE, NEVER_RECORDED
 
-from rightfit.measuring.profiles.prediction_quality import find_final_rows
 from rightfit.models.bundle import Bundle
 from rightfit.models.family import TrainingData, TrainingRun
 from rightfit.models.quality.standard_errors import standard_error
@@ -63,7 +62,7 @@ from rightfit.searching.training_params import TrainingParams
 TABLES = (*KEPT_ASIDE, *NEVER_RECORDED)
 MODELS = ("linear", "forest", "boosting", "lightgbm", "xgboost", "catboost", "net", "knn", "svm")
 MAX_ROWS = {"train": 16_000, "validation": 4_000, "test": 10_000}
-JUDGED_BY = 0.33  # of the test rows, which choose
+N_PARTS = 10  # of the test rows; the others choose who predicts one of them
 SEED = 7  # as in parameters_training.yml
 N_DEFAULT_SEEDS = 5
 DRAWS_AT_RANDOM = ("forest", "boosting")  # as libraries' defaults; the others do not
@@ -149,8 +148,8 @@ def compare(table: str, model: str, budget_cpu_s: float) -> Compared | None:
             study_name=study_name(cell, planned.settings), storage=planned.store.open()
         )
         work_s = spent_work_s(study.get_trials(deepcopy=False))
-        best = _choose_best(found.candidates, block.family, test, metric)
-        searched = metric.score(test.labels, _predict(best, block.family, test))
+        predictions = [_predict(one, block.family, test) for one in found.candidates.values()]
+        searched = metric.score(test.labels, _predict_chosen(predictions, test, metric))
     begun_s = time.process_time()
     if model in DEFAULTS:
         seeds = range(N_DEFAULT_SEEDS) if model in DRAWS_AT_RANDOM else [None]
@@ -179,19 +178,18 @@ def _predict(bundle: Bundle, reference: str, test: TrainingData) -> npt.NDArray[
     return np.asarray(get_family(reference).predict(bundle.load_native(), test.rows), np.float32)
 
 
-def _choose_best(
-    bundles: dict[str, Bundle], reference: str, test: TrainingData, metric: Any
-) -> Bundle:
-    """Return the candidate that is best on the test rows that choose."""
-    choosing = find_final_rows(test.labels, share=JUDGED_BY, min_rows=1)
-    if not choosing.any():  # a class has a single row, so all rows choose, as in a ranking
-        choosing[:] = True
-
-    def judge(bundle: Bundle) -> float:
-        predictions = _predict(bundle, reference, test)[choosing]
-        return float(metric.score(test.labels[choosing], predictions))
-
-    return max(bundles.values(), key=judge)
+def _predict_chosen(
+    predictions: Sequence[npt.NDArray[np.float32]], test: TrainingData, metric: Any
+) -> npt.NDArray[np.float32]:
+    """Return, for each part of the test rows, the predictions that are best on the other parts."""
+    parts = np.empty(len(test.labels), dtype=np.int64)
+    parts[np.argsort(test.labels, kind="stable")] = np.arange(len(parts)) % N_PARTS
+    chosen = np.empty_like(predictions[0])
+    for part in range(N_PARTS):
+        others = parts != part
+        best = max(predictions, key=lambda rows: metric.score(test.labels[others], rows[others]))
+        chosen[~others] = best[~others]
+    return chosen
 
 
 def _predict_own_default(cell: Any, whole: TrainingData, test: TrainingData) -> npt.NDArray[Any]:

@@ -145,8 +145,9 @@ def test_table_of_pandas_is_ranked_as_that_of_polars(
     assert ranked.table.equals(rf.rank(table, APPLICATIONS).table)
     assert list(ranking.to_pandas().columns) == ranking.to_polars().columns
     assert ranking.to_pandas()["candidate"].tolist() == ranking.table["candidate"].to_list()
-    with pytest.raises(rf.RightfitError, match="n_threads must hold whole numbers"):
-        rf.rank(frame.assign(n_threads=1.5), APPLICATIONS)
+    for n_threads in (1.5, "all"):
+        with pytest.raises(rf.RightfitError, match="n_threads must hold whole numbers"):
+            rf.rank(frame.assign(n_threads=n_threads), APPLICATIONS)
     with pytest.raises(rf.RightfitError, match="latency_p50_ms must hold numbers"):
         rf.rank(frame.assign(latency_p50_ms="fast"), APPLICATIONS)
 

@@ -1,4 +1,4 @@
-"""New configurations are begun as long as their first looks leave most of the budget."""
+"""What comes next: the default at a length that fits, then others as the budget allows."""
 
 from __future__ import annotations
 
@@ -7,13 +7,21 @@ from typing import Any
 import pytest
 from factories import cells
 from factories.application_targets import make_point, make_targets
+from optuna.distributions import IntDistribution
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from rightfit.models.family import Configuration, TrainingData
 from rightfit.searching.pausing.pausing_rule import Step
 from rightfit.searching.pausing_plan import NEW, PausingPlan
+from rightfit.searching.space import ModelParams
 from rightfit.searching.studies.budget import CallLimit
-from rightfit.searching.studies.trial_attributes import CONFIGURATION, CURVE, INDEX, SPENT
+from rightfit.searching.studies.trial_attributes import (
+    CONFIGURATION,
+    CURVE,
+    INDEX,
+    SHORTENED,
+    SPENT,
+)
 
 DEFAULT = {"alpha": 1e-3, "eta0": 0.5}
 
@@ -25,11 +33,12 @@ def make_plan(
     limit: CallLimit | None = None,
     first_look: dict[str, float] | None = None,
     known_quality: float | None = None,
+    changes: dict[str, Any] | None = None,
     **settings: Any,
 ) -> PausingPlan:
     params = cells.LINEAR_PARAMS.model_copy(update={"default": DEFAULT, "portfolio": portfolio})
     return PausingPlan(
-        cells.make_cell(blobs, params=params),
+        cells.make_cell(blobs, **{"params": params} | (changes or {})),
         cells.make_settings(
             early_stopping="pausing", sampler="tpe", breadth_share=0.25, **settings
         ),
@@ -109,7 +118,8 @@ def test_the_default_is_trained_to_its_end_before_others_begin_if_the_budget_all
     step = next_step(plan, [default], may_begin=True)
 
     assert isinstance(step, Step) is is_finished_first
-    assert (plan.finish_default([default], {0}) is not None) is is_finished_first
+    finished = plan.finish_default([default], {0}, may_begin=True)
+    assert (finished is not None) is is_finished_first
 
 
 @pytest.mark.parametrize(
@@ -129,7 +139,100 @@ def test_the_default_goes_as_far_as_the_budget_allows(
     curve = [make_point(look, 0.5) | {"work_s": s} for look, s in enumerate(work_s, start=1)]
     default.set_user_attr(CURVE, curve)
 
-    assert (plan.finish_default([default], {0}) is not None) is goes_on
+    assert (plan.finish_default([default], {0}, may_begin=True) is not None) is goes_on
+
+
+LONG = {
+    "space": {"iterations": {"low": 64, "high": 4000, "log": True}},
+    "default": {"iterations": 1000},
+}
+ROUNDS = {"family": "catboost", "params": ModelParams.model_validate(LONG)}
+
+
+def boosted(index: int, n_rounds: int, work_s: float = 1.0, **notes: Any) -> FrozenTrial:
+    """A paused boosting whose first of six looks took so many CPU seconds, a 32nd of the whole."""
+    trial = create_trial(
+        state=TrialState.RUNNING,
+        params={"iterations": n_rounds},
+        distributions={"iterations": IntDistribution(64, 4000, log=True)},
+        user_attrs={
+            INDEX: index,
+            CONFIGURATION: {"iterations": n_rounds},
+            CURVE: [make_point(1, 0.5) | {"n_steps": n_rounds // 32, "work_s": work_s}],
+            **notes,
+        },
+    )
+    trial.number = index
+    return trial
+
+
+@pytest.mark.parametrize(
+    ("budget_cpu_s", "n_rounds"),
+    [
+        (32.0, None),  # the default takes as much
+        (29.5, None),  # which its last step may exceed by a tenth
+        (17.0, 500),  # 16 of 32 seconds are left
+        (9.0, 250),
+        (2.5, None),  # 46 rounds, fewer than the space has
+    ],
+)
+def test_a_default_that_the_budget_does_not_hold_is_begun_at_the_length_that_it_holds(
+    blobs: TrainingData, budget_cpu_s: float, n_rounds: int | None
+) -> None:
+    plan = make_plan(blobs, changes=ROUNDS, budget_cpu_s=budget_cpu_s, n_checkpoints=6)
+    default = boosted(0, 1000)
+
+    chosen = next_step(plan, [default], may_begin=True)
+    chosen_at_last = next_step(plan, [default], may_begin=False)
+
+    if n_rounds is None:
+        assert isinstance(chosen, Step)
+    else:
+        assert chosen == {"iterations": n_rounds}
+    assert isinstance(chosen_at_last, Step)
+
+
+def test_a_length_is_only_chosen_where_it_changes_the_training(blobs: TrainingData) -> None:
+    """Else a shorter training is what the longer one begins with."""
+    fixed = ModelParams.model_validate(LONG | {"fixed": {"learning_rate": 0.1}})
+    plan = make_plan(blobs, changes=ROUNDS | {"params": fixed}, budget_cpu_s=9.0, n_checkpoints=6)
+    default = boosted(0, 1000)
+    default.set_user_attr(CONFIGURATION, {"iterations": 1000, "learning_rate": 0.1})
+
+    assert isinstance(next_step(plan, [default], may_begin=True), Step)
+
+
+def test_a_shortened_default_takes_the_place_of_the_default(blobs: TrainingData) -> None:
+    plan = make_plan(blobs, changes=ROUNDS, budget_cpu_s=9.0, n_checkpoints=6)
+    trials = [boosted(0, 1000), boosted(1, 250, 0.25, **{SHORTENED: True})]
+
+    step = next_step(plan, trials, may_begin=True)
+
+    assert isinstance(step, Step)
+    assert step.number == 1
+
+
+@pytest.mark.parametrize(
+    ("learns_validation", "refit_growth", "n_rounds"),
+    [(False, 0.0, 500), (True, 0.0, 166), (False, 4.0, 100)],  # 16 s for all; validation is as long
+)
+def test_a_shortened_default_leaves_room_for_its_last_trainings(
+    blobs: TrainingData, learns_validation: bool, refit_growth: float, n_rounds: int
+) -> None:
+    limit = CallLimit(100.0, cpu_clock_ns=lambda: 0)
+    limit.charge(74.0)  # and a tenth is for the end
+    limit.refit_growth = refit_growth
+    plan = make_plan(
+        blobs,
+        limit=limit,
+        changes=ROUNDS | {"learns_validation": learns_validation},
+        budget_cpu_s=17.0,
+        n_checkpoints=6,
+    )
+
+    chosen = next_step(plan, [boosted(0, 1000)], may_begin=True)
+
+    assert chosen == {"iterations": n_rounds}
 
 
 ENTRY = {"alpha": 1e-2, "eta0": 0.5}

@@ -19,11 +19,14 @@ from rightfit.models.family import Checkpoint, TrainingData
 from rightfit.models.registry import get_family
 from rightfit.ranking.applications.applications import Applications
 from rightfit.searching.candidates import bundle_candidates, find_incumbents
+from rightfit.searching.cell import study_name
 from rightfit.searching.parallel.planned_search import PlannedSearch, complete_search
 from rightfit.searching.search import run_search
-from rightfit.searching.search_scheduler import open_study
+from rightfit.searching.search_scheduler import SearchScheduler, open_study
 from rightfit.searching.search_tables import account_search, tabulate_curves, tabulate_trials
+from rightfit.searching.space import ModelParams
 from rightfit.searching.studies.study_store import StudyStore
+from rightfit.searching.task_worker import TaskWorker
 
 pytestmark = pytest.mark.whole
 
@@ -344,6 +347,53 @@ def test_the_portfolio_comes_after_the_default_in_its_order(
     assert [trial.params for trial in study.trials[:3]] == firsts
     assert {trial.state for trial in study.trials[:3]} == {TrialState.COMPLETE}
     assert len(study.trials) > 3
+
+
+def test_a_default_beyond_the_budget_is_trained_at_a_length_within_it(
+    blobs: TrainingData, tmp_path: Path
+) -> None:
+    """Before the portfolio, and alike where the search was interrupted."""
+    pytest.importorskip("catboost")
+    entry = {"iterations": 8, "l2_leaf_reg": 1.0}
+    params = ModelParams.model_validate(
+        {
+            "space": {
+                "iterations": {"low": 8, "high": 1000, "log": True},
+                "l2_leaf_reg": {"low": 1.0, "high": 9.0},
+            },
+            "default": {"iterations": 320, "l2_leaf_reg": 3.0},
+            "portfolio": [entry],
+        }
+    )
+    cell = cells.make_cell(blobs, name="blobs.catboost", family="catboost", params=params)
+    stores = {name: StudyStore(tmp_path / name, None) for name in ("whole", "once", "resumed")}
+    [whole] = run_search(
+        cell, cells.make_settings(n_trials=1, n_checkpoints=6), stores["whole"]
+    ).trials
+    settings = cells.make_settings(
+        **PAUSING | {"n_trials": 3, "n_checkpoints": 6},
+        budget_cpu_s=0.7 * whole.user_attrs["curve"][-1]["work_s"],
+        targets=make_targets(),
+    )
+
+    once = run_search(cell, settings, stores["once"]).trials
+    scheduler = SearchScheduler(cell, settings, stores["resumed"])
+    worker = TaskWorker(cell, settings, stores["resumed"], study_name(cell, settings))
+    for _ in range(3):
+        task = scheduler.next_task()
+        assert task is not None
+        scheduler.note(task, worker.carry_out(task))
+        scheduler.pool.write()
+    resumed = run_search(cell, settings, stores["resumed"]).trials
+
+    default, shortened, last = once
+    assert default.params == {"iterations": 320, "l2_leaf_reg": 3.0}
+    assert len(default.user_attrs["curve"]) < 6
+    assert shortened.params["l2_leaf_reg"] == 3.0
+    assert default.user_attrs["curve"][-1]["n_steps"] < shortened.params["iterations"] <= 0.7 * 320
+    assert len(shortened.user_attrs["curve"]) == 6
+    assert last.params == entry
+    assert [(t.params, t.state) for t in resumed] == [(t.params, t.state) for t in once]
 
 
 @pytest.mark.parametrize("mib", [1e6, NOTHING_KEPT_MIB])

@@ -302,14 +302,13 @@ def from_pandas(frame: pd.DataFrame) -> pl.DataFrame:
     values, which pandas has made numbers or objects, is a null again.
     """
     present = frame.astype(object).where(frame.notna(), None)
-    columns = []
+    schema, columns = profiles_schema(), []
     for position, name in enumerate(map(str, frame.columns)):
-        values = present.iloc[:, position].tolist()
-        dtype = profiles_schema().get(name)
+        values, dtype = present.iloc[:, position].tolist(), schema.get(name)
         column = pl.Series(name, values, strict=False)
         if isinstance(column.dtype, pl.Struct) and isinstance(dtype, pl.Struct):
             column = pl.Series(name, values, dtype=dtype, strict=False)
-        elif dtype == pl.Int64 and (column == column.round()).all():
+        elif dtype == pl.Int64 and column.dtype.is_float() and (column == column.round()).all():
             column = column.cast(dtype)
         columns.append(column)
     return pl.DataFrame(columns)

@@ -171,6 +171,13 @@ class Family(ServedFamily, ABC):
         """How the counts of :meth:`describe_structure` grow with the steps taken."""
         return "constant"
 
+    def adapts_to_length(self, configuration: Configuration) -> bool:  # noqa: ARG002
+        """Tell whether the length of a training changes its steps, as it does by its rate.
+
+        A shorter training is then better than the beginning of a longer one.
+        """
+        return False
+
     def load_libraries(self) -> None:
         """Import all that training and saving need, so that no trial is charged for it.
 

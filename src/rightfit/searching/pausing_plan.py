@@ -20,6 +20,8 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from rightfit.measuring.worker.units import NS_PER_S
+from rightfit.models.family import Configuration
+from rightfit.models.registry import get_family
 from rightfit.searching.candidates import grow_final
 from rightfit.searching.cell import Cell, SearchSettings
 from rightfit.searching.observing import as_it_is, read_pool
@@ -27,7 +29,13 @@ from rightfit.searching.pausing.observed import ObservedTrial, Pool
 from rightfit.searching.pausing.pausing_rule import ApplicationTargets, PausingRule, Step
 from rightfit.searching.samplers import make_sampler
 from rightfit.searching.studies.budget import Budget, CallLimit, measure_pace, spent_work_s
-from rightfit.searching.studies.trial_attributes import CURVE, configuration_index, is_begun
+from rightfit.searching.studies.trial_attributes import (
+    CONFIGURATION,
+    CURVE,
+    configuration_index,
+    is_begun,
+    is_shortened,
+)
 
 NEW: Literal["new"] = "new"  # begin with another configuration
 TOLERANCE = 0.1  # of the budget, by which the default's training may exceed it to reach its end
@@ -100,8 +108,8 @@ class PausingPlan:
 
     def next_step(
         self, trials: Sequence[FrozenTrial], *, paused: Collection[int], may_begin: bool
-    ) -> Step | Literal["new"] | None:
-        """Return what to do next: a step of a paused trial, ``NEW``, or nothing.
+    ) -> Step | Configuration | Literal["new"] | None:
+        """Return what to do next: a step of a paused trial, a new configuration, or nothing.
 
         The default is trained to its end before others begin; then so is the portfolio, one entry
         after the other, until half of the budget is spent. First looks get a share of the budget,
@@ -112,15 +120,18 @@ class PausingPlan:
             trials: All trials of the study.
             paused: Numbers of those that were looked at, may go on and are in no worker's hands.
             may_begin: Whether the limits allow another configuration.
+
+        Returns:
+            ``NEW`` for the configuration whose turn it is, or a shortened default that comes first.
         """
         with self._deciding():
             begun = [trial for trial in trials if is_begun(trial)]
             firsts = [t.user_attrs[CURVE][0] for t in begun if t.user_attrs.get(CURVE)]
             if not firsts:
                 return NEW if may_begin and self.affords_first_look(begun) else None
-            step = self.finish_default(trials, paused)
-            if step is not None:
-                return step
+            chosen = self.finish_default(trials, paused, may_begin=may_begin)
+            if chosen is not None:
+                return chosen
             left_s = min(
                 self._budget.left_s(begun, now=datetime.now()), self._left_of_call_s(begun)
             )
@@ -192,32 +203,80 @@ class PausingPlan:
 
         So is each entry of the portfolio before which less than its share was spent.
         """
-        if index >= self._n_entries:
+        if index >= self._n_entries + sum(map(is_shortened, begun)):
             return False
         before = [trial for trial in begun if (configuration_index(trial) or 0) < index]
         allowed_s = PORTFOLIO_SHARE * (self.settings.budget_cpu_s or math.inf)
         return spent_work_s(before) < allowed_s
 
-    def finish_default(self, trials: Sequence[FrozenTrial], paused: Collection[int]) -> Step | None:
-        """Return the next step of the family's default, as far as its training is affordable.
+    def finish_default(
+        self, trials: Sequence[FrozenTrial], paused: Collection[int], *, may_begin: bool
+    ) -> Step | Configuration | None:
+        """Return what comes next of the family's default, as far as its training is affordable.
 
         So no search ends below what needs no search. The step to its end may exceed the budget by
         ``TOLERANCE``.
+
+        Args:
+            trials: See :meth:`next_step`.
+            paused: See there.
+            may_begin: See there.
+
+        Returns:
+            Its next step; or a default of as many epochs or trees as the budget holds, which takes
+            its place, where it does not hold all and another length is another training.
         """
-        defaults = (t for t in trials if t.number in paused and configuration_index(t) == 0)
-        default = next(defaults, None)
-        if default is None or len(default.user_attrs[CURVE]) == self.settings.n_checkpoints:
-            return None  # there is none, or nothing is left to train
         if self.settings.sampler == "grid" or self.cell.default() is None:
             return None
         begun = [trial for trial in trials if is_begun(trial)]
-        left_s = self._budget.left_s(begun, now=datetime.now())
-        is_last = len(default.user_attrs[CURVE]) == self.settings.n_checkpoints - 1
-        if is_last and left_s > 0:
-            left_s += TOLERANCE * (self.settings.budget_cpu_s or 0.0)
-        left_s = min(left_s, self._left_of_call_s(begun))
+        defaults = [t for t in begun if configuration_index(t) == 0 or is_shortened(t)]
+        default = defaults[-1] if defaults else None
+        if default is None or default.number not in paused:
+            return None
+        n_looks = len(default.user_attrs[CURVE])
         forecast = self.rule.forecast(self._read(trials, paused))
-        return None if forecast is None else forecast.finish(default.number, left_s)
+        if n_looks == self.settings.n_checkpoints or forecast is None:
+            return None  # nothing is left to train
+        left_s = self._budget.left_s(begun, now=datetime.now())
+        tolerance_s = TOLERANCE * (self.settings.budget_cpu_s or 0.0) if left_s > 0 else 0.0
+        call_s = self._left_of_call_s(begun)
+        rest_s = forecast.rest_s(default.number)
+        if may_begin and not is_shortened(default) and rest_s > min(left_s + tolerance_s, call_s):
+            shortened = self._shorten(default, rest_s, left_s, call_s)
+            if shortened is not None:
+                return shortened
+        if n_looks == self.settings.n_checkpoints - 1:
+            left_s += tolerance_s
+        return forecast.finish(default.number, min(left_s, call_s))
+
+    def _shorten(
+        self, default: FrozenTrial, rest_s: float, left_s: float, call_s: float
+    ) -> Configuration | None:
+        """Return the default at the length that the budget holds, with its last trainings.
+
+        Args:
+            default: The default, at some checkpoint.
+            rest_s: What the rest of its training takes.
+            left_s: What the budget has left.
+            call_s: What the call has left.
+
+        Returns:
+            ``None`` where the space holds no such length, or the default has come as far already.
+        """
+        family, configuration = get_family(self.cell.family), default.user_attrs[CONFIGURATION]
+        name = family.length_setting or ""
+        if name not in self.cell.params.space or not family.adapts_to_length(configuration):
+            return None
+        if self._limit is not None:
+            growth = grow_final(self.cell)
+            final = growth if self.cell.learns_validation else 0.0
+            left_s /= 1 + final
+            left_s = min(left_s, call_s / (1 + final + growth * self._limit.refit_growth))
+        look = default.user_attrs[CURVE][-1]
+        length = int(default.params[name] * left_s / (look["work_s"] + rest_s))
+        if length <= look["n_steps"] or not self.cell.params.space[name].contains(length):
+            return None
+        return {**default.params, name: length}
 
     def explain_stops(
         self, trials: Sequence[FrozenTrial], paused: Collection[int]

@@ -27,6 +27,7 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from rightfit._core.processes.lifeline import identify_machine
+from rightfit.models.family import Configuration
 from rightfit.searching.candidates import choose_complete, grow_final, grow_work, plan_finish
 from rightfit.searching.cell import Cell, SearchSettings, study_name
 from rightfit.searching.pausing.pausing_rule import Step
@@ -43,6 +44,7 @@ from rightfit.searching.studies.trial_attributes import (
     GAINED,
     INDEX,
     MODEL_SIZE_MIB,
+    SHORTENED,
     SPENT,
     STOP_CHECKPOINT,
     STOP_REASON,
@@ -53,6 +55,7 @@ from rightfit.searching.studies.trial_attributes import (
     first_free_index,
     is_begun,
     is_finished,
+    is_shortened,
     is_underway,
 )
 from rightfit.searching.studies.trial_pool import TrialPool
@@ -288,34 +291,41 @@ class SearchScheduler:
         may_begin = self._limits.allows_another(begun, now=datetime.now()) and (
             self._n_configurations is None or index < self._n_configurations
         )
-        chosen: Step | Literal["new"] | None = NEW if may_begin else None
+        chosen: Step | Configuration | Literal["new"] | None = NEW if may_begin else None
         if self._plan is not None:
             paused = {trial.number for trial in waiting}
             if not self._only_default:
                 chosen = self._plan.next_step(trials, paused=paused, may_begin=may_begin)
             elif begun:
-                chosen = self._plan.finish_default(trials, paused)
+                step = self._plan.finish_default(trials, paused, may_begin=may_begin)
+                # how short another default is depends on what the search gets at last
+                chosen = step if isinstance(step, Step) else None
             elif not self._plan.affords_first_look(begun):
                 chosen = None
         if isinstance(chosen, Step):
             return self._go_on(trials[chosen.number])
-        return self._begin(index) if chosen == NEW else None
+        if chosen is None:
+            return None
+        return self._begin(index, shortened=None if isinstance(chosen, str) else chosen)
 
-    def _begin(self, index: int) -> Task:
+    def _begin(self, index: int, *, shortened: Configuration | None = None) -> Task:
         """Begin a configuration; the one place where configurations are sampled."""
-        params = asked_by = None
-        if self.settings.sampler == "grid":
+        params, asked_by = shortened, None
+        notes: dict[str, Any] = {INDEX: index, UNDERWAY: [0, self._machine]}
+        if shortened is not None:
+            notes[SHORTENED] = True
+        elif self.settings.sampler == "grid":
             params = grid_points(self.cell.params.space, self.settings)[index]
         else:
             firsts = self.cell.list_first()  # a search never ends below what needs no search
-            params = firsts[index] if index < len(firsts) else None
+            place = index - sum(is_shortened(t) for t in self.pool.trials if is_begun(t))
+            params = firsts[place] if place < len(firsts) else None
         if params is None and self._plan is not None:
             params, asked_by = self._plan.propose(self.pool.study, index) or (None, None)
         if params is not None:
             sampler: optuna.samplers.BaseSampler = give_parameters(params)
         else:
             sampler = make_sampler(self.settings, index)
-        notes: dict[str, Any] = {INDEX: index, UNDERWAY: [0, self._machine]}
         if asked_by is not None:
             notes[ASKED_BY] = asked_by
         return self._make_task("train", self.pool.begin(sampler, self.cell.params.suggest, notes))

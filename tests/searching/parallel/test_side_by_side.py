@@ -392,7 +392,7 @@ def test_a_search_goes_on_with_the_paused_training_of_its_default(
         return train(run)
 
     monkeypatch.setattr(get_family("linear"), "train", note)
-    monkeypatch.setattr(PausingPlan, "finish_default", lambda *_: None)  # it pauses at once
+    monkeypatch.setattr(PausingPlan, "finish_default", lambda *_, **__: None)  # it pauses at once
     search, *_ = plan(blobs, tmp_path, 1)
     search_in_turn([search])
 

@@ -36,6 +36,10 @@ class CatboostFamily(BoosterFamily):
         classifier = getattr(self.import_library(), self.classifier)
         return set(inspect.signature(classifier).parameters)
 
+    def adapts_to_length(self, configuration: Configuration) -> bool:
+        """See :class:`rightfit.models.family.Family`: CatBoost chooses a rate for the rounds."""
+        return "learning_rate" not in configuration
+
     def describe_structure(self, model: Booster) -> dict[str, float]:
         """Count trees, their nodes, and the splits that a row passes: one a level."""
         n_leaves = model.trees.get_tree_leaf_counts()

@@ -231,7 +231,8 @@ class LoadCurves:
         ]
         if load.curve.highest_rate_per_s is not None or not met:
             return None
-        slowest = min((step.level for step in load.curve.opened), default=None)
+        judged = (step for step in load.curve.opened if step.latency_ms[load.limit.share])
+        slowest = min((step.level for step in judged), default=None)
         how = "without HTTP, at its rate" if UNDER_LOAD in met else "by one request at a time"
         rates = "" if slowest is None else f" ({format_rate(slowest)} and more)"
         return find(

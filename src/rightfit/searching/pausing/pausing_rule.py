@@ -184,6 +184,10 @@ class SearchForecast:
             return None
         return self._train(row, "", 0.0)
 
+    def rest_s(self, number: int) -> float:
+        """Return the CPU seconds that the rest of a trial's training usually takes."""
+        return float(self._rest_s[self._rows[number]])
+
     def appraise(self, number: int, application: str) -> float:
         """Return a trial's expected utility to an application, or how far it is from feasible.
 

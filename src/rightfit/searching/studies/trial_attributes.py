@@ -12,6 +12,7 @@ from optuna.trial import FrozenTrial, TrialState
 CONFIGURATION = "configuration"  # all settings, fixed ones included
 INDEX = "index"  # the configuration's place in the search, from 0; it seeds the sampler
 ASKED_BY = "asked_by"  # application that asked for it
+SHORTENED = "shortened"  # whether it is the default at the length that the budget holds
 UNDERWAY = "underway"  # the step that a worker has: checkpoints passed, machine; None: nobody has
 DEATHS = "deaths"  # checkpoints passed; how often a worker or a machine died in the step after them
 CURVE = "curve"  # what was measured at each checkpoint, see ``Look.point``
@@ -74,6 +75,11 @@ def is_underway(trial: FrozenTrial) -> bool:
 def configuration_index(trial: FrozenTrial) -> int | None:
     """Return the index of a trial's configuration; ``None`` if a search did not begin it."""
     return trial.user_attrs.get(INDEX)
+
+
+def is_shortened(trial: FrozenTrial) -> bool:
+    """Tell whether a trial is the family's default at the length that the budget holds."""
+    return SHORTENED in trial.user_attrs
 
 
 def first_free_index(trials: Sequence[FrozenTrial]) -> int:
