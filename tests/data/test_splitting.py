@@ -64,6 +64,21 @@ def test_latest_rows_keeps_rows_of_one_time_together() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("n_by_time", "n_latest"),
+    [
+        ([20, 20, 40, 20], 20),  # 24 are wanted: 20 are nearer than 60
+        ([70, 28, 2], 30),  # 30 is less than half too many
+        ([40, 56, 4], 60),  # 60 is 2.5 times too many, 4 six times too few
+        ([40, 60], 60),  # without them there is none
+    ],
+)
+def test_latest_rows_of_few_times_come_near_the_share(n_by_time: list[int], n_latest: int) -> None:
+    times = [time for time, n in enumerate(n_by_time) for _ in range(n)]
+
+    assert latest_rows(pl.DataFrame({"year": times}), ("year",), share=0.24).sum() == n_latest
+
+
 def test_latest_rows_orders_by_the_first_column_first() -> None:
     rows = pl.DataFrame({"day": [2, 1, 1], "clock": [0, 9, 5]})
 

@@ -46,6 +46,7 @@ from rightfit.api.search_result import SearchResult, Workspace
 from rightfit.api.searched_table import NAME, check_target, name_target, prepare_table, read_table
 from rightfit.api.stored_qualities import require_judgeable
 from rightfit.data.data_card import describe_columns_taken
+from rightfit.data.description_parts import LatestShare
 from rightfit.data.prepared import PreparedDataset
 from rightfit.data.request_path.encoder import TargetMean
 from rightfit.data.request_path.raw_inputs import pass_columns
@@ -339,13 +340,15 @@ class _Search:
         self._parts = {part: prepared.encode(part) for part in PARTS}
         if self._parts["validation"].is_empty():  # too few rows to keep any aside
             self._parts["validation"] = self._parts["train"]
-        # Where the winner alone will be needed, the others' last trainings would be for nothing.
+        # Where the winner alone will be needed, the others' last trainings would be for nothing,
+        # unless what they have not learnt lies in time between what they have and what judges.
         self._refits_at_once = (
             rules.limit is not None
             and rules.refit
             and rules.training.rows == "sample"
             and not rules.applications.asks_costs
             and self._has_validation
+            and not isinstance(prepared.spec.validation, LatestShare)
         )
         if rules.limit is not None and rules.refit:
             learnt = ("train",) if self._refits_at_once else ("train", "validation")

@@ -170,7 +170,9 @@ def latest_rows(
     Args:
         rows: Rows with the time columns.
         time_columns: Columns that order time, the coarsest first. A null counts as earliest.
-        share: Share of the rows wanted. Rows of one time stay together, so it may be exceeded.
+        share: Share of the rows wanted. Rows of one time stay together, so it may be exceeded; by
+            more than half of it only where what is left without that time is further off (by
+            its ratio to the share), or nothing.
 
     Returns:
         Which rows are strictly later than all the others, shape (n_rows,).
@@ -183,6 +185,9 @@ def latest_rows(
     if n_wanted == 0:
         return np.zeros(rows.height, dtype=np.bool_)
     cut = order.sort()[rows.height - n_wanted]
+    n_with, n_without = int((order >= cut).sum()), int((order > cut).sum())
+    if n_with > 1.5 * n_wanted and n_with * n_without > n_wanted**2:
+        cut += 1
     is_latest: npt.NDArray[np.bool_] = (order >= cut).to_numpy()
     return is_latest
 
