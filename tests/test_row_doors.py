@@ -284,7 +284,7 @@ NO_ROWS: dict[str, tuple[bytes, str]] = {
     "empty.parquet": (b"", r"empty\.parquet cannot be read"),
     "cut.parquet": (b"PAR1" + bytes(99), r"cut\.parquet cannot be read"),
     "header.csv": (b"a,b\n", r"header\.csv has no rows"),
-    "more.csv": (b"a,b\n1,2,3\n", "a line has more values than the header has columns"),
+    "more.csv": (b"a,b\n1,2,3\n", "line 2 has 3 fields, the header has 2"),
 }
 
 

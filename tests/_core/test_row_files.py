@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from rightfit._core.errors import RightfitError
 from rightfit._core.row_files import N_SAMPLE_BYTES, find_separator, read_rows
 
 
@@ -19,6 +20,7 @@ from rightfit._core.row_files import N_SAMPLE_BYTES, find_separator, read_rows
         ('a;b\n"two\nlines, here";1\nx;2', ";"),
         ("a\n1\n", ","),
         ("a,b\n1,2,3\n", ","),
+        ("a;b\n1;2\n3;4;5\n6;7,5\n", ";"),
         ("", ","),
     ],
 )
@@ -47,4 +49,21 @@ def test_another_encoding_is_refused_with_what_to_do(n_lines: int, tmp_path: Pat
     (tmp_path / "table.csv").write_bytes(lines)
 
     with pytest.raises(ValueError, match=r'read_csv\("table.csv", encoding="cp1252"\)'):
+        read_rows(tmp_path / "table.csv")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a,b\n1,2\n3,4,5\n6,7,8\n", "line 3 has 3 fields, the header has 2: '3,4,5'"),
+        ("a,b\r\n1,2\r\n\r\n3\r\n4,5,6\r\n", "line 5 has 3 fields, the header has 2: '4,5,6'"),
+        ("a;b\n1;2\n3;4;5\n6;7\n", "line 3 has 3 fields, the header has 2: '3;4;5'"),
+        ('a,b\n"two\nlines",2\n3,Ulm, Bern\n', "line 4 has 3 fields.*in double quotes"),
+        ('a,b,c\n1,2,3\n4,"5,6\n7,8,9\n', "line 3 has 2 fields.*quotes end on line 4"),
+    ],
+)
+def test_a_line_of_too_many_fields_is_named(text: str, message: str, tmp_path: Path) -> None:
+    (tmp_path / "table.csv").write_text(text, encoding="utf-8", newline="")
+
+    with pytest.raises(RightfitError, match=rf"table.csv cannot be read: {message}"):
         read_rows(tmp_path / "table.csv")

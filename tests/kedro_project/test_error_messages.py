@@ -134,6 +134,7 @@ def test_result_that_no_run_has_written_is_told_as_such(tmp_path: Path) -> None:
     ("content", "advice"),
     [
         (b"Ort;Preis\nUlm;1,5\nBern;2\n", 'load_args: {separator: ";"}'),
+        (b"Ort,Preis\nUlm,1\nBern,2,3\n", "Line 3 has 3 fields, the header has 2"),
         ("Ort,Straße\nKöln,A\n".encode("cp1252"), "load_args: {encoding: cp1252}"),
         ("Ort,Straße\nKöln,A\n".encode("utf-16"), "load_args: {encoding: utf-16}"),
     ],
@@ -148,7 +149,7 @@ def test_advice_on_a_csv_file_says_what_its_entry_lacks(
 
     told = explain_content(catch(lambda: catalog.load("orders")), {"orders": str(file)})
 
-    assert str(told).endswith(f"as in {advice}.")
+    assert advice in str(told)
 
 
 def test_a_csv_file_in_the_place_of_a_parquet_file_needs_an_entry(

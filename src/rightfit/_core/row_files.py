@@ -6,12 +6,13 @@ import codecs
 import csv
 import io
 from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import polars as pl
 
 from rightfit._core.errors import RightfitError
+from rightfit._core.formatting import count
 from rightfit._core.processes.lost_threads import require_threads
 from rightfit._core.processes.regular_files import require_regular
 
@@ -21,6 +22,7 @@ SEPARATORS = (",", ";", "\t", "|")  # programs of other countries write semicolo
 UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)  # how such a file begins
 N_SAMPLE_BYTES = 65_536
 MAX_LINE_BYTES = 2**24
+N_SHOWN = 60  # characters of a faulty line in a message
 
 
 def read_rows(
@@ -46,8 +48,9 @@ def scan_rows(path: Path, *, texts: Collection[str] = ()) -> Iterator[pl.LazyFra
 
     Parquet says the types of its columns. Those of a CSV file, in UTF-8, are told by all of its
     rows: a column is of numbers, or of truth values, if each value is one or empty, else of texts.
-    Its separator is found; an empty value is missing. Any other mark of a gap makes a column one of
-    texts, which are read as numbers where a dataset is described.
+    Its separator is found; an empty value is missing, and so are those that the end of a line
+    lacks. Any other mark of a gap makes a column one of texts, which are read as numbers where a
+    dataset is described.
 
     Args:
         path: A .parquet, .pq or .csv file.
@@ -81,8 +84,8 @@ def scan_rows(path: Path, *, texts: Collection[str] = ()) -> Iterator[pl.LazyFra
             reason = (
                 f'it is not in UTF-8; as in polars.read_csv("{path.name}", encoding="{encoding}")'
             )
-        if "found more fields" in reason:
-            reason = "a line has more values than the header has columns"
+        elif is_csv:
+            reason = find_uneven_line(path) or reason
         raise RightfitError(
             f"{path} cannot be read: {reason}. Correct the file, or read it in Python and give the "
             "frame."
@@ -115,9 +118,44 @@ def guess_encoding(path: Path) -> str:
         return "utf-16" if file.read(2) in UTF_16 else "cp1252"
 
 
+def find_uneven_line(path: Path) -> str:
+    """Say which line of a CSV file that cannot be read has too many fields, or quotes left open.
+
+    Args:
+        path: A file in UTF-8.
+
+    Returns:
+        The first such line's number and beginning, its fields and those of the header; nothing if
+        there is none.
+
+    Raises:
+        UnicodeDecodeError: If the file is in another encoding.
+    """
+    separator = find_separator(path)
+    with path.open(encoding="utf-8-sig", newline="") as file, suppress(csv.Error):
+        rows = csv.reader(file, delimiter=separator)
+        n_columns, first = len(next(rows, [])), rows.line_num + 1
+        for fields in rows:
+            last, n_fields = rows.line_num, len(fields)
+            if n_fields > n_columns or (0 < n_fields < n_columns and last > first):
+                start = separator.join(fields).partition("\n")[0][:N_SHOWN]
+                advice = (
+                    f"Its quotes end on line {last}: close them where the value ends"
+                    if last > first
+                    else f"Put a value that holds {separator!r} in double quotes"
+                )
+                n_found = count(n_fields, "field")
+                return (
+                    f"line {first} has {n_found}, the header has {n_columns}: {start!r}. {advice}"
+                )
+            first = last + 1
+    return ""
+
+
 def find_separator(path: Path) -> str:
     """Return the separator that cuts the first lines of a CSV file into equally many fields.
 
+    Where none cuts all of them alike, it is the one that cuts most of them as the header.
     :class:`csv.Sniffer` takes a comma that a header and each price hold for the separator, and
     raises where a file has one column.
 
@@ -137,13 +175,17 @@ def find_separator(path: Path) -> str:
     return max(SEPARATORS, key=lambda separator: _count_fields(text, separator, is_whole=is_whole))
 
 
-def _count_fields(text: str, separator: str, *, is_whole: bool) -> int:
-    """Return the fields of each line; 1 if the lines differ, or the text is no CSV."""
+def _count_fields(text: str, separator: str, *, is_whole: bool) -> tuple[int, int]:
+    """Return the fields of all lines, and those of the header and most lines; 1 if they differ."""
     try:
         lines = [line for line in csv.reader(io.StringIO(text), delimiter=separator) if line]
     except csv.Error:
-        return 1
+        return 1, 1
     if not is_whole:
         lines = lines[:-1] or lines  # the last may end within quotes
-    counts = {len(line) for line in lines}
-    return counts.pop() if len(counts) == 1 else 1
+    counts = [len(line) for line in lines] or [1]
+    n_alike = counts.count(counts[0])
+    return (
+        counts[0] if n_alike == len(counts) else 1,
+        counts[0] if 2 * n_alike > len(counts) else 1,
+    )

@@ -18,7 +18,7 @@ from kedro.io.core import VersionNotFoundError
 
 from rightfit._core.errors import RightfitError
 from rightfit._core.formatting import clean_text
-from rightfit._core.row_files import find_separator, guess_encoding
+from rightfit._core.row_files import find_separator, find_uneven_line, guess_encoding
 from rightfit.kedro_project.kedro_private import Catalog
 
 logger = logging.getLogger(__name__)
@@ -98,6 +98,7 @@ def explain_error(error: BaseException) -> str | None:
 def describe_csv(path: str) -> str:
     """Say what a catalog entry must know of a CSV file that has no commas, or is not in UTF-8.
 
+    A line of too many fields is named.
     Where the Parquet file of a table without an entry is missing, and a CSV file lies in its place,
     also the entry.
     """
@@ -112,11 +113,14 @@ def describe_csv(path: str) -> str:
         return ""
     try:
         separator = find_separator(file)
+        fault = find_uneven_line(file)
     except ValueError:
         encoding = guess_encoding(file)
         return (
             f"It is not in UTF-8; say so in the entry, as in load_args: {{encoding: {encoding}}}."
         )
+    if fault:
+        return f"{fault[:1].upper()}{fault[1:]}."
     if separator == ",":
         return ""
     return (
