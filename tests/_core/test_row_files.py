@@ -2,10 +2,11 @@
 
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from rightfit._core.errors import RightfitError
-from rightfit._core.row_files import N_SAMPLE_BYTES, find_separator, read_rows
+from rightfit._core.row_files import N_SAMPLE_BYTES, find_separator, read_rows, scan_rows
 
 
 @pytest.mark.parametrize(
@@ -67,3 +68,28 @@ def test_a_line_of_too_many_fields_is_named(text: str, message: str, tmp_path: P
 
     with pytest.raises(RightfitError, match=rf"table.csv cannot be read: {message}"):
         read_rows(tmp_path / "table.csv")
+
+
+@pytest.mark.parametrize(
+    ("values", "is_text"),
+    [
+        (["01067", "99999"], True),
+        (["01067", ""], True),
+        (["1067", "99999"], False),
+        (["007", "1000"], False),
+        (["01", "12"], False),
+        (["-01", "123"], False),
+        (["00.5", "12.5"], False),
+    ],
+)
+def test_codes_of_digits_keep_their_zeros_where_asked(
+    values: list[str], is_text: bool, tmp_path: Path
+) -> None:
+    path = tmp_path / "table.csv"
+    path.write_text("code,n\n" + "".join(f"{value},1\n" for value in values))
+
+    with scan_rows(path, keeps_codes=True) as scan:
+        codes = scan.collect()["code"]
+
+    assert (codes.dtype == pl.String) == is_text
+    assert read_rows(path)["code"].dtype.is_numeric()

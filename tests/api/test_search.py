@@ -324,6 +324,19 @@ def test_a_file_that_is_no_csv_is_refused_in_one_line(
         search(tmp_path / "houses.csv", "price", **QUICK)
 
 
+def test_codes_in_a_csv_file_are_categories_and_requests_send_them_as_they_are_written(
+    tmp_path: Path,
+) -> None:
+    rows = "".join(f"0{n % 5}067,{n},{n % 5 * 9 % 7}\n" for n in range(200))
+    (tmp_path / "towns.csv").write_text("code,n,price\n" + rows)
+
+    model = search(tmp_path / "towns.csv", "price", task="regression", **QUICK).best()
+
+    low, high = model.predict([{"code": "00067", "n": 1.0}, {"code": "03067", "n": 1.0}])
+    assert low == pytest.approx(0, abs=0.5)
+    assert high == pytest.approx(6, abs=0.5)
+
+
 def test_rows_without_a_column_are_refused(found: SearchResult) -> None:
     with pytest.raises(RightfitError, match=r"The rows lack the columns \['town'\]"):
         found.best().predict([{"size": 1.0}])

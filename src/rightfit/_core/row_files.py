@@ -22,6 +22,7 @@ SEPARATORS = (",", ";", "\t", "|")  # programs of other countries write semicolo
 UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)  # how such a file begins
 N_SAMPLE_BYTES = 65_536
 MAX_LINE_BYTES = 2**24
+MIN_CODE_DIGITS = 3  # two are months and hours
 N_SHOWN = 60  # characters of a faulty line in a message
 
 
@@ -43,7 +44,9 @@ def read_rows(
 
 
 @contextmanager
-def scan_rows(path: Path, *, texts: Collection[str] = ()) -> Iterator[pl.LazyFrame]:
+def scan_rows(
+    path: Path, *, texts: Collection[str] = (), keeps_codes: bool = False
+) -> Iterator[pl.LazyFrame]:
     """Yield the rows of a file, which are read as the block asks for them.
 
     Parquet says the types of its columns. Those of a CSV file, in UTF-8, are told by all of its
@@ -55,6 +58,7 @@ def scan_rows(path: Path, *, texts: Collection[str] = ()) -> Iterator[pl.LazyFra
     Args:
         path: A .parquet, .pq or .csv file.
         texts: Columns of a CSV file that are texts whatever they look like.
+        keeps_codes: Whether the columns of :func:`find_codes` are texts, too.
 
     Raises:
         RightfitError: If it is no such file, cannot be read, or has no rows.
@@ -67,9 +71,13 @@ def scan_rows(path: Path, *, texts: Collection[str] = ()) -> Iterator[pl.LazyFra
         if is_csv:
             separator = find_separator(path)
             scan = pl.scan_csv(path, separator=separator, glob=False, infer_schema_length=None)
+            types = scan.collect_schema()
+            if keeps_codes:
+                whole = [name for name, dtype in types.items() if dtype.is_integer()]
+                texts = {*texts, *find_codes(path, separator, whole)}
             schema = {
                 name: pl.String if name in texts else pl.Float64 if dtype == pl.Int128 else dtype
-                for name, dtype in scan.collect_schema().items()
+                for name, dtype in types.items()
             }  # given back, the types are not inferred again for each read
             scan = pl.scan_csv(path, separator=separator, glob=False, schema=schema)
         if scan.head(1).collect().is_empty():
@@ -90,6 +98,28 @@ def scan_rows(path: Path, *, texts: Collection[str] = ()) -> Iterator[pl.LazyFra
             f"{path} cannot be read: {reason}. Correct the file, or read it in Python and give the "
             "frame."
         ) from err
+
+
+def find_codes(path: Path, separator: str, names: Collection[str]) -> list[str]:
+    """Return the columns of a CSV file that hold codes such as ``01067``, which are no numbers.
+
+    Their values are digits, three or more and equally many, and some begin with 0.
+
+    Args:
+        path: The file.
+        separator: What parts its fields.
+        names: Columns of whole numbers.
+    """
+    texts = pl.scan_csv(path, separator=separator, glob=False, infer_schema=False).select(names)
+    n_digits = pl.all().str.len_bytes()
+    is_code = (
+        pl.all().str.contains("^[0-9]+$").all()
+        & (n_digits.min() >= MIN_CODE_DIGITS)
+        & (n_digits.min() == n_digits.max())
+        & pl.all().str.starts_with("0").any()
+    )
+    [found] = texts.select(is_code).collect().to_dicts() if names else [{}]
+    return [name for name, is_one in found.items() if is_one]
 
 
 def require_file(path: Path, suffixes: Sequence[str] = ()) -> None:

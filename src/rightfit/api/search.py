@@ -203,7 +203,9 @@ def search(
             n_jobs=n_jobs,
             seed=random_state,
         )
-        frame = read_table(table, texts=list_export_texts([teacher]))
+        # a teacher may have learnt from the numbers
+        texts = list_export_texts([teacher])
+        frame = read_table(table, texts=texts, keeps_codes=teacher is None)
         target = name_target(table, target)
         with ExitStack() as stack:
             opened_teacher = None

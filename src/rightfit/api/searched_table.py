@@ -28,18 +28,20 @@ from rightfit.params.faults import explain_faults
 NAME = "data"  # of the dataset
 
 
-def read_table(table: object, *, texts: Collection[str] = ()) -> Table:
+def read_table(table: object, *, texts: Collection[str] = (), keeps_codes: bool = False) -> Table:
     """Read what a search is given.
 
     Args:
         table: The table.
         texts: Columns of a CSV file that are texts whatever they look like.
+        keeps_codes: As of :func:`~rightfit._core.row_files.scan_rows`.
 
     Raises:
         RightfitError: If it is no table, or holds no rows.
     """
     if isinstance(table, str | Path):
-        with scan_rows(read_path("table", table), texts=texts) as scan:
+        path = read_path("table", table)
+        with scan_rows(path, texts=texts, keeps_codes=keeps_codes) as scan:
             return require_names(read_frame(scan, entry="table"), entry="table")
     if isinstance(table, np.ndarray):
         raise RightfitError(
