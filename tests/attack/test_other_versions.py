@@ -148,7 +148,7 @@ def test_fields_of_a_baseline_are_of_one_or_named(tmp_path: Path) -> None:
         metrics={"quality": figures},
     )
     now = Baseline(
-        format_version=2,
+        format_version=3,
         ranked_in="now",
         machine=MeasuredOn(cpu="Hand-made CPU", n_cores=2, memory_mib=8192),
         winners={"web_api": {"landsat": winner}},
@@ -195,7 +195,7 @@ def test_the_same_candidate_served_otherwise_is_told_so() -> None:
     ]
     before, now = (
         Baseline(
-            format_version=2, ranked_in="now", machine=None, winners={"web_api": {"landsat": one}}
+            format_version=3, ranked_in="now", machine=None, winners={"web_api": {"landsat": one}}
         )
         for one in winners
     )

@@ -164,6 +164,16 @@ def test_baseline_without_a_machine_is_refused_unless_told(ask: Ask, baseline: P
     assert ask("check", "--against", baseline, "--any-machine").exit_code == 0
 
 
+def test_a_baseline_of_an_earlier_format_is_not_compared(ask: Ask, baseline: Path) -> None:
+    content = json.loads(baseline.read_text())
+    baseline.write_text(json.dumps(content | {"format_version": content["format_version"] - 1}))
+
+    refused = ask("check", "--against", baseline)
+
+    assert refused.exit_code == 1
+    assert f"Write one from the last ranking: rightfit check --against {baseline}" in refused.output
+
+
 @pytest.mark.parametrize("winners", [{}, {"web_api": {}}, {"web_api": {"landsat": None}}])
 def test_baseline_that_compares_nothing_fails(ask: Ask, baseline: Path, winners: Any) -> None:
     content = json.loads(baseline.read_text())

@@ -44,7 +44,7 @@ def winner(
 
 def keep(found: StoredWinner | None, machine: MeasuredOn | None = MACHINE) -> Baseline:
     return Baseline(
-        format_version=2, ranked_in="now", machine=machine, winners={"web_api": {"landsat": found}}
+        format_version=3, ranked_in="now", machine=machine, winners={"web_api": {"landsat": found}}
     )
 
 
@@ -158,7 +158,7 @@ def test_other_winner_of_no_less_utility_may_trade_metrics() -> None:
 
 
 def test_application_that_is_not_ranked_any_more_fails() -> None:
-    now = Baseline(format_version=2, ranked_in="now", machine=MACHINE, winners={})
+    now = Baseline(format_version=3, ranked_in="now", machine=MACHINE, winners={})
     (found,) = compare_baselines(keep(winner()), now, margin_pct=5)
 
     assert found.faults == ("it is not ranked any more",)

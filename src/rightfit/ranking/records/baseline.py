@@ -31,7 +31,8 @@ from rightfit.ranking.assessment.profile_table import ProfileKey
 from rightfit.ranking.explanation.answer import Answer
 from rightfit.ranking.explanation.decisions import RankedCandidate
 
-FORMAT_VERSION = 2
+# Raise it also when a metric comes to mean something else: figures of two meanings are not compared.
+FORMAT_VERSION = 3
 UTILITY = "utility"
 Name = Annotated[str, Field(min_length=1)]
 ROUNDING = 1e-9  # of a figure, as a share
@@ -91,7 +92,7 @@ class MeasuredOn(StrictModel):
 class Baseline(StrictModel):
     """The winners of a run, by application and dataset; ``None`` where none qualified."""
 
-    format_version: Literal[2]
+    format_version: Literal[3]
     ranked_in: str
     machine: MeasuredOn | None
     winners: dict[str, dict[str, StoredWinner | None]]
