@@ -667,6 +667,8 @@ def test_delivered_model_is_the_ranked_one_where_learning_all_rows_fails(
     assert winner is not None
     assert found.best()._bundle.weights_sha256 == winner.model_sha256
     assert found.best().learnt_since is None
+    [remark] = found.remarks
+    assert remark.startswith(f"{winner.candidate} has not learnt from the rows that judged it")
 
 
 @pytest.mark.parametrize("refit", [True, False])

@@ -664,10 +664,9 @@ class _Search:
                 carry_out=self._carry_out,
             )
             if bundle is None or (ranked.onnx and not bundle.onnx):
-                logger.warning(
-                    "%s has not learnt from the rows that judged it: training it on all rows "
-                    "failed or did not fit into the budget",
-                    name,
+                self._faults.append(
+                    f"{name} has not learnt from the rows that judged it: training it on all rows "
+                    "failed or did not fit into the budget"
                 )
             else:
                 refitted[name] = bundle
