@@ -294,6 +294,15 @@ def test_numbers_become_two_classes_at_a_threshold() -> None:
     assert spec.target.classes == ("below 5", "5 or more")
 
 
+def test_balanced_accuracy_may_be_decided_by_costs() -> None:
+    block = {"name": "balanced_accuracy", "costs": [[0, 1], [3, 0]]}
+
+    quality = complete(quality=block).spec.quality
+
+    labels, answers = np.array([0, 0, 1]), np.array([[0.9, 0.1], [0.8, 0.2], [0.7, 0.3]])
+    assert quality.score(labels, answers) == 1.0
+
+
 def test_costs_alone_make_the_mean_cost_the_metric() -> None:
     quality = complete(quality={"costs": [[0, 1], [2, 0]]}).spec.quality
 
@@ -317,8 +326,8 @@ def test_costs_alone_make_the_mean_cost_the_metric() -> None:
         ),
         ({"quality": {"name": "r2"}}, "the metric r2 is one of regression"),
         (
-            {"quality": {"name": "balanced_accuracy", "threshold": 0.2}},
-            "threshold goes with two classes .* not with balanced_accuracy of 2 classes",
+            {"quality": {"name": "accuracy", "threshold": 0.2}},
+            "threshold goes with two classes .* not with accuracy of 2 classes",
         ),
         (
             {"quality": {"costs": [[0, 1, 1], [1, 0, 1], [1, 1, 0]]}},

@@ -44,7 +44,7 @@ N_CHANNELS = (1, 3)  # of a decoded image: grey, or red, green and blue
 MAX_SHOWN = 9  # columns named in a message
 # accuracy, ROC AUC, and what looks at no class
 WITHOUT_THRESHOLD = (
-    *("accuracy", "balanced_accuracy", "roc_auc"),
+    *("accuracy", "roc_auc"),
     *("neg_brier_score", "neg_calibration_error", "neg_log_loss"),
 )
 FEATURE_LISTS = ("numeric", "categorical", "indicate_missing", "text", "date")
