@@ -31,7 +31,7 @@ from rightfit.ranking.assessment.profile_table import ProfileKey
 from rightfit.ranking.explanation.answer import Answer
 from rightfit.ranking.explanation.decisions import RankedCandidate
 
-# Raise it also when a metric comes to mean something else: figures of two meanings are not compared.
+# Raise it also when a metric comes to mean something else: its figures are then not compared.
 FORMAT_VERSION = 3
 UTILITY = "utility"
 Name = Annotated[str, Field(min_length=1)]
