@@ -73,6 +73,7 @@ TABLES: dict[str, tuple[str, dict[str, list[object]]]] = {
     "zeros.csv": ("a,b\n007,007\n010,x\n", {"a": [7, 10], "b": ["007", "x"]}),
     "short.csv": ("a,b\n1\n2,3\n", {"a": [1, 2], "b": [None, 3]}),
     "UPPER.CSV": ("a|b\n1|2\n", {"a": [1], "b": [2]}),
+    "quotes.csv": ('"a ""b""",c\n1,2\n', {'a "b"': [1], "c": [2]}),
     "d[1].csv": ("a,b\n1,2\n", {"a": [1], "b": [2]}),
 }  # fmt: skip
 

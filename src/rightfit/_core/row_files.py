@@ -72,14 +72,21 @@ def scan_rows(
             separator = find_separator(path)
             scan = pl.scan_csv(path, separator=separator, glob=False, infer_schema_length=None)
             types = scan.collect_schema()
+            quoted = {name: name.replace('""', '"') for name in types if '""' in name}  # as written
+            codes = []
             if keeps_codes:
                 whole = [name for name, dtype in types.items() if dtype.is_integer()]
-                texts = {*texts, *find_codes(path, separator, whole)}
+                codes = find_codes(path, separator, whole)
             schema = {
-                name: pl.String if name in texts else pl.Float64 if dtype == pl.Int128 else dtype
+                name: pl.String
+                if name in codes or quoted.get(name, name) in texts
+                else pl.Float64
+                if dtype == pl.Int128
+                else dtype
                 for name, dtype in types.items()
             }  # given back, the types are not inferred again for each read
             scan = pl.scan_csv(path, separator=separator, glob=False, schema=schema)
+            scan = scan.rename(quoted)
         if scan.head(1).collect().is_empty():
             raise RightfitError(f"{path} has no rows.")
         yield scan
