@@ -104,7 +104,7 @@ def summarise_curve(curve: LoadCurve, rate_per_s: float | None = None) -> Iterat
         yield f"At {format_rate(rate_per_s)}: {_describe_rate(curve, rate_per_s)}"
     limit = f"a p{curve.limit_share * 100:g} of {curve.limit_ms:g} ms"
     if curve.highest_rate_per_s is None:
-        yield f"No rate tried meets {limit}"
+        yield curve.shortfall
     else:
         yield f"Highest rate tried that meets {limit}: {curve.highest_rate_per_s:,.0f} requests/s"
     if curve.knee_per_s is not None:

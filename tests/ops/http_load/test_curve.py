@@ -170,6 +170,26 @@ def test_curve_finds_the_capacity(played: RunningServer) -> None:
 
 
 @pytest.mark.parametrize(
+    ("share", "limit_ms", "told"),
+    [
+        (0.5, 1.0, "No rate is known to meet a p50 of 1 ms: 50 requests/s already break it"),
+        (0.99, 1.0, "each load had too few requests for the percentile"),
+    ],
+)
+def test_a_limit_that_no_rate_is_known_to_meet_is_explained(
+    played: RunningServer, share: float, limit_ms: float, told: str
+) -> None:
+    plan = CurvePlan(
+        client_factor=2, rate_shares=(0.5,), n_beyond=0, n_refinements=0, max_stretch=1
+    )
+
+    found = measure_curve(played, make_order(), limit=LatencyLimit(share, limit_ms), plan=plan)
+
+    assert found.highest_rate_per_s is None
+    assert any(told in line for line in summarise_curve(found))
+
+
+@pytest.mark.parametrize(
     ("rate_per_s", "share", "levels", "told"),
     [
         (20.0, 0.5, [20, 50, 150], "At 20 requests/s: p50 20"),

@@ -100,8 +100,8 @@ class LoadCurve:
         closed: Steps by rising number of clients.
         opened: Steps by rising rate.
         capacity_per_s: Most requests a second that any number of clients got answered.
-        highest_rate_per_s: Highest rate tried that meets the limit and loses nothing; ``None`` if
-            none does.
+        highest_rate_per_s: Highest rate that meets the limit and loses nothing, as all lower ones
+            tried do; ``None`` if none does.
         limit_ms: That limit, of the percentile ``limit_share``.
         knee_per_s: Highest rate tried at which that percentile is at most twice that of the lowest
             rate.
@@ -144,10 +144,19 @@ class LoadCurve:
         """Whether a step was disturbed where the server kept up."""
         return any(step.disturbed for step in self.opened if step.keeps_up)
 
+    @property
+    def shortfall(self) -> str:
+        """Why no rate is known to meet the limit, where none is."""
+        told = f"No rate is known to meet {self.limit}"
+        for step in self.opened:
+            if step.latency_ms[self.limit_share] is not None or not step.keeps_up:
+                return f"{told}: {format_rate(step.level)} already break it"
+        return f"{told}: each load had too few requests for the percentile"
+
     def __str__(self) -> str:
         rate = self.highest_rate_per_s
         within = (
-            f"No rate tried meets {self.limit}"
+            self.shortfall
             if rate is None
             else f"One server sustains {format_rate(rate)} within {self.limit}"
         )
@@ -231,14 +240,12 @@ class LoadCurves:
         ]
         if load.curve.highest_rate_per_s is not None or not met:
             return None
-        judged = (step for step in load.curve.opened if step.latency_ms[load.limit.share])
-        slowest = min((step.level for step in judged), default=None)
         how = "without HTTP, at its rate" if UNDER_LOAD in met else "by one request at a time"
-        rates = "" if slowest is None else f" ({format_rate(slowest)} and more)"
+        shortfall = load.curve.shortfall
         return find(
             "RF012",
             subject,
-            f"Under load over HTTP, no rate tried{rates} meets {load.limit}: the limit is judged "
+            f"Under load over HTTP, {shortfall[0].lower()}{shortfall[1:]}. The limit is judged "
             f"{how}.",
         )
 
