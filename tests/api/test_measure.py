@@ -50,6 +50,7 @@ def test_pipeline_on_columns_by_name_is_compared_with_a_function(pipeline: objec
         assert profile.peak_memory_mib.value > profile.model_size_mib.value > 0
     assert found.find("boosting", runtime="onnx").quality_raw == rows["boosting"].quality_raw
     assert found.left_out == {"rule, onnx": "a function has no ONNX form"}
+    assert "left out: rule, onnx (left_out says why)" in repr(found)
     assert found.qualities["data"].name == "accuracy"
 
 

@@ -275,6 +275,8 @@ class Profiles(Sequence[Profile]):
             f"  {row.dataset} {row.candidate} ({row.serving.label}): {_show_measured(row)}"
             for row in self
         ]
+        if self.left_out:
+            lines.append(f"  left out: {'; '.join(self.left_out)} (left_out says why)")
         return "\n".join([head, *lines])
 
     def _repr_html_(self) -> str:
