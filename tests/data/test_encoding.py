@@ -104,6 +104,20 @@ def fit_means(by_town: list[float] | list[int], **changes: Any) -> pl.DataFrame:
     return apply_encoder(fit_encoder_steps(chosen, train, pl.Series(by_town * 10)), train)
 
 
+@pytest.mark.parametrize("offset", [0, 4_500_012_345, 2**60])
+def test_numbers_far_from_zero_are_standardised_by_their_spread(offset: int) -> None:
+    numbers = [offset + 256 * n for n in range(5)]  # which a float holds exactly
+
+    table = pl.DataFrame({"a": [*numbers, None]})
+    chosen = features(numeric=["a"], categorical=[], indicate_missing=[])
+    encoded = apply_encoder(fit_encoder_steps(chosen, table), table)
+
+    root = 2**0.5
+    assert encoded["a"].to_list() == pytest.approx(
+        [-root, -root / 2, 0, root / 2, root, 0], abs=5e-3
+    )
+
+
 def test_categories_of_values_are_also_given_as_the_standardised_mean_of_these() -> None:
     means = fit_means([1.0, 3.0, 5.0, 7.0, 9.0, 11.0])["town=<target mean>"]
 

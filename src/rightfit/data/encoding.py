@@ -288,8 +288,8 @@ def _fit_standardise(column: pl.Series) -> Standardise:
         )
     return Standardise(
         column=column.name,
-        fill=_rounded(values.median()),
-        mean=_rounded(values.mean()),
+        fill=_rounded(values.median(), scale=scale),
+        mean=_rounded(values.mean(), scale=scale),
         scale=scale if scale > 0 else 1.0,  # a constant column becomes 0
     )
 
@@ -371,8 +371,9 @@ def _fit_date(column: pl.Series, *, month_first: bool) -> Date:
         if part in WEEKDAYS:
             figures[part] = (0.0, 0.0, 1.0)
         elif values.std() > 0:
-            middle, mean, scale = np.median(values), values.mean(), values.std()
-            figures[part] = (_rounded(middle), _rounded(mean), _rounded(scale))
+            scale = _rounded(values.std())
+            middle, mean = (_rounded(v, scale=scale) for v in (np.median(values), values.mean()))
+            figures[part] = (middle, mean, scale)
     fills, means, scales = zip(*figures.values(), strict=True)
     return Date(
         column=column.name,
@@ -404,5 +405,10 @@ def _fit_words(column: pl.Series, *, max_words: int) -> Words:
     )
 
 
-def _rounded(value: Any) -> float:
-    return float(f"{float(value):.{N_DIGITS}g}")
+def _rounded(value: Any, *, scale: float | None = None) -> float:
+    """Round to few digits; what a scale divides, to at least as many as hold three of the scale."""
+    number, n_digits = float(value), N_DIGITS
+    if scale is not None and number:
+        spread = max(scale, abs(number) * np.finfo(float).eps)
+        n_digits = max(n_digits, 3 + math.ceil(math.log10(abs(number) / spread)))
+    return float(f"{number:.{n_digits}g}")
