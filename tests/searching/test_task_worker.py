@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from factories import cells
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from rightfit.models.bundle import read_bundle
 from rightfit.models.calibration import learn_temperature, scale_probabilities
@@ -17,7 +18,7 @@ from rightfit.models.registry import get_family
 from rightfit.models.runtimes import open_predictor
 from rightfit.searching.cell import Cell
 from rightfit.searching.studies.study_store import StudyStore
-from rightfit.searching.task_worker import TaskWorker
+from rightfit.searching.task_worker import JUDGED_ROWS, TaskWorker
 from rightfit.searching.tasks import Task
 from rightfit.testing import make_small_table
 
@@ -219,3 +220,31 @@ def test_candidate_learns_for_as_many_checkpoints_as_its_trial(
         worker.finish(finish_task(learns_validation=True, n_checkpoints=n_checkpoints))
 
     assert lengths == [[3, 1], [3, 2], [1, 1]]
+
+
+def test_candidates_answer_the_rows_that_judge_them_with_one_thread_of_openmp(
+    blobs: TrainingData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    n_threads = list[int]()
+    family = get_family("linear")
+    predict = family.predict
+
+    def predict_watched(model: Any, rows: Any) -> Any:
+        pools = threadpool_info()
+        n_threads.extend(pool["num_threads"] for pool in pools if pool["user_api"] == "openmp")
+        return predict(model, rows)
+
+    monkeypatch.setattr(family, "predict", predict_watched)
+    np.save(tmp_path / JUDGED_ROWS, blobs.rows)
+    worker = make_worker(blobs, tmp_path)
+    bundle = str(tmp_path / "study" / "00003")
+
+    with threadpool_limits(2, "openmp"):
+        worker.carry_out(Task("train", 3, CONFIGURATION, 0))
+        worker.carry_out(Task("keep", 3, CONFIGURATION, 1))
+        answered = worker.carry_out(
+            Task("predict", 3, CONFIGURATION, 1, bundle=bundle, stored_rows=str(tmp_path))
+        )
+
+    assert answered.fault == ""
+    assert set(n_threads) == {1}

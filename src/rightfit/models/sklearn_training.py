@@ -1,9 +1,10 @@
 """Training estimators of scikit-learn through checkpoints: by members, passes or shares of rows.
 
-Each function yields what ``Family.train`` does. While an estimator fits, OpenMP has one thread: its
-threads wait for each other by spinning, and where something else used a core, two took many times
-the CPU seconds of one. Threads of joblib (``n_jobs``) do not. Warnings are not shown: what stops
-short of its optimum is judged by its quality, as any other model.
+Each function yields what ``Family.train`` does. While an estimator fits, or answers the rows that
+judge it, OpenMP has one thread: its threads wait for each other by spinning, and where something
+else used a core, two took many times the CPU seconds of one. Threads of joblib (``n_jobs``) do not.
+Warnings are not shown: what stops short of its optimum is judged by its quality, as any other
+model.
 """
 
 from __future__ import annotations
@@ -143,7 +144,14 @@ def _look_for_pools(n_modules: int) -> ThreadpoolController:  # noqa: ARG001
 
 
 @contextmanager
+def with_one_openmp_thread() -> Iterator[None]:
+    """Let OpenMP use one thread in this process."""
+    with find_thread_pools().limit(limits=1, user_api="openmp"):
+        yield
+
+
+@contextmanager
 def _fitting() -> Iterator[None]:
-    with find_thread_pools().limit(limits=1, user_api="openmp"), warnings.catch_warnings():
+    with with_one_openmp_thread(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield

@@ -22,6 +22,7 @@ from rightfit.models.family import Configuration, TrainingData, TrainingRun
 from rightfit.models.predictions import check_predictions
 from rightfit.models.quality.standard_errors import standard_error
 from rightfit.models.registry import get_family
+from rightfit.models.sklearn_training import with_one_openmp_thread
 from rightfit.models.training_work import TrainingSize
 from rightfit.searching.cell import Cell
 from rightfit.searching.pausing.costs import predict_cpu_s
@@ -137,11 +138,11 @@ def follow_training(cell: Cell, run: TrainingRun) -> Iterator[Look]:
         with meter.training():
             checkpoint = next(checkpoints)
         start_ns = time.process_time_ns()
-        answers = check_predictions(
+        with with_one_openmp_thread():
             # a copy: a model that writes to its rows would spoil those that judge all others
-            family.predict(checkpoint.model, validation.rows.copy()),
-            n_rows=len(validation.labels),
-            schema=validation.schema,
+            answers = family.predict(checkpoint.model, validation.rows.copy())
+        answers = check_predictions(
+            answers, n_rows=len(validation.labels), schema=validation.schema
         )
         quality_raw = cell.quality.score(validation.labels, answers)
         error = standard_error(cell.quality, validation.labels, answers)

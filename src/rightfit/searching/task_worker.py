@@ -29,6 +29,7 @@ from rightfit.models.calibration import learn_temperature, scale_probabilities
 from rightfit.models.family import Checkpoint, Configuration, Rows, TrainingData, TrainingRun
 from rightfit.models.predictions import require_alone
 from rightfit.models.registry import get_family
+from rightfit.models.sklearn_training import with_one_openmp_thread
 from rightfit.models.stored_rows import open_rows, rows_in_memory
 from rightfit.searching.cell import Cell, SearchSettings
 from rightfit.searching.learning_curve import (
@@ -138,7 +139,7 @@ class TaskWorker:
             predictions = family.predict(model, rows[start:stop].copy())  # it may write to its rows
             return scale_probabilities(predictions, bundle.temperature)
 
-        with threadpool_limits(self._settings.n_threads):
+        with with_one_openmp_thread():
             predictions = predict(0, len(rows))
             require_alone(predict, predictions, n_rows=len(rows))
         np.save(folder / PREDICTIONS, predictions, allow_pickle=False)
