@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import gc
+import io
 import os
+import pickle
 import re
+import sys
+from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import psutil
@@ -91,9 +97,26 @@ def slopes() -> TrainingData:
 
 
 @pytest.fixture(scope="session")
-def bootstrapped() -> Path:
-    """Configure Kedro for this project once; return the project's folder."""
-    from kedro.framework.startup import bootstrap_project
+def bootstrapped() -> Iterator[Path]:
+    """Configure Kedro for this project once; return the project's folder.
 
-    bootstrap_project(PROJECT)
-    return PROJECT
+    From then on each text of YAML is parsed once: hundreds of tests open the same configuration.
+    """
+    from kedro.framework.startup import bootstrap_project
+    from omegaconf import OmegaConf
+
+    load, parsed = OmegaConf.load, dict[str, bytes]()
+
+    def load_once(file: Any) -> Any:
+        if not isinstance(file, io.StringIO):
+            return load(file)
+        if (text := file.getvalue()) not in parsed:
+            parsed[text] = pickle.dumps(load(file))
+        return pickle.loads(parsed[text])  # noqa: S301 - made here
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(OmegaConf, "load", load_once)
+        if find_spec("ibis") is None:  # or Kedro searches for it anew for each parameter
+            patch.setitem(sys.modules, "ibis", None)
+        bootstrap_project(PROJECT)
+        yield PROJECT

@@ -204,10 +204,10 @@ def hang_later(rows: Any) -> Any:
 def test_a_teacher_that_never_answers_is_named(
     model: Any, is_labelled: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(first_rows, "FIRST_ANSWER_MAX_S", 10.0)
+    monkeypatch.setattr(first_rows, "FIRST_ANSWER_MAX_S", 3.0)
     table = TABLE if is_labelled else TABLE.drop("kind")
 
-    with pytest.raises(RightfitError, match=r"teacher: .*gave no answer within 10 s"):
+    with pytest.raises(RightfitError, match=r"teacher: .*gave no answer within 3 s"):
         prepare(teach(model, tmp_path, table))
 
 

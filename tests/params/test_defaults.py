@@ -6,6 +6,12 @@ from rightfit.params.defaults import complete_parameters, read_default
 from rightfit.params.grid import read_grid
 
 
+def test_a_changed_default_changes_no_other() -> None:
+    read_default("evaluation")["presets"].clear()
+
+    assert read_default("evaluation")["presets"]
+
+
 def test_project_without_values_gets_those_of_the_library() -> None:
     completed = complete_parameters({"grid": {}, "learning_rate": 3})
 

@@ -6,7 +6,9 @@ not changes the library's block of that name.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from copy import deepcopy
 from importlib.resources import files
 from typing import Any
 
@@ -98,7 +100,12 @@ def set_rate(evaluation: Any, applications: object) -> Any:
 
 
 def read_default(block: str) -> Block:
-    """Return the library's values of a block."""
+    """Return the library's values of a block, which the caller may change."""
+    return deepcopy(_parse_default(block))
+
+
+@functools.cache
+def _parse_default(block: str) -> Block:
     file = files("rightfit") / FOLDER / f"parameters_{block}.yml"
     values: Block = yaml.load(file.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)[block]
     return values
