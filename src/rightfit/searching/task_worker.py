@@ -139,7 +139,7 @@ class TaskWorker:
             predictions = family.predict(model, rows[start:stop].copy())  # it may write to its rows
             return scale_probabilities(predictions, bundle.temperature)
 
-        with with_one_openmp_thread():
+        with threadpool_limits(self._settings.n_threads), with_one_openmp_thread():
             predictions = predict(0, len(rows))
             require_alone(predict, predictions, n_rows=len(rows))
         np.save(folder / PREDICTIONS, predictions, allow_pickle=False)
