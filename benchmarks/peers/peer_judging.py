@@ -301,10 +301,10 @@ def judge_accuracy(root: Path, cells: Iterable[tuple[float, str, str, Path]]) ->
     ours / those of the peer that took fewer, over the tables of both. Differences are printed with
     standard errors of their own, as all answer the same rows. ``gain_over_before``, if an earlier
     version took part, is the mean difference from it in its standard errors, between the ends of
-    an interval of 95 % that draws tables.
+    an interval of 95 % that draws tables. A contender's searches with several seeds are averaged.
     """
     rows: list[dict[str, Any]] = []
-    contributions = {}
+    searches: dict[tuple[float, str, str], list[np.ndarray]] = {}
     for budget, table, contender, folder in cells:
         if (folder / "fit.json").is_file():
             ended = {"budget": budget, "table": table, "cpu_s": read_ended(folder)[0]}
@@ -312,9 +312,11 @@ def judge_accuracy(root: Path, cells: Iterable[tuple[float, str, str, Path]]) ->
                 if model.name == "delivered":
                     quality = {"quality": model.quality_raw, "error": model.error}
                     rows.append(ended | {"contender": contender} | quality)
-                    contributions[budget, table, contender] = model.contributions
+                    searches.setdefault((budget, table, contender), []).append(model.contributions)
+    contributions = {key: np.mean(by_seed, axis=0) for key, by_seed in searches.items()}
     for budget in dict.fromkeys(row["budget"] for row in rows):
         fits = pl.DataFrame([row for row in rows if row["budget"] == budget])
+        fits = fits.group_by("table", "contender", maintain_order=True).mean()
         print(f"\n## Quality at {budget:g} CPU seconds")
         wide = fits.pivot("contender", index="table", values="quality")
         with pl.Config(tbl_formatting="MARKDOWN", tbl_rows=-1, tbl_cols=-1, tbl_width_chars=200):

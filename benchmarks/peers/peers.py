@@ -46,7 +46,6 @@ ORDER = (
 )
 STAGES = ("fit", "measure", "judge")
 ALL_STAGES = (*STAGES, "accuracy")
-SEED = 0
 MAX_WALL_S = 3_600  # of a child process
 
 
@@ -93,7 +92,7 @@ def fit(
         "preset": contender.preset,
         "budget_cpu_s": asked.budget_cpu_s,
         "applications": str(APPLICATIONS),
-        "seed": SEED,
+        "seed": asked.seed,
     }
     settings.write_text(json.dumps(told), encoding="utf-8")
     own_words = {
@@ -174,15 +173,13 @@ def _count_waited_cpu_s() -> float:
     return used.ru_utime + used.ru_stime
 
 
-def list_cells(asked: argparse.Namespace) -> Iterator[tuple[float, str, str, Path]]:
+def list_cells(asked: argparse.Namespace, seed: int = 0) -> Iterator[tuple[float, str, str, Path]]:
     """Yield budget, table, contender and folder, the small budget first."""
     for budget_cpu_s in asked.budgets:
         for table in asked.tables:
             for name in asked.contenders:
-                yield (
-                    *(budget_cpu_s, table, name),
-                    asked.root / "fits" / f"{budget_cpu_s:g}" / table / name,
-                )
+                folder = asked.root / "fits" / f"{budget_cpu_s:g}" / table
+                yield budget_cpu_s, table, name, folder / (f"{name}-{seed}" if seed else name)
 
 
 def main() -> None:
@@ -203,6 +200,9 @@ def main() -> None:
         "--contenders", nargs="+", default=list(CONTENDERS), choices=list(CONTENDERS)
     )
     parser.add_argument("--budgets", nargs="+", type=float, default=list(BUDGETS_CPU_S))
+    parser.add_argument(
+        "--seeds", nargs="+", type=int, default=[0], help="of searches, for fit and accuracy"
+    )
     parser.add_argument("--preset", default="standard", help="how thoroughly to measure")
     parser.add_argument("--again", action="store_true", help="do stages again that are stored")
     parser.add_argument("--core", type=int, default=max(os.sched_getaffinity(0)))
@@ -218,13 +218,15 @@ def main() -> None:
     for stage, done in (("fit", "fit.json"), ("measure", "measured.json")):
         if stage not in asked.stages:
             continue
-        for budget_cpu_s, table, name, folder in list_cells(asked):
+        seeds = asked.seeds if stage == "fit" else [0]
+        cells = [(seed, *cell) for seed in seeds for cell in list_cells(asked, seed)]
+        for seed, budget_cpu_s, table, name, folder in cells:
             if (folder / done).is_file() and not asked.again:
                 continue
             print(f"{stage} {table}, {budget_cpu_s:g} CPU s", flush=True)
             if stage == "fit":
                 rows = prepare_rows(table, asked.root / "rows").describe()
-                own = argparse.Namespace(**vars(asked), budget_cpu_s=budget_cpu_s)
+                own = argparse.Namespace(**vars(asked), budget_cpu_s=budget_cpu_s, seed=seed)
                 fit(folder, rows, CONTENDERS[name], own)
             elif (
                 name not in UNMEASURED
@@ -236,7 +238,8 @@ def main() -> None:
         cells = [cell for cell in list_cells(asked) if cell[2] not in UNMEASURED]
         judge(asked.root, APPLICATIONS, cells)
     if "accuracy" in asked.stages:
-        judge_accuracy(asked.root, list(list_cells(asked)))
+        cells = [cell for seed in asked.seeds for cell in list_cells(asked, seed)]
+        judge_accuracy(asked.root, cells)
 
 
 if __name__ == "__main__":
