@@ -71,6 +71,17 @@ def test_an_exported_program_reads_identifiers_and_dates_as_python_does(
     assert sales.best().predict(by_times).tolist() == sales.best().predict(rows).tolist()
 
 
+def test_texts_that_are_no_dates_are_told(
+    sales: SearchResult, caplog: pytest.LogCaptureFixture
+) -> None:
+    rows = pl.DataFrame({"shop": ["shop 7"] * 4, "day": ["3.12.2024", "31-Mar-2024", "", None]})
+
+    sales.best().predict(rows)
+
+    [told] = caplog.messages
+    assert told.startswith("read as missing, since no date: 1 text of 'day', such as '31-Mar-2024'")
+
+
 @pytest.mark.parametrize("other", [{"shop": "shop 7"}, {"shop": "a", "day": None, "tip": 1}])
 def test_rows_of_other_columns_than_the_first_are_refused_as_a_program_does(
     sales: SearchResult, other: dict[str, object]

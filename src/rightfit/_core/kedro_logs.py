@@ -1,4 +1,4 @@
-"""Kedro's lines on every start and every reading, which stand between a person and an answer."""
+"""Rightfit's lines and Kedro's in one log: ours as they are written, its chatter left out."""
 
 from __future__ import annotations
 
@@ -27,3 +27,20 @@ def hiding_chatter() -> Iterator[None]:
     finally:
         for logger in loggers:
             logger.removeFilter(is_warning)
+
+
+def log_as_written() -> None:
+    """Have the log's handlers show each line of Rightfit as it is.
+
+    Kedro's handler reads markup in every line: the column ``speed [m/s]`` would lose its unit, and
+    ``flow [/min]`` would end the run.
+    """
+    for logger in (logging.getLogger(), logging.getLogger("rightfit")):
+        for handler in logger.handlers:
+            handler.addFilter(_without_markup)  # once, however often it is called
+
+
+def _without_markup(record: logging.LogRecord) -> bool:
+    if record.name.partition(".")[0] == "rightfit":
+        record.markup = False
+    return True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import weakref
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
@@ -18,6 +19,7 @@ import polars as pl
 
 from rightfit._core.arguments import read_path, require_type, writing_to
 from rightfit._core.errors import RightfitError
+from rightfit._core.formatting import count
 from rightfit._core.processes.leftovers import temporary_folder
 from rightfit._core.progress import report_progress
 from rightfit._core.row_files import read_rows
@@ -26,7 +28,8 @@ from rightfit.api.rank import Ranking
 from rightfit.data.data_card import DataCard
 from rightfit.data.description import DatasetSpec
 from rightfit.data.prepared import encode_new_rows
-from rightfit.data.request_path.encoder import Encoder
+from rightfit.data.request_path.dates import read_texts
+from rightfit.data.request_path.encoder import Date, Encoder
 from rightfit.data.request_path.raw_inputs import TEXTS, list_inputs, list_texts
 from rightfit.data.request_path.usage import (
     IMAGE,
@@ -37,7 +40,7 @@ from rightfit.data.request_path.usage import (
     require_same_columns,
     write_text,
 )
-from rightfit.data.tables import is_missing, read_frame, read_records
+from rightfit.data.tables import Table, is_missing, read_frame, read_records
 from rightfit.exporting.export_folder import check_folder, export_model
 from rightfit.exporting.model_call import Model
 from rightfit.models.bundle import Bundle
@@ -50,6 +53,8 @@ from rightfit.ranking.assessment.profile_table import ProfileKey
 from rightfit.ranking.explanation.answer import Answer, Origin
 
 Labels = npt.NDArray[Any]
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -96,6 +101,7 @@ class Preprocessor:
             encoded = encode_new_rows(self.spec, self.encoder, table).to_numpy()
         except (ValueError, pl.exceptions.PolarsError) as err:
             raise RightfitError(str(err)) from err
+        self._warn_of_other_dates(table)
         floats = np.ascontiguousarray(encoded, dtype=np.float32)
         if not np.isfinite(floats).all():
             raise RightfitError(
@@ -103,6 +109,21 @@ class Preprocessor:
                 "them, or leave the values empty."
             )
         return floats
+
+    def _warn_of_other_dates(self, table: Table) -> None:
+        """Tell of texts in columns of dates that none of the known forms fits."""
+        for step in self.encoder.steps:
+            if isinstance(step, Date) and table[step.column].dtype == pl.String:
+                column = table[step.column].drop_nulls()
+                texts = column.filter(column.str.strip_chars() != "")
+                is_date, _ = read_texts(texts.to_list(), month_first=step.month_first)
+                others = texts.filter(is_date[:, 0] == 0)
+                if len(others):
+                    logger.warning(
+                        "read as missing, since no date: %s of %r, such as %r; write dates as "
+                        "2024-03-31, or as in training",
+                        *(count(len(others), "text"), step.column, others[0][:80]),
+                    )
 
     def _check_numbers(self, records: Sequence[object]) -> None:
         """Refuse texts among numbers, of which a table would make texts too."""

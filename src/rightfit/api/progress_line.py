@@ -17,6 +17,7 @@ from rich.text import Text
 from rightfit._core.arguments import require_type
 from rightfit._core.errors import RightfitError
 from rightfit._core.formatting import clean_text, format_seconds
+from rightfit._core.kedro_logs import log_as_written
 from rightfit._core.progress import WAITING, Listener, Progress, is_listened, listening
 
 TICK_S = 1.0
@@ -100,6 +101,7 @@ def showing_progress(
     require_type("verbose", verbose, int | None)  # 0 and 1 too
     if on_progress is not None and not callable(on_progress):
         raise RightfitError(f"on_progress must be a function, but got {on_progress!r:.80}.")
+    log_as_written()
     with ExitStack() as stack:
         draw = None
         if (verbose is None or verbose) and not is_listened():

@@ -61,7 +61,7 @@ def require_judgeable(
     for name, application in applications.items():
         if application.per is not None and application.per not in columns.columns:
             known = ", ".join(columns.columns)
-            faults.append(f"{name}.per: there is no column {application.per!r:.80}; {known}")
+            faults.append(f"{name}.per: there is no column {application.per!r:.80} among {known}")
         elif application.per is not None and not makes_segments(columns[application.per]):
             faults.append(f"{name}.per: the column {application.per!r:.80} {NO_SEGMENTS}")
         if application.quality is not None and task is not None:

@@ -25,7 +25,8 @@ HOW_ENCODED = {
     "one_hot": "a category; unknown ones and null count as <other>",
     "target_mean": "the same category as one number: the target's mean in training, standardised",
     "words": "a text; the TF-IDF of its known words (letters A to Z lower-cased, see encoder.json)",
-    "date": "a date as text, ISO 8601 or as in training; its year, month, weekday, hour and days",
+    "date": "a date as text, ISO 8601 or as in training, another text is a gap; its year, month, "
+    "weekday, hour and days",
     "pixels": "an image as bytes, row by row; value / 255",
     "picture": "a PNG or JPEG file of any size; decoded and resized by usage.py, value / 255",
 }

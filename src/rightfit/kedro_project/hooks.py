@@ -27,6 +27,7 @@ from kedro.pipeline import Pipeline
 from rich.console import Console
 
 from rightfit._core.errors import RightfitError
+from rightfit._core.kedro_logs import log_as_written
 from rightfit._core.typed_tables import write_as_text
 from rightfit.kedro_project.checks import list_raw, refuse_unusable_surroundings
 from rightfit.kedro_project.command_line import (
@@ -85,7 +86,8 @@ class RunHook:
 
     @hook_impl
     def after_context_created(self) -> None:
-        """Log as much as the environment asks for."""
+        """Log as much as the environment asks for, and no name as markup."""
+        log_as_written()
         set_log_level(os.environ.get(LEVEL))
 
     @hook_impl(tryfirst=True)  # before other hooks write anything

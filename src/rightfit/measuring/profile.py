@@ -250,7 +250,13 @@ class ProfileBuilder:
         self.values[f"{column}_high"] = interval.high
 
     def set_encoding(self, encoding_ms: float | None) -> None:
-        """Set what encoding takes of the median latency, or note that it was not compared."""
+        """Set what encoding takes of the median latency, or note that it was not compared.
+
+        It comes from another comparison than that latency, of which it is a part: at most all.
+        """
+        whole_ms = self.values.get("latency_p50_ms")
+        if encoding_ms is not None and whole_ms is not None:
+            encoding_ms = min(encoding_ms, whole_ms)
         self.encoding_ms = encoding_ms
         if encoding_ms is None:
             self.reasons["encoding_ms"] = NOT_COMPARED

@@ -51,11 +51,35 @@ def test_interval_of_roc_auc_agrees_with_a_bootstrap() -> None:
     assert [low, high] == pytest.approx(expected.tolist(), abs=0.015)
 
 
-def test_interval_of_a_perfect_roc_auc_does_not_divide_by_zero() -> None:
-    labels = np.array([0, 0, 1, 1])
-    probabilities = np.array([[0.9, 0.1], [0.8, 0.2], [0.3, 0.7], [0.1, 0.9]], dtype=np.float32)
+@pytest.mark.parametrize("name", ["roc_auc", "average_precision", "f1", "precision", "recall"])
+def test_interval_of_perfect_answers_is_as_wide_as_the_smaller_class_is_small(name: str) -> None:
+    labels = np.repeat([0, 1], [100, 10])
+    probabilities = answers(list(labels), list(labels), 2)
 
-    assert quality_interval(metric_of("roc_auc"), labels, probabilities, seed=0) == (1.0, 1.0)
+    low, high = quality_interval(metric_of(name), labels, probabilities, seed=0)
+
+    assert (low, high) == pytest.approx((0.6915, 1.0), abs=1e-4)  # Clopper and Pearson's 10 of 10
+
+
+def test_interval_of_perfect_answers_of_many_classes_counts_all_rows() -> None:
+    labels = np.repeat([0, 1, 2], [60, 39, 1])
+
+    low, high = quality_interval(metric_of("f1_macro"), labels, np.eye(3)[labels], seed=0)
+
+    assert (low, high) == pytest.approx((0.9638, 1.0), abs=1e-4)  # 100 of 100
+
+
+@pytest.mark.parametrize("name", ["roc_auc", "average_precision"])
+def test_interval_of_a_class_of_one_row_tells_little(name: str) -> None:
+    labels = np.array([0] * 80 + [1])
+    second = np.append(np.linspace(0, 1, 80), 0.63)
+
+    low, high = quality_interval(
+        metric_of(name), labels, np.column_stack([1 - second, second]), seed=0
+    )
+
+    assert low < 0.05
+    assert high > 0.95
 
 
 @pytest.mark.parametrize("name", ["accuracy", "balanced_accuracy"])

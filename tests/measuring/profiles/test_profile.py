@@ -36,6 +36,15 @@ def test_row_holds_values_intervals_and_reasons() -> None:
     assert reasons["latency_p50_ms"] is None
 
 
+def test_encoding_takes_no_more_than_the_whole_request() -> None:
+    profile = make_profile()
+    profile.set("latency_p50_ms", 0.176)
+
+    profile.set_encoding(0.178)
+
+    assert profile.build_row()["encoding_ms"] == 0.176
+
+
 def test_row_without_a_reason_for_a_null_is_refused() -> None:
     profile = make_profile()
     del profile.reasons["cpu_cores"]

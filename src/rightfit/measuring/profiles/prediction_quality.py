@@ -41,6 +41,7 @@ NO_TARGETS = "no targets were given"
 CONFIDENCE = 0.95
 Z_95 = NormalDist().inv_cdf((1 + CONFIDENCE) / 2)
 COUNTED = ("accuracy", "balanced_accuracy")  # metrics whose intervals follow from counts of hits
+OF_RARE_CLASS = ("roc_auc", "average_precision")  # which a single row of a class decides
 N_DRAWS = 4_000
 # A bootstrap computes the metric on two million rows in all, but 200 times at least: one or two
 # seconds for any scorer of scikit-learn and up to ten thousand rows.
@@ -219,7 +220,7 @@ def judge_rows(
         if metric.name in COUNTED or (effects is None and not quick):
             return (raw, *quality_interval(metric, labels, answers, seed=seed)), deviations
         effects = deviations if effects is None else effects
-        return (raw, *_normal_interval(metric, raw, effects)), deviations
+        return (raw, *_normal_interval(metric, raw, effects, labels, answers)), deviations
 
     figures, deviations = score(rows)
     has_final = final_rows is not None and final_rows.any()
@@ -283,8 +284,9 @@ def quality_interval(
     1988) on the logit scale. Balanced accuracy: recalls drawn from Jeffreys' posterior of each
     class, whose intervals hold for small classes too (Brown, Cai and DasGupta, Statistical
     Science 16, 2001); a bootstrap would call a class of ten hits certain. Means of a loss a row and
-    r2: the normal interval by the rows' influence. All others: a percentile bootstrap, within each
-    class.
+    r2: the normal interval by the rows' influence. Shares and areas that no row's influence tells
+    of, such as a perfect ROC AUC: Clopper and Pearson's. All others: a percentile bootstrap, within
+    each class.
 
     Args:
         metric: The dataset's metric.
@@ -310,31 +312,46 @@ def quality_interval(
         low, high = _middle(draws)
         raw = metric.score(targets, predictions)
         return min(low, raw), max(high, raw)  # resamples are calibrated worse than all rows
-    return _normal_interval(metric, metric.score(targets, predictions), effects)
+    raw = metric.score(targets, predictions)
+    return _normal_interval(metric, raw, effects, targets, predictions)
 
 
-def _normal_interval(metric: QualityMetric, raw: float, effects: Floats) -> tuple[float, float]:
+def _normal_interval(
+    metric: QualityMetric,
+    raw: float,
+    effects: Floats,
+    targets: npt.NDArray[Any],
+    predictions: npt.NDArray[Any],
+) -> tuple[float, float]:
     """Return the interval by the rows' influence, within the values that the metric can take.
 
-    That of a ROC AUC is normal on the logit scale.
+    That of a ROC AUC is normal on the logit scale. Where rows show no spread, as all are right or
+    wrong or a class has one row, it is the exact interval of a share: of two classes among the rows
+    of the smaller one, which may be few.
     """
+    name, (lowest, highest) = metric.name, find_range(metric.name)
+    if lowest == 0:
+        is_precision = name.startswith("precision")
+        classes = metric.decide(predictions).argmax(axis=1) if is_precision else targets
+        counts = np.unique(classes, return_counts=True)[1]
+        is_by_class = predictions.shape[1] == 2 and not name.endswith(("_micro", "_weighted"))
+        n_rows = int(counts.min() if is_by_class else counts.sum())
+        if not 0 < raw < 1 or (n_rows == 1 and name in OF_RARE_CLASS):
+            return share_interval(raw * n_rows, n_rows)
     half_width = Z_95 * float(np.sqrt((effects**2).sum()))
-    if metric.name != "roc_auc":
-        lowest, highest = find_range(metric.name)
+    if name != "roc_auc":
         return max(lowest, raw - half_width), min(highest, raw + half_width)
-    if not 0 < raw < 1:
-        return raw, raw
     logit, on_logits = np.log(raw / (1 - raw)), half_width / (raw * (1 - raw))
     low, high = (1 / (1 + np.exp(-(logit + side * on_logits))) for side in (-1, 1))
     return float(low), float(high)
 
 
 @functools.cache  # rows that fall into many segments have few different counts
-def share_interval(n_hits: int, n_rows: int) -> tuple[float, float]:
+def share_interval(n_hits: float, n_rows: int) -> tuple[float, float]:
     """Return the 95 % interval of a share, Clopper and Pearson's (Biometrika 26, 1934).
 
     Args:
-        n_hits: Rows that count.
+        n_hits: Rows that count, or the sum of shares of them.
         n_rows: All rows, at least 1.
 
     >>> low, high = share_interval(0, 10)
