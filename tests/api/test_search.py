@@ -819,6 +819,27 @@ def test_a_family_that_the_budget_cannot_hold_is_left_out(
     assert "forest has no model within the budget" in caplog.text
 
 
+def test_forecasting_ends_while_enough_of_the_call_is_left_to_train(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    look = {"work_s": 1e-3, "cpu_s": 1e-3}
+    monkeypatch.setattr(searching, "MANY_ROWS", 10)
+    monkeypatch.setattr(searching, "LEFT_TO_TRAIN", 2.0)  # less is left after the first forecast
+    monkeypatch.setattr("rightfit.searching.task_worker.forecast_first_look", lambda *_: look)
+
+    found = search(
+        HOUSES.drop("is_dear"),
+        "price",
+        families=["linear", "forest", "boosting"],
+        n_trials=1,
+        budget_cpu_s=60.0,
+        n_jobs=1,
+    )
+
+    assert found.trials.filter(state="complete")["model"].to_list() == ["linear"]
+    assert "too short to try forest, boosting" in caplog.text
+
+
 def test_one_process_imports_what_all_families_are_forecast_with(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

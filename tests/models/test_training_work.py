@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
+from sklearn.svm import SVC
 
 from rightfit.models.registry import get_family
 from rightfit.models.training_work import TrainingSize
@@ -60,3 +62,21 @@ def test_exact_fits_of_linear_models_are_no_passes() -> None:
     assert exact["fitted_outputs"] == 50 * 16 * 2
     assert exact["passed"] == exact["passed_values"] == exact["passed_operations"] == 0
     assert count("linear", {"n_epochs": 8, "solver": "sgd"})["passed"] == 400
+
+
+def test_iterations_of_support_vectors_pass_over_the_rows_of_two_classes() -> None:
+    rows = np.random.default_rng(0).standard_normal((30, 2))
+    family = get_family("sklearn:sklearn.svm.SVC")
+    model = SVC().fit(rows, np.arange(30) % 3)
+
+    structure = family.describe_structure(model)
+    work = family.count_work(
+        {},
+        TrainingSize(30, 10, n_features=2, n_outputs=3),
+        structure,
+        checkpoint=2,
+        n_checkpoints=3,
+    )
+
+    assert structure["n_iterations"] == model.n_iter_.sum()
+    assert work["iterated_rows"] == pytest.approx(model.n_iter_.sum() * 10)  # two thirds of 15

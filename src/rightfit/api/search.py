@@ -92,6 +92,7 @@ from rightfit.searching.tasks import TaskResult
 logger = logging.getLogger(__name__)
 
 MANY_ROWS = 20_000  # above which a family is begun by forecast
+LEFT_TO_TRAIN = 1 / 2  # of a call, with less of which no further family is forecast
 MAX_TRIED_ROWS = 500  # on which an export must answer as the model does
 
 
@@ -432,8 +433,10 @@ class _Search:
                     exports=searches[0].exports,
                 )
             # Those of which nothing is forecast come first.
-            forecast = map(self._forecast, searches)
-            due = sorted(forecast, key=lambda s: s.first_look["cpu_s"] if s.first_look else 0.0)
+            due = sorted(
+                self._forecast_all(searches),
+                key=lambda s: s.first_look["cpu_s"] if s.first_look else 0.0,
+            )
         else:
             due = [one for one in searches if not is_over(one.cell, one.settings, one.store)]
         if rules.is_parallel:
@@ -442,6 +445,18 @@ class _Search:
         if rules.limit is not None:
             search_in_turn(due)
         return searches, {}
+
+    def _forecast_all(self, searches: Sequence[PlannedSearch]) -> list[PlannedSearch]:
+        """Forecast first looks in turn, for as long as enough of the call is left to train."""
+        limit, forecast = self._rules.limit, list[PlannedSearch]()
+        for search in searches:
+            forecast.append(self._forecast(search))
+            if forecast[-1].first_look and limit and limit.left_share < LEFT_TO_TRAIN:
+                left_out = [other.cell.model for other in searches[len(forecast) :]]
+                if left_out:
+                    logger.warning("The budget is too short to try %s", ", ".join(left_out))
+                break
+        return forecast
 
     def _forecast(self, search: PlannedSearch) -> PlannedSearch:
         """Forecast a family's first look where rows are many, so that no hopeless one is begun."""

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import importlib
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -36,6 +36,7 @@ from rightfit.models.sklearn_io import (
     softmax_scores,
 )
 from rightfit.models.sklearn_training import grow_members, grow_passes, grow_rows
+from rightfit.models.training_work import TrainingSize
 
 _NOT_SERVED = ("classes_", "feature_importances_", "train_score_", "oob_score_", "loss_curve_")
 
@@ -114,7 +115,8 @@ class EstimatorFamily(SklearnFamily):
         used once a row, as in matrix products, support vectors and neighbours.
 
         Returns:
-            ``n_parameters`` and ``n_operations``, both at least 1.
+            ``n_parameters`` and ``n_operations``, both at least 1; of a support vector machine also
+            ``n_iterations``, those of its solver for all pairs of classes together.
         """
         n_parameters, n_operations = 0.0, 0.0
         for part in _walk(model, set()):
@@ -124,7 +126,29 @@ class EstimatorFamily(SklearnFamily):
                 _, n_stored, n_used = measure_tree(part)
             n_parameters += n_stored
             n_operations += n_used
-        return {"n_parameters": max(n_parameters, 1.0), "n_operations": max(n_operations, 1.0)}
+        counts = {"n_parameters": max(n_parameters, 1.0), "n_operations": max(n_operations, 1.0)}
+        if hasattr(model, "n_support_"):
+            counts["n_iterations"] = max(float(np.sum(model.n_iter_)), 1.0)
+        return counts
+
+    def count_work(
+        self,
+        configuration: Configuration,
+        size: TrainingSize,
+        structure: Mapping[str, float],
+        *,
+        checkpoint: int,
+        n_checkpoints: int,
+    ) -> dict[str, float]:
+        """Count what an iteration of a support vector machine passes over, too: rows of a pair.
+
+        How many iterations there are follows from the data and ``C`` more than from the rows.
+        """
+        counts = super().count_work(
+            configuration, size, structure, checkpoint=checkpoint, n_checkpoints=n_checkpoints
+        )
+        pair_rows = counts["values"] / size.n_features * 2 / size.n_outputs  # one versus one
+        return counts | {"iterated_rows": structure.get("n_iterations", 0.0) * pair_rows}
 
     def train(self, run: TrainingRun) -> Iterator[Checkpoint]:
         """Fit through checkpoints, see :func:`choose_growth`."""

@@ -108,6 +108,11 @@ class CallLimit:
         wall_s = self.left_wall_s
         return cpu_s if wall_s is None else min(cpu_s, wall_s)
 
+    @property
+    def left_share(self) -> float:
+        """What is left, as a share of the limit."""
+        return self.left_s() / min(self.cpu_s or math.inf, self.wall_s or math.inf)
+
     def left_for_searching_s(self) -> float:
         """Return the seconds that another step of a training may take."""
         margin_s = MARGIN * min(self.cpu_s or math.inf, self.wall_s or math.inf)
