@@ -18,9 +18,12 @@ from rightfit.models.predictions import softmax
 from rightfit.models.schema import InputSchema
 from rightfit.models.tree_export import add_trees_as_arrays
 
-# Listing all of scikit-learn's estimators, as skops does, imports this, and with it torch: seconds
-# and 240 MiB in each process.
-_TORCH_SUPPORT = "sklearn.externals.array_api_compat.torch"
+# Listing all of scikit-learn's estimators, as skops does, imports these, and with them Dask and
+# torch (seconds and 240 MiB in each process).
+_ARRAY_LIBRARIES = (
+    "sklearn.externals.array_api_compat.torch",
+    "sklearn.externals.array_api_compat.dask",
+)
 
 ESTIMATOR_TYPES = (
     "builtins.object",
@@ -115,15 +118,15 @@ def set_joblib_threads(model: Any, n_threads: int) -> None:
 
 
 def import_skops() -> Any:
-    """Import ``skops.io`` without importing torch, and return it."""
-    is_free = _TORCH_SUPPORT not in sys.modules
-    if is_free:
-        sys.modules[_TORCH_SUPPORT] = None  # type: ignore[assignment]  # an import of it fails
+    """Import ``skops.io`` without importing torch or Dask, and return it."""
+    skipped = [module for module in _ARRAY_LIBRARIES if module not in sys.modules]
+    for module in skipped:
+        sys.modules[module] = None  # type: ignore[assignment]  # an import of it fails
     try:
         return importlib.import_module("skops.io")
     finally:
-        if is_free:
-            del sys.modules[_TORCH_SUPPORT]
+        for module in skipped:
+            del sys.modules[module]
 
 
 def load_skops(
