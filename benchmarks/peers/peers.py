@@ -219,8 +219,8 @@ def main() -> None:
         if stage not in asked.stages:
             continue
         seeds = asked.seeds if stage == "fit" else [0]
-        cells = [(seed, *cell) for seed in seeds for cell in list_cells(asked, seed)]
-        for seed, budget_cpu_s, table, name, folder in cells:
+        due = [(seed, *cell) for seed in seeds for cell in list_cells(asked, seed)]
+        for seed, budget_cpu_s, table, name, folder in due:
             if (folder / done).is_file() and not asked.again:
                 continue
             print(f"{stage} {table}, {budget_cpu_s:g} CPU s", flush=True)

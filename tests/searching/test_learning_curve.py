@@ -20,6 +20,7 @@ from rightfit.searching.learning_curve import (
     PausedTrainings,
     follow_training,
     forecast_first_look,
+    foresee_first_look,
     predict_work_s,
 )
 
@@ -162,6 +163,25 @@ def test_work_of_a_first_look_is_forecast_from_few_rows(
 
     look = next(follow_training(cell, run))
     assert forecast["work_s"] == pytest.approx(look.point["work_s"], rel=0.3)
+
+
+@pytest.mark.parametrize("n_classes", [0, 2, 3])
+def test_settings_alone_tell_what_a_first_look_at_symmetric_trees_takes(n_classes: int) -> None:
+    rng = np.random.default_rng(0)
+    rows = rng.standard_normal((300, 4)).astype(np.float32)
+    classes = tuple("xyz"[:n_classes])
+    labels = rng.integers(n_classes, size=300) if classes else rows[:, 0]
+    data = TrainingData(rows, labels, InputSchema(tuple("abcd"), classes, None))
+    r2 = {} if classes else {"quality": QualityMetric(name="r2", worst=0.0, best=1.0)}
+    cell = cells.make_cell(data, family="catboost", **r2)
+    configuration = {"iterations": 16, "depth": 3}
+
+    look = next(follow_training(cell, TrainingRun(configuration, data, n_checkpoints=3)))
+
+    foreseen = foresee_first_look(cell, configuration, 3)
+    assert foreseen == {"work_s": look.point["work_s"], "cpu_s": look.point["work_s"]}
+    forest = cells.make_cell(data, family="forest", **r2)
+    assert foresee_first_look(forest, {}, 3) is None
 
 
 BOOSTED = {

@@ -65,6 +65,7 @@ from rightfit.models.family import Rows
 from rightfit.models.registry import get_family
 from rightfit.models.schema import Task
 from rightfit.searching.cell import study_name
+from rightfit.searching.learning_curve import foresee_first_look
 from rightfit.searching.parallel.all_rows import RowForecast, RowSource, train_on_all_rows
 from rightfit.searching.parallel.forked_workers import (
     close_shared_fork_server,
@@ -437,6 +438,7 @@ class _Search:
                 self._forecast_all(searches),
                 key=lambda s: s.first_look["cpu_s"] if s.first_look else 0.0,
             )
+            due = [self._foresee(search) for search in due]
         else:
             due = [one for one in searches if not is_over(one.cell, one.settings, one.store)]
         if rules.is_parallel:
@@ -466,6 +468,15 @@ class _Search:
         task = SearchTask("forecast", 0, cell.params.fixed | dict(default), 0)
         result = self._carry_out(search, task)
         return replace(search, first_look=None if result is None else result.point)
+
+    def _foresee(self, search: PlannedSearch) -> PlannedSearch:
+        """Note a first look that settings alone tell, where it was not forecast."""
+        cell, default = search.cell, search.cell.default()
+        if search.first_look is not None or default is None:
+            return search
+        configuration = cell.params.fixed | dict(default)
+        look = foresee_first_look(cell, configuration, search.settings.n_checkpoints)
+        return replace(search, first_look=look)
 
     def _carry_out(self, search: PlannedSearch, task: SearchTask) -> TaskResult | None:
         """Carry out a task, in a process of its own unless this one alone may train."""

@@ -242,6 +242,25 @@ class Family(ServedFamily, ABC):
         """Return how many columns a split, or a tree, chooses from; by default all."""
         return float(n_features)
 
+    def foresee_structure(
+        self,
+        configuration: Configuration,  # noqa: ARG002
+        schema: InputSchema,  # noqa: ARG002
+        *,
+        n_checkpoints: int,  # noqa: ARG002
+    ) -> dict[str, float] | None:
+        """Return :meth:`describe_structure` of the model at the first checkpoint of a training.
+
+        Args:
+            configuration: The settings.
+            schema: What is learnt from, and what is predicted.
+            n_checkpoints: Those of the whole training.
+
+        Returns:
+            ``None``, as by default, where it takes the training to know.
+        """
+        return None
+
     def count_work(
         self,
         configuration: Configuration,

@@ -218,6 +218,29 @@ def forecast_first_look(cell: Cell, run: TrainingRun) -> Json:
     return {"work_s": usual_s, "cpu_s": usual_s * cpu_s / few[1]["work_s"]}
 
 
+def foresee_first_look(
+    cell: Cell, configuration: Configuration, n_checkpoints: int
+) -> dict[str, float] | None:
+    """Return what a training usually takes to its first checkpoint, where settings alone tell.
+
+    Args:
+        cell: Family, train and validation rows.
+        configuration: The settings.
+        n_checkpoints: Those of the whole training.
+
+    Returns:
+        As :func:`forecast_first_look`; ``None`` where it takes a training to know.
+    """
+    structure = get_family(cell.family).foresee_structure(
+        configuration, cell.train.schema, n_checkpoints=n_checkpoints
+    )
+    if structure is None:
+        return None
+    n_rows = len(cell.train.labels)
+    work_s = predict_work_s(cell, configuration, structure, n_rows, n_checkpoints=n_checkpoints)
+    return None if work_s is None else {"work_s": work_s, "cpu_s": work_s}
+
+
 def predict_work_s(
     cell: Cell,
     configuration: Configuration,

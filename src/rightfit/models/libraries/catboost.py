@@ -9,7 +9,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from rightfit.models.family import Checkpoint, Configuration, Rows, TrainingRun
+from rightfit.models.family import (
+    Checkpoint,
+    Configuration,
+    Rows,
+    TrainingRun,
+    split_training,
+)
 from rightfit.models.libraries.boosters import (
     Booster,
     BoosterFamily,
@@ -46,6 +52,16 @@ class CatboostFamily(BoosterFamily):
         depths = [math.log2(n) for n in n_leaves]
         n_nodes = float(len(model.trees.get_leaf_values()) + sum(depths))
         return describe_trees(len(n_leaves), n_nodes, sum(depths))
+
+    def foresee_structure(
+        self, configuration: Configuration, schema: InputSchema, *, n_checkpoints: int
+    ) -> dict[str, float]:
+        """See :class:`rightfit.models.family.Family`: all trees are of the depth that is asked."""
+        n_rounds = configuration.get(self.length_setting, self.default_length)
+        n_trees, depth = split_training(n_rounds, n_checkpoints)[0], configuration.get("depth", 6)
+        n_values = schema.n_classes if schema.n_classes > 2 else 1  # of a leaf
+        n_nodes = n_trees * (2**depth * n_values + depth)
+        return describe_trees(n_trees, n_nodes, n_trees * depth)
 
     def add_rounds(
         self,
