@@ -205,12 +205,14 @@ def test_a_final_training_that_the_call_does_not_hold_is_left_out(
 
 
 def test_a_candidate_is_trained_up_to_the_checkpoint_whose_model_is_kept(parts: Cell) -> None:
-    trial = make_trial(1.0, 2.0, 4.0)
+    trial = make_trial(1.0, 2.0, 40.0)
     trial.user_attrs["curve"][-1]["kept_checkpoint"] = 2
+    settings, limit = cells.make_settings(n_checkpoints=3), CallLimit(10.0)
 
-    task = plan_finish(trial, parts, cells.make_settings(n_checkpoints=3), exports=False)
+    task = plan_finish(trial, parts, settings, exports=False, limit=limit)
 
     assert task.n_checkpoints == 2
+    assert task.learns_validation  # the call does not hold the whole training
 
 
 @pytest.mark.parametrize(

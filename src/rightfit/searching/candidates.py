@@ -176,7 +176,7 @@ def plan_finish(
 
     It learns from the validation rows too, unless that usually takes more CPU seconds than
     ``training.final.max_s``, so that another run decides alike; or, in a call that has a limit,
-    more than this leaves for it, going by the trial's own training.
+    more than this leaves for it, going by the trial's own training up to the model that it keeps.
     """
     curve, growth = trial.user_attrs[CURVE], grow_final(cell)
     if limit is None:
@@ -184,7 +184,8 @@ def plan_finish(
         reason = f"training.final.max_s is {max_s:g}"
     else:
         max_s = limit.left_for_final_s(cell.name)
-        expected_s = curve[-1]["fit_cpu_s"] * grow_work(trial, cell, growth)
+        kept = curve[curve[-1]["kept_checkpoint"] - 1]  # where the final training ends, too
+        expected_s = kept["fit_cpu_s"] * grow_work(trial, cell, growth)
         reason = f"the budget has {max(max_s, 0.0):.1f} s left for it"
     learns_validation = cell.learns_validation and expected_s <= max_s
     if cell.learns_validation and not learns_validation:
