@@ -874,6 +874,9 @@ def test_a_wide_table_without_the_target_names_the_likely_column() -> None:
     assert len(str(refused.value)) < 300
 
 
-def test_a_budget_without_a_training_says_so_once() -> None:
-    with pytest.raises(RightfitError, match="No model could be trained: the budget holds no"):
-        search(HOUSES.drop("is_dear"), "price", families=["linear"], budget_cpu_s=0.001)
+@pytest.mark.parametrize("budget", ["budget_cpu_s", "budget_s"])
+def test_a_budget_without_a_training_says_so_once(budget: str) -> None:
+    with pytest.raises(RightfitError, match="No model could be trained: the budget") as refused:
+        search(HOUSES.drop("is_dear"), "price", families=["linear"], **{budget: 0.001})
+
+    assert "Raise the budget, or name other families" in str(refused.value)

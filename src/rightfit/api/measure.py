@@ -118,7 +118,7 @@ def compare(
             measured.
     """
     if not isinstance(models, Mapping) or not models:
-        raise RightfitError("There are no models; give them by name: compare({'a': model}, X, y).")
+        raise RightfitError("Give the models by name: compare({'a': model}, X, y).")
     _require_names("models", [*models])
     _require_names("dataset", [dataset])
     wanted = (NATIVE, ONNX) if runtimes is None else runtimes

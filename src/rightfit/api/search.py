@@ -374,7 +374,7 @@ class _Search:
             reasons = reasons.drop_nulls().str.strip_prefix("failed: ").unique()
             raise RightfitError(
                 f"No model could be trained: {end_sentence('; '.join(reasons.head(3)))} "
-                "Raise budget_cpu_s, or name other families or another quality."
+                "Raise the budget, or name other families or another quality."
             )
         candidates = {
             name: b for outcome in outcomes.values() for name, b in outcome.candidates.items()

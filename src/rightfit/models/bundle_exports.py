@@ -128,7 +128,12 @@ def keep_onnx(
                 "can be exported"
             )
         else:  # votes close to 0, which the graph rounds otherwise, at a high temperature
-            logger.warning("%s stays uncalibrated: %s", bundle.path.name, scaled_parity)
+            logger.warning(
+                "the probabilities of %s stay as it was trained: at its temperature of %.3g the "
+                "graph does not answer as the model does",
+                bundle.model,
+                bundle.temperature,
+            )
             manifest["temperature"] = 1.0
     write_replacing(bundle.path / ONNX_FILE, content)
     manifest["onnx"], manifest["onnx_refused"] = parity, None
