@@ -25,7 +25,6 @@ from rightfit.searching.candidates import (
 )
 from rightfit.searching.cell import Cell
 from rightfit.searching.search import run_search
-from rightfit.searching.studies.budget import CallLimit
 from rightfit.searching.studies.study_store import StudyStore
 from rightfit.searching.studies.trial_attributes import CONFIGURATION, CURVE
 
@@ -196,10 +195,9 @@ def test_validation_predictions_are_those_before_validation_rows_were_learnt(
 def test_a_final_training_that_the_call_does_not_hold_is_left_out(
     parts: Cell, left_s: float, learns: bool
 ) -> None:
-    limit = CallLimit(10.0)
-    limit.charge(10.0 - left_s)
+    settings = cells.make_settings()
 
-    task = plan_finish(make_trial(1.0), parts, cells.make_settings(), exports=False, limit=limit)
+    task = plan_finish(make_trial(1.0), parts, settings, exports=False, left_s=left_s)
 
     assert task.learns_validation is learns
 
@@ -207,9 +205,9 @@ def test_a_final_training_that_the_call_does_not_hold_is_left_out(
 def test_a_candidate_is_trained_up_to_the_checkpoint_whose_model_is_kept(parts: Cell) -> None:
     trial = make_trial(1.0, 2.0, 40.0)
     trial.user_attrs["curve"][-1]["kept_checkpoint"] = 2
-    settings, limit = cells.make_settings(n_checkpoints=3), CallLimit(10.0)
+    settings = cells.make_settings(n_checkpoints=3)
 
-    task = plan_finish(trial, parts, settings, exports=False, limit=limit)
+    task = plan_finish(trial, parts, settings, exports=False, left_s=10.0)
 
     assert task.n_checkpoints == 2
     assert task.learns_validation  # the call does not hold the whole training

@@ -677,8 +677,6 @@ class _Search:
         }
         held_out = make_labelled_rows(judges, self._card.input_schema)
         refitted = {}
-        if rules.limit is not None:
-            rules.limit.release_refit()
         for name, key in keys.items():
             search, ranked = by_model[key.model], outcomes[key.model].candidates[name]
             report_progress("refitting", name)

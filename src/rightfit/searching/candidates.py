@@ -25,7 +25,6 @@ from rightfit.searching.cell import Cell, SearchSettings
 from rightfit.searching.learning_curve import predict_work_s
 from rightfit.searching.observing import read_finished
 from rightfit.searching.pausing.pausing_rule import ApplicationTargets, PausingRule
-from rightfit.searching.studies.budget import CallLimit
 from rightfit.searching.studies.study_store import StudyStore
 from rightfit.searching.studies.trial_attributes import CONFIGURATION, CURVE
 from rightfit.searching.task_worker import TaskWorker
@@ -170,27 +169,28 @@ def plan_finish(
     settings: SearchSettings,
     *,
     exports: bool,
-    limit: CallLimit | None = None,
+    left_s: float | None = None,
 ) -> Task:
     """Plan the task that makes a candidate of a complete trial.
 
     It learns from the validation rows too, unless that usually takes more CPU seconds than
     ``training.final.max_s``, so that another run decides alike; or, in a call that has a limit,
-    more than this leaves for it, going by the trial's own training up to the model that it keeps.
+    more than the ``left_s`` seconds that this leaves for it, going by the trial's own training up
+    to the model that it keeps.
     """
     curve, growth = trial.user_attrs[CURVE], grow_final(cell)
-    if limit is None:
+    if left_s is None:
         expected_s, max_s = curve[-1]["work_s"] * growth, settings.final.max_s
         reason = f"training.final.max_s is {max_s:g}"
     else:
-        max_s = limit.left_for_final_s(cell.name)
+        max_s = left_s
         kept = curve[curve[-1]["kept_checkpoint"] - 1]  # where the final training ends, too
         expected_s = kept["fit_cpu_s"] * grow_work(trial, cell, growth)
         reason = f"the budget has {max(max_s, 0.0):.1f} s left for it"
     learns_validation = cell.learns_validation and expected_s <= max_s
     if cell.learns_validation and not learns_validation:
         logger.log(
-            logging.WARNING if limit is None else logging.INFO,
+            logging.WARNING if left_s is None else logging.INFO,
             "%s: candidate %d stays as its trial trained it; on more rows that would take some "
             "%.1f s, %s",
             cell.name,

@@ -225,7 +225,8 @@ class SearchScheduler:
     def _plan_finish(self, number: int) -> Task:
         """Plan a candidate's final training, where the budget and the call have room for it."""
         trial, limit = self.pool.trials[number], self._limit
-        task = plan_finish(trial, self.cell, self.settings, exports=self._exports, limit=limit)
+        left_s = None if limit is None else limit.left_for_final_s(self.cell.name)
+        task = plan_finish(trial, self.cell, self.settings, exports=self._exports, left_s=left_s)
         if limit is None or not task.learns_validation or self.settings.budget_cpu_s is None:
             return task
         work_s = trial.user_attrs[CURVE][-1]["work_s"] * grow_final(self.cell)

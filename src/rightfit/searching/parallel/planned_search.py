@@ -350,7 +350,8 @@ def train_on_more(
     number = int(candidate.rpartition("-")[2])
     trial = read_trials(cell, planned.settings, planned.store)[number]
     limit = planned.limit
-    task = plan_finish(trial, whole, planned.settings, exports=exports, limit=limit)
+    left_s = None if limit is None else limit.left_for_last_s()
+    task = plan_finish(trial, whole, planned.settings, exports=exports, left_s=left_s)
     name = study_name(cell, planned.settings)
     if not task.learns_validation:
         return None
@@ -359,7 +360,7 @@ def train_on_more(
         if carry_out is None:
             bundle = worker.finish(task)
         else:
-            bound = task if limit is None else bound_task(task, limit, limit.left_s())
+            bound = task if limit is None else bound_task(task, limit, limit.left_for_last_s())
             carry_out(replace(planned, cell=whole), bound)
             bundle = worker.read_candidate(task)
     return bundle if bundle.n_training_rows == len(whole.final_rows().labels) else None

@@ -22,6 +22,7 @@ from rightfit.searching.studies.trial_attributes import (
 GUARD = 3.0
 
 MARGIN = 0.1  # of a call's limit, that searching leaves for decisions and for judging
+LAST_TOLERANCE = 0.05  # of a call's limit, by which its last trainings may exceed it
 
 
 class CallLimit:
@@ -98,10 +99,6 @@ class CallLimit:
         """Keep nothing free for a search's final training any more."""
         self._finals_s.pop(search, None)
 
-    def release_refit(self) -> None:
-        """Keep nothing free for the winner's training any more."""
-        self._refits_s.clear()
-
     def left_s(self) -> float:
         """Return the seconds that are left; at most 0 once the call has to end."""
         cpu_s = math.inf if self.cpu_s is None else self.cpu_s - self.spent_cpu_s
@@ -111,17 +108,25 @@ class CallLimit:
     @property
     def left_share(self) -> float:
         """What is left, as a share of the limit."""
-        return self.left_s() / min(self.cpu_s or math.inf, self.wall_s or math.inf)
+        return self.left_s() / self._lower_s
+
+    @property
+    def _lower_s(self) -> float:
+        """The lower of the two limits."""
+        return min(self.cpu_s or math.inf, self.wall_s or math.inf)
 
     def left_for_searching_s(self) -> float:
         """Return the seconds that another step of a training may take."""
-        margin_s = MARGIN * min(self.cpu_s or math.inf, self.wall_s or math.inf)
-        return self._keep_free(self.left_s(), self._finals_s) - margin_s
+        return self._keep_free(self.left_s(), self._finals_s) - MARGIN * self._lower_s
 
     def left_for_final_s(self, search: str) -> float:
         """Return the seconds that a search's final training may take."""
         others_s = {name: final_s for name, final_s in self._finals_s.items() if name != search}
         return self._keep_free(self.left_s(), others_s)
+
+    def left_for_last_s(self) -> float:
+        """Return the seconds that a winner's training on all rows may take, after all else."""
+        return self.left_s() + LAST_TOLERANCE * self._lower_s
 
     def _keep_free(self, left_s: float, finals_s: Mapping[str, float]) -> float:
         """Take off steps underway, and each last training that the rest has room for."""
