@@ -181,7 +181,7 @@ def test_models_without_names_and_a_single_number_of_threads_are_refused() -> No
     models: Any = [LINEAR]
     threads: Any = 1
 
-    with pytest.raises(RightfitError, match="give them by name"):
+    with pytest.raises(RightfitError, match="Give the models by name"):
         compare(models, ROWS)
     with pytest.raises(RightfitError, match=r"^n_threads must be of type list \| tuple, but got 1"):
         compare({"linear": LINEAR}, ROWS, n_threads=threads)
