@@ -840,6 +840,28 @@ def test_forecasting_ends_while_enough_of_the_call_is_left_to_train(
     assert "too short to try forest, boosting" in caplog.text
 
 
+def test_families_are_forecast_where_preparing_took_most_of_the_call(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    look = {"work_s": 1e-3, "cpu_s": 1e-3}
+    limit = CallLimit(None)
+    limit.charge(400.0)
+    monkeypatch.setattr(search_arguments, "CallLimit", lambda _: limit)
+    monkeypatch.setattr(searching, "MANY_ROWS", 10)
+    monkeypatch.setattr("rightfit.searching.task_worker.forecast_first_look", lambda *_: look)
+
+    found = search(
+        HOUSES.drop("is_dear"),
+        "price",
+        families=["linear", "boosting"],
+        n_trials=1,
+        budget_cpu_s=600.0,
+        n_jobs=1,
+    )
+
+    assert found.trials.filter(state="complete")["model"].to_list() == ["linear", "boosting"]
+
+
 def test_one_process_imports_what_all_families_are_forecast_with(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

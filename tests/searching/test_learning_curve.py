@@ -165,8 +165,13 @@ def test_work_of_a_first_look_is_forecast_from_few_rows(
     assert forecast["work_s"] == pytest.approx(look.point["work_s"], rel=0.3)
 
 
-@pytest.mark.parametrize("n_classes", [0, 2, 3])
-def test_settings_alone_tell_what_a_first_look_at_symmetric_trees_takes(n_classes: int) -> None:
+@pytest.mark.parametrize(
+    ("n_classes", "depth"),
+    [(0, {"depth": 3}), (2, {"max_depth": 3}), (3, {"depth": 3}), (3, {"depth": None})],
+)
+def test_settings_alone_tell_what_a_first_look_at_symmetric_trees_takes(
+    n_classes: int, depth: dict[str, int | None]
+) -> None:
     rng = np.random.default_rng(0)
     rows = rng.standard_normal((300, 4)).astype(np.float32)
     classes = tuple("xyz"[:n_classes])
@@ -174,7 +179,7 @@ def test_settings_alone_tell_what_a_first_look_at_symmetric_trees_takes(n_classe
     data = TrainingData(rows, labels, InputSchema(tuple("abcd"), classes, None))
     r2 = {} if classes else {"quality": QualityMetric(name="r2", worst=0.0, best=1.0)}
     cell = cells.make_cell(data, family="catboost", **r2)
-    configuration = {"iterations": 16, "depth": 3}
+    configuration = {"iterations": 16, **depth}
 
     look = next(follow_training(cell, TrainingRun(configuration, data, n_checkpoints=3)))
 

@@ -93,7 +93,7 @@ from rightfit.searching.tasks import TaskResult
 logger = logging.getLogger(__name__)
 
 MANY_ROWS = 20_000  # above which a family is begun by forecast
-LEFT_TO_TRAIN = 1 / 2  # of a call, with less of which no further family is forecast
+LEFT_TO_TRAIN = 1 / 2  # of what a call has left for searching: no forecast begins with less
 MAX_TRIED_ROWS = 500  # on which an export must answer as the model does
 
 
@@ -150,7 +150,8 @@ def search(
         budget_cpu_s: CPU seconds of the call, all processes together: preparing, searching and
             final trainings. Where applications ask for costs of serving, exporting and measuring
             the candidates comes on top. A step that takes longer than expected is ended, but for
-            ``n_jobs=1``. ``None``: no limit.
+            ``n_jobs=1``. The winner's last training, on all rows, may exceed the limit by a
+            twentieth. ``None``: no limit.
         budget_s: Wall seconds of the same; the first of the two limits ends the search. ``None``:
             no limit.
         n_trials: Configurations of each family at most; ``None``: the library's limit, 100 under
@@ -449,11 +450,12 @@ class _Search:
         return searches, {}
 
     def _forecast_all(self, searches: Sequence[PlannedSearch]) -> list[PlannedSearch]:
-        """Forecast first looks in turn, for as long as enough of the call is left to train."""
+        """Forecast first looks in turn, for as long as enough of the rest is left to train."""
         limit, forecast = self._rules.limit, list[PlannedSearch]()
+        least_s = LEFT_TO_TRAIN * limit.left_s() if limit else 0.0
         for search in searches:
             forecast.append(self._forecast(search))
-            if forecast[-1].first_look and limit and limit.left_share < LEFT_TO_TRAIN:
+            if forecast[-1].first_look and limit and limit.left_s() < least_s:
                 left_out = [other.cell.model for other in searches[len(forecast) :]]
                 if left_out:
                     logger.warning("The budget is too short to try %s", ", ".join(left_out))

@@ -61,6 +61,18 @@ def test_interval_of_perfect_answers_is_as_wide_as_the_smaller_class_is_small(na
     assert (low, high) == pytest.approx((0.6915, 1.0), abs=1e-4)  # Clopper and Pearson's 10 of 10
 
 
+@pytest.mark.parametrize("n_found", [9, 10])  # scikit-learn's sum of shares is above 1, below 1
+def test_a_perfect_average_precision_is_perfect_whatever_is_rounded(n_found: int) -> None:
+    labels, second = np.repeat([0, 1], [100, n_found]), np.linspace(0.01, 0.99, 100 + n_found)
+    probabilities = np.column_stack([1 - second, second])
+    metric = metric_of("average_precision")
+
+    low, high = quality_interval(metric, labels, probabilities, seed=0)
+
+    assert 1 - 1e-9 < metric.score(labels, probabilities) <= 1
+    assert (low, high) == pytest.approx((0.025 ** (1 / n_found), 1.0))  # Clopper and Pearson's
+
+
 def test_interval_of_perfect_answers_of_many_classes_counts_all_rows() -> None:
     labels = np.repeat([0, 1, 2], [60, 39, 1])
 

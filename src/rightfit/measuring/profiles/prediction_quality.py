@@ -336,8 +336,9 @@ def _normal_interval(
         counts = np.unique(classes, return_counts=True)[1]
         is_by_class = predictions.shape[1] == 2 and not name.endswith(("_micro", "_weighted"))
         n_rows = int(counts.min() if is_by_class else counts.sum())
-        if not 0 < raw < 1 or (n_rows == 1 and name in OF_RARE_CLASS):
-            return share_interval(raw * n_rows, n_rows)
+        share = round(raw, 12)  # a sum of shares misses 1 by rounding
+        if not 0 < share < 1 or (n_rows == 1 and name in OF_RARE_CLASS):
+            return share_interval(share * n_rows, n_rows)
     half_width = Z_95 * float(np.sqrt((effects**2).sum()))
     if name != "roc_auc":
         return max(lowest, raw - half_width), min(highest, raw + half_width)

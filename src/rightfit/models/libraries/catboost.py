@@ -58,7 +58,8 @@ class CatboostFamily(BoosterFamily):
     ) -> dict[str, float]:
         """See :class:`rightfit.models.family.Family`: all trees are of the depth that is asked."""
         n_rounds = configuration.get(self.length_setting, self.default_length)
-        n_trees, depth = split_training(n_rounds, n_checkpoints)[0], configuration.get("depth", 6)
+        n_trees = split_training(n_rounds, n_checkpoints)[0]
+        depth = configuration.get("depth") or configuration.get("max_depth") or 6
         n_values = schema.n_classes if schema.n_classes > 2 else 1  # of a leaf
         n_nodes = n_trees * (2**depth * n_values + depth)
         return describe_trees(n_trees, n_nodes, n_trees * depth)

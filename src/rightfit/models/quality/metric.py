@@ -196,7 +196,10 @@ class QualityMetric(QualityBlock, metaclass=OneSentence):
             return -float(self.find_costs(labels, answers).mean())
         judge = self._function or find_score(self.name, self.options)
         value = float(judge(labels, self.decide(answers)))
-        return self.sign * value if is_function(self.name) else value
+        if is_function(self.name):
+            return self.sign * value
+        lowest, highest = find_range(self.name)
+        return min(max(value, lowest), highest)  # an average precision may exceed 1 by rounding
 
     def decide(self, answers: Array) -> Array:
         """Return answers whose highest probability is that of the predicted class."""

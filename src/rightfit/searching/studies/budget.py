@@ -106,11 +106,6 @@ class CallLimit:
         return cpu_s if wall_s is None else min(cpu_s, wall_s)
 
     @property
-    def left_share(self) -> float:
-        """What is left, as a share of the limit."""
-        return self.left_s() / self._lower_s
-
-    @property
     def _lower_s(self) -> float:
         """The lower of the two limits."""
         return min(self.cpu_s or math.inf, self.wall_s or math.inf)
