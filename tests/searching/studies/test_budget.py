@@ -176,7 +176,7 @@ def test_final_trainings_and_steps_underway_are_kept_free() -> None:
     limit.release_final("x.b")
 
     assert limit.left_for_final_s("x.a") == pytest.approx(100.0 - 15.0)
-    assert limit.left_for_last_s() == pytest.approx(100.0 + 5.0)
+    assert limit.left_for_last_s() == pytest.approx(100.0 + 3.0)
 
 
 def test_a_last_training_stays_free_where_a_step_took_longer_than_expected() -> None:

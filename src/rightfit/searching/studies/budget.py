@@ -22,7 +22,7 @@ from rightfit.searching.studies.trial_attributes import (
 GUARD = 3.0
 
 MARGIN = 0.1  # of a call's limit, that searching leaves for decisions and for judging
-LAST_TOLERANCE = 0.05  # of a call's limit, by which its last trainings may exceed it
+LAST_TOLERANCE = 0.03  # of a call's limit, by which its last trainings may exceed it
 
 
 class CallLimit:
