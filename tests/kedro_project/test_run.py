@@ -200,5 +200,7 @@ def test_segments_by_a_column_that_no_dataset_has_are_refused_before_slow_work(c
     if column == "town":  # one of them has it: the ranking says where it is missing
         refuse_unjudgeable(nodes, catalog)
         return
-    with pytest.raises(ConfigurationError, match=r"map\.per: there is no column 'region' among size"):
+    with pytest.raises(
+        ConfigurationError, match=r"map\.per: there is no column 'region' among size"
+    ):
         refuse_unjudgeable(nodes, catalog)

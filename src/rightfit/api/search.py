@@ -150,8 +150,8 @@ def search(
         budget_cpu_s: CPU seconds of the call, all processes together: preparing, searching and
             final trainings. Where applications ask for costs of serving, exporting and measuring
             the candidates comes on top. A step that takes longer than expected is ended, but for
-            ``n_jobs=1``. The winner's last training, on all rows, may exceed the limit by a
-            twentieth. ``None``: no limit.
+            ``n_jobs=1``. The winner's last training, on all rows, may exceed the limit by
+            3 %. ``None``: no limit.
         budget_s: Wall seconds of the same; the first of the two limits ends the search. ``None``:
             no limit.
         n_trials: Configurations of each family at most; ``None``: the library's limit, 100 under
