@@ -233,13 +233,7 @@ def main() -> None:
     parser.add_argument("--tables", nargs="+", default=list(TABLES))
     parser.add_argument("--models", nargs="+", default=list(MODELS), choices=MODELS)
     parser.add_argument("--budget-cpu-s", type=float, default=20)
-    parser.add_argument(
-        "--seeds",
-        nargs="+",
-        type=int,
-        default=[read_default("training")["seed"]],
-        help="of searches",
-    )
+    parser.add_argument("--seeds", nargs="+", type=int, default=[SEED], help="of searches")
     parser.add_argument("--processes", type=int, default=2)
     asked = parser.parse_args()
     found: list[Compared] = []
@@ -271,7 +265,7 @@ def main() -> None:
     by_cell: dict[str, list[Compared]] = {}
     for search in found:
         by_cell.setdefault(search.cell, []).append(search)
-    n_errors = [fmean(one.n_errors for one in searches) for searches in by_cell.values()]
+    n_errors = [fmean(search.n_errors for search in searches) for searches in by_cell.values()]
     default_s = [searches[0].default_s for searches in by_cell.values()]
     work_s, spent_s = [one.work_s for one in found], [one.spent_s for one in found]
     figures = {

@@ -74,12 +74,13 @@ def test_an_exported_program_reads_identifiers_and_dates_as_python_does(
 def test_texts_that_are_no_dates_are_told(
     sales: SearchResult, caplog: pytest.LogCaptureFixture
 ) -> None:
-    rows = pl.DataFrame({"shop": ["shop 7"] * 4, "day": ["3.12.2024", "31-Mar-2024", "", None]})
+    days = ["3.12.2024", "31-Mar-2024", "31-Mar-2024", "", None]
+    rows = pl.DataFrame({"shop": ["shop 7"] * len(days), "day": days})
 
     sales.best().predict(rows)
 
     [told] = caplog.messages
-    assert told.startswith("read as missing, since no date: 1 text of 'day', such as '31-Mar-2024'")
+    assert told.startswith("read as missing, since no date: 2 texts of 'day', such as '31-Mar-2024'")
 
 
 @pytest.mark.parametrize("other", [{"shop": "shop 7"}, {"shop": "a", "day": None, "tip": 1}])

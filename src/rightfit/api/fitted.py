@@ -116,13 +116,15 @@ class Preprocessor:
             if isinstance(step, Date) and table[step.column].dtype == pl.String:
                 column = table[step.column].drop_nulls()
                 texts = column.filter(column.str.strip_chars() != "")
-                is_date, _ = read_texts(texts.to_list(), month_first=step.month_first)
-                others = texts.filter(is_date[:, 0] == 0)
+                distinct = texts.unique(maintain_order=True)
+                is_date, _ = read_texts(distinct.to_list(), month_first=step.month_first)
+                others = distinct.filter(is_date[:, 0] == 0)
                 if len(others):
+                    n_others = int(texts.is_in(others.to_list()).sum())
                     logger.warning(
                         "read as missing, since no date: %s of %r, such as %r; write dates as "
                         "2024-03-31, or as in training",
-                        *(count(len(others), "text"), step.column, others[0][:80]),
+                        *(count(n_others, "text"), step.column, others[0][:80]),
                     )
 
     def _check_numbers(self, records: Sequence[object]) -> None:
