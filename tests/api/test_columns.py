@@ -80,7 +80,7 @@ def test_texts_that_are_no_dates_are_told(
     sales.best().predict(rows)
 
     [told] = caplog.messages
-    assert told.startswith("read as missing, since no date: 2 texts of 'day', such as '31-Mar-2024'")
+    assert told.startswith("read as missing, since no date: 2 texts of 'day', such as '31-Mar-")
 
 
 @pytest.mark.parametrize("other", [{"shop": "shop 7"}, {"shop": "a", "day": None, "tip": 1}])
