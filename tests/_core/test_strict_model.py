@@ -117,6 +117,29 @@ def test_fault_of_a_type_is_said_in_plain_words(value: dict[str, Any], fault: st
     assert "valid" not in line
 
 
+@pytest.mark.parametrize(
+    ("form", "line"),
+    [
+        ({"share": 0.2}, "form: has no 'method'"),
+        ({"method": "by_tim"}, "form: 'method' must be 'by_time', 'by_group', but got 'by_tim'"),
+    ],
+)
+def test_fault_of_a_form_names_the_key_that_tells_it(form: dict[str, Any], line: str) -> None:
+    class ByTime(StrictModel):
+        method: Literal["by_time"]
+
+    class ByGroup(StrictModel):
+        method: Literal["by_group"]
+
+    class Asked(StrictModel):
+        form: ByTime | ByGroup = Field(discriminator="method")
+
+    with pytest.raises(ValidationError, match="form") as caught:
+        Asked.model_validate({"form": form})
+
+    assert list_faults(caught.value) == [line]
+
+
 def test_fault_says_what_arrived_once() -> None:
     class Asked(StrictModel):
         n_threads: tuple[ThreadCount, ...] = Field(min_length=1)

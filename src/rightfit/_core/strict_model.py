@@ -258,6 +258,9 @@ def word_fault(fault: Mapping[str, Any], known: Iterable[str] = ()) -> str:
     if fault["type"] == "extra_forbidden":
         near = find_nearest(str(fault["loc"][-1]), known) if len(fault["loc"]) == 1 else None
         return "is unknown" + (f"; did you mean {near!r}?" if near else "")
+    if fault["type"] in ("union_tag_not_found", "union_tag_invalid"):  # a key that tells the form
+        key, tags = fault["ctx"]["discriminator"], fault["ctx"].get("expected_tags")
+        return f"{key} must be {tags}, but got {fault['ctx']['tag']!r}" if tags else f"has no {key}"
     message: str = fault["msg"].removeprefix(PREFIX)
     if fault["type"] == "model_type":
         name = fault["ctx"]["class_name"]

@@ -393,7 +393,7 @@ def replace_by_pipe(folder: Path, name: str) -> None:
         ),
         (
             lambda place: rewrite_encoder(place, {"version": 2, "steps": [{"kind": "magic"}]}),
-            r"steps\.0: Input tag 'magic' found using 'kind' does not match",
+            r"steps\.0: 'kind' must be .*, but got 'magic'",
         ),
         (
             lambda place: rewrite_encoder(
