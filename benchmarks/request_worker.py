@@ -19,9 +19,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnxruntime
 import polars as pl
 
+from rightfit.data.request_path import usage
 from rightfit.data.request_path.encoder_graph import join_encoder
 from rightfit.data.request_path.raw_inputs import list_inputs
 from rightfit.data.request_path.usage import open_graph
@@ -64,18 +64,36 @@ class Model:
         self.calls: dict[str, tuple[Callable[..., Any], list[Any]]] = {}
         self.answer = open_graph(graph, self.inputs, n_threads=1, device="cpu")
         self.recorded: list[Any] = []
-        plainly_run = onnxruntime.InferenceSession.run
-        self.plainly_run = plainly_run
+        open_session = usage.open_session
 
-        def record(session: Any, outputs: Any, feed: Any, *more: Any) -> Any:
-            self.recorded[:] = [session, outputs, {name: np.copy(a) for name, a in feed.items()}]
-            return plainly_run(session, outputs, feed, *more)
+        class Recorder:
+            """A session that notes what it is asked, and has no faster ways."""
 
-        onnxruntime.InferenceSession.run = record
+            def __init__(self, session: Any, recorded: list[Any]) -> None:
+                self._session, self._recorded = session, recorded
+
+            def run(self, outputs: Any, feed: Any, *_: Any) -> Any:
+                copied = {name: np.copy(array) for name, array in feed.items()}
+                self._recorded[:] = [outputs, copied]
+                return self._session.run(outputs, feed)
+
+            def io_binding(self) -> Any:
+                raise ValueError("requests of one row are noted, too")
+
+            def __getattr__(self, name: str) -> Any:
+                if name == "_sess":
+                    raise AttributeError(name)
+                return getattr(self._session, name)
+
+        def open_recorder(*arguments: Any, **options: Any) -> Any:
+            self.session = open_session(*arguments, **options)
+            return Recorder(self.session, self.recorded)
+
+        usage.open_session = open_recorder
         try:
             self.recording = open_graph(graph, self.inputs, n_threads=1, device="cpu")
         finally:
-            onnxruntime.InferenceSession.run = plainly_run
+            usage.open_session = open_session
 
     def prepare(self, form: str, n_rows: int) -> None:
         """Make the requests of a form, and the feed of the graph alone."""
@@ -86,12 +104,11 @@ class Model:
             for _ in range(n_requests)
         ]
         self.calls["whole"] = self.answer, [(request,) for request in requests]
-    
         feeds = []
         for request in requests:
             self.recording(request)
             feeds.append(tuple(self.recorded))
-        self.calls["graph"] = self.plainly_run, feeds
+        self.calls["graph"] = self.session.run, feeds
 
     def time_slice(self, what: str, slice_s: float) -> float:
         """Return the nanoseconds of a call, as the mean of a short slice."""
@@ -112,7 +129,7 @@ class Model:
     def _try(self, columns: Columns) -> str:
         try:
             answers = self.answer(columns)
-        except Exception as err:  # noqa: BLE001 - whatever it is, it must be the same
+        except Exception as err:
             return f"{type(err).__name__}: {err}"
         return f"{answers.dtype}{answers.shape} {hashlib.sha256(answers.tobytes()).hexdigest()}"
 
@@ -217,7 +234,7 @@ def main() -> None:
                 model = Model(*arguments)
             else:
                 reply = getattr(model, verb)(*arguments)
-        except Exception as err:  # noqa: BLE001 - said by the coordinator
+        except Exception as err:
             reply = {"error": f"{type(err).__name__}: {err}"[:300]}
         sys.stdout.write(json.dumps(reply) + "\n")
         sys.stdout.flush()

@@ -29,13 +29,14 @@ import polars as pl
 import rightfit as rf
 from rightfit._core.errors import RightfitError
 from rightfit.data.request_path.encoder_graph import join_encoder
+from rightfit.data.request_path.feeding import write_text
 from rightfit.data.request_path.raw_inputs import (
     ENCODER_VERSION,
     EncoderJson,
     StepJson,
     list_inputs,
 )
-from rightfit.data.request_path.usage import CALL, ExportedModel, open_model, write_text
+from rightfit.data.request_path.usage import CALL, ExportedModel, open_model
 from rightfit.exporting.export_folder import write_hashes
 from rightfit.measuring.given_models import UserObject
 from rightfit.measuring.rounds.first_rows import WorkerFirstRows

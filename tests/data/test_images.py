@@ -18,10 +18,10 @@ from rightfit.data.description_parts import Features
 from rightfit.data.encoding import apply_encoder, fit_encoder_steps
 from rightfit.data.model_inputs import make_raw_rows
 from rightfit.data.request_path.encoder import name_features
+from rightfit.data.request_path.feeding import decode_image
 from rightfit.data.request_path.opening import compile_encoder
 from rightfit.data.request_path.raw_inputs import list_inputs
 from rightfit.data.request_path.raw_rows import cut_input
-from rightfit.data.request_path.usage import decode_image
 from rightfit.data.table_check import check_tables
 from rightfit.data.tables import RawTableError, read_frame
 

@@ -30,16 +30,16 @@ from rightfit.data.description import DatasetSpec
 from rightfit.data.prepared import encode_new_rows
 from rightfit.data.request_path.dates import read_texts
 from rightfit.data.request_path.encoder import Date, Encoder
-from rightfit.data.request_path.raw_inputs import TEXTS, list_inputs, list_texts
-from rightfit.data.request_path.usage import (
+from rightfit.data.request_path.feeding import (
     IMAGE,
     TEXT,
     TensorInput,
     check_kinds,
     read_numbers,
-    require_same_columns,
     write_text,
 )
+from rightfit.data.request_path.raw_inputs import TEXTS, list_inputs, list_texts
+from rightfit.data.request_path.usage import require_same_columns
 from rightfit.data.tables import Table, is_missing, read_frame, read_records
 from rightfit.exporting.export_folder import check_folder, export_model
 from rightfit.exporting.model_call import Model

@@ -35,8 +35,7 @@ from rightfit.data.request_path.encoder import (
     name_features,
 )
 from rightfit.data.request_path.encoder_graph import build_encoder
-from rightfit.data.request_path.raw_inputs import NUMBERS, TEXTS, list_inputs, split_words
-from rightfit.data.request_path.usage import (
+from rightfit.data.request_path.feeding import (
     TRUTH,
     TensorInput,
     check_kinds,
@@ -45,6 +44,7 @@ from rightfit.data.request_path.usage import (
     read_numbers,
     write_text,
 )
+from rightfit.data.request_path.raw_inputs import NUMBERS, TEXTS, list_inputs, split_words
 from rightfit.data.tables import RawTableError, parse_numbers, require_columns
 from rightfit.data.target_means import (
     MIN_COVERED_SHARE,
@@ -177,7 +177,7 @@ def read_values(column: pl.Series, tensor: TensorInput) -> pl.Series:
         tensor: The tensor that holds them.
 
     Raises:
-        ValueError: As :func:`rightfit.data.request_path.usage.make_feed`, if the tensor cannot.
+        ValueError: As :func:`rightfit.data.request_path.feeding.make_feed`, if the tensor cannot.
     """
     index = tensor.columns.index(column.name)
     single = replace(tensor, columns=(column.name,), limits=tensor.limits[index : index + 1])

@@ -11,7 +11,7 @@ from pathlib import PurePosixPath
 import polars as pl
 
 from rightfit._core.extras import require
-from rightfit.data.request_path.usage import FORMATS
+from rightfit.data.request_path.feeding import FORMATS
 
 MAX_SIDE = 32  # of an inferred shape, in pixels: each pixel is a column of the encoded table
 N_LOOKED_AT = 200  # images from which a shape is inferred

@@ -47,8 +47,8 @@ from rightfit.data.description_parts import (
 )
 from rightfit.data.images import infer_shape
 from rightfit.data.request_path.dates import read_texts
+from rightfit.data.request_path.feeding import BLANKS, GAPS, NUMBER_TEXTS, SIGNS
 from rightfit.data.request_path.raw_inputs import split_words
-from rightfit.data.request_path.usage import BLANKS, GAPS, NUMBER_TEXTS, SIGNS
 from rightfit.data.tables import Table, cast_without_loss, count_distinct_rows, parse_numbers
 from rightfit.data.target_means import MIN_CATEGORY_ROWS, MIN_COVERED_SHARE
 from rightfit.models.quality.metric import Array, QualityMetric

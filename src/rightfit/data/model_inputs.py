@@ -17,8 +17,8 @@ from rightfit.data.description import RESERVED_COLUMNS, DatasetSpec
 from rightfit.data.encoding import apply_encoder, read_values, write_texts
 from rightfit.data.inference import read_number_texts
 from rightfit.data.request_path.encoder import Encoder
+from rightfit.data.request_path.feeding import TensorInput
 from rightfit.data.request_path.raw_inputs import IMAGE, TEXTS, list_inputs, list_texts
-from rightfit.data.request_path.usage import TensorInput
 from rightfit.data.tables import read_frame, require_columns
 from rightfit.models.imported.importing import ReferencePredictions
 from rightfit.models.imported.row_table import RowTable, take_stored

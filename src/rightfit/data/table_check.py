@@ -22,7 +22,7 @@ from rightfit.data.description_parts import (
     Values,
 )
 from rightfit.data.images import require_pillow
-from rightfit.data.request_path.usage import decode_image
+from rightfit.data.request_path.feeding import decode_image
 from rightfit.data.tables import RawTableError, Table, cast_without_loss
 
 N_EXAMPLES = 5  # offending values shown in a message

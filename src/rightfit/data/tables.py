@@ -28,7 +28,7 @@ from rightfit._core.processes.leftovers import temporary_folder
 from rightfit._core.processes.lost_threads import require_threads
 from rightfit.data.description_parts import DATETIME
 from rightfit.data.images import read_file, tabulate_files
-from rightfit.data.request_path.usage import BLANKS, DROPPED, GAPS, NUMBER_TEXTS
+from rightfit.data.request_path.feeding import BLANKS, DROPPED, GAPS, NUMBER_TEXTS
 
 ROW = ""  # position of a row in its table; no column of a raw table is called so
 _STREAMED: Final = "streaming"  # polars' engine that works on parts of a table

@@ -10,7 +10,7 @@ from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 
-from rightfit.data.request_path import usage
+from rightfit.data.request_path import feeding, usage
 from rightfit.data.request_path.encoder_graph import join_encoder
 from rightfit.exporting.badge import render_badge
 from rightfit.exporting.model_call import (
@@ -22,7 +22,7 @@ from rightfit.exporting.model_call import (
     locate_onnx,
 )
 from rightfit.exporting.readme import write_readme
-from rightfit.models import export_check, onnx_session
+from rightfit.models import export_check, lookups, onnx_session
 from rightfit.models.bundle import read_bundle
 from rightfit.models.bundle_files import (
     MANIFEST,
@@ -37,7 +37,7 @@ from rightfit.ranking.explanation.decisions import RankedCandidate
 
 PROGRAM_FILES = {
     Path(str(module.__file__)).name: Path(str(module.__file__))
-    for module in (usage, export_check, onnx_session)
+    for module in (usage, feeding, lookups, export_check, onnx_session)
 }
 BADGE = "badge.svg"
 SERVER_FILES = ("server.py", "connections.py", "requirements.txt", "Dockerfile")

@@ -8,7 +8,7 @@ from pathlib import Path
 import onnx
 
 from rightfit._core.errors import RightfitError
-from rightfit.data.request_path import usage
+from rightfit.data.request_path import feeding, usage
 from rightfit.exporting.export_folder import (
     PROGRAM_FILES,
     SERVER_FILES,
@@ -56,7 +56,7 @@ class OwnGraph:
     """
 
     content: bytes
-    inputs: tuple[usage.TensorInput, ...]
+    inputs: tuple[feeding.TensorInput, ...]
     classes: tuple[str, ...]
     threshold: float | None
 
@@ -66,15 +66,15 @@ def read_graph(bundle: Bundle, runtime: str, *, threshold: float | None) -> OwnG
     [file] = runtime_files(bundle, runtime)
     feeds = find_feeds(bundle, runtime)
     inputs = tuple(
-        usage.TensorInput(
+        feeding.TensorInput(
             feed.name,
-            usage.TEXT if feed.dtype == TEXT else feed.dtype,
+            feeding.TEXT if feed.dtype == TEXT else feed.dtype,
             feed.columns,
             limits=(MAX_WHOLE,) * len(feed.columns) if feed.dtype == usage.WHOLE else (),
         )
         for feed in feeds
     )
-    matrix = usage.TensorInput("rows", "float32", bundle.schema.features)
+    matrix = feeding.TensorInput("rows", "float32", bundle.schema.features)
     return OwnGraph(file.read_bytes(), inputs or (matrix,), bundle.schema.classes, threshold)
 
 

@@ -19,6 +19,7 @@ BUILD_FILES = ("Dockerfile", "requirements.txt")  # their work is done before a 
 MAX_HASHES_BYTES = 2**20
 PLAIN_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,199}")
 EXTERNAL = "external"
+SIZED = 2  # encoding of fields that say how many bytes they have
 # Fields of ONNX's messages (onnx.proto) that hold tensors, by the kind of message that they hold.
 TENSOR_PARTS: Mapping[str, Mapping[int, str]] = {
     "model": {7: "graph", 20: "training", 25: "function"},
@@ -139,24 +140,42 @@ def _find_locations(content: mmap.mmap, position: int, end: int, kind: str) -> I
 
 def _list_parts(content: mmap.mmap, position: int, end: int) -> Iterator[tuple[int, int, int]]:
     """Yield number, start and end of a message's fields that are bytes, a text or a message."""
+    for field, wire, _, start, stop in list_fields(content, position, end):
+        if wire == SIZED:
+            yield field, start, stop
+
+
+def list_fields(
+    content: mmap.mmap | memoryview, position: int, end: int
+) -> Iterator[tuple[int, int, int, int, int]]:
+    """Walk a protobuf message.
+
+    Yields:
+        Of each field its number, its kind of encoding, and where it begins, its value begins, and
+        both end.
+
+    Raises:
+        IndexError: If it is none.
+    """
     while position < end:
-        key, position = _read_varint(content, position)
+        head = position
+        key, start = _read_varint(content, position)
         field, wire = (key & 0xFFFFFFFF) >> 3, key & 7
         if wire == 0:
-            _, position = _read_varint(content, position)
+            _, position = _read_varint(content, start)
         elif wire in (1, 5):
-            position += 8 if wire == 1 else 4
-        elif wire == 2:
-            n_bytes, position = _read_varint(content, position)
-            if position + n_bytes > end:
+            position = start + (8 if wire == 1 else 4)
+        elif wire == SIZED:
+            n_bytes, start = _read_varint(content, start)
+            position = start + n_bytes
+            if position > end:
                 raise IndexError("a part that is longer than the whole")
-            yield field, position, position + n_bytes
-            position += n_bytes
         else:
             raise IndexError("a kind of field that ONNX does not have")
+        yield field, wire, head, start, position
 
 
-def _read_varint(content: mmap.mmap, position: int) -> tuple[int, int]:
+def _read_varint(content: mmap.mmap | memoryview, position: int) -> tuple[int, int]:
     value = 0
     for shift in range(0, 70, 7):
         byte = content[position]

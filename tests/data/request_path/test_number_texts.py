@@ -15,9 +15,9 @@ from rightfit.data.data_card import read_input_schema
 from rightfit.data.description import DatasetBlock
 from rightfit.data.inference import infer_decimal
 from rightfit.data.prepared import PreparedDataset, encode_new_rows, prepare_dataset
+from rightfit.data.request_path.feeding import read_numbers
 from rightfit.data.request_path.opening import compile_encoder
 from rightfit.data.request_path.raw_inputs import list_inputs
-from rightfit.data.request_path.usage import read_numbers
 from rightfit.data.tables import parse_numbers, read_frame
 from rightfit.ops.http_load.loading import write_bodies
 

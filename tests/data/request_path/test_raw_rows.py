@@ -10,6 +10,7 @@ import pytest
 from factories.studies import fit_encoder, make_raw
 
 from rightfit.data.model_inputs import make_raw_rows, write_raw_rows
+from rightfit.data.request_path.feeding import TensorInput
 from rightfit.data.request_path.opening import compile_encoder
 from rightfit.data.request_path.raw_inputs import list_inputs
 from rightfit.data.request_path.raw_rows import (
@@ -21,7 +22,6 @@ from rightfit.data.request_path.raw_rows import (
     save_rows,
     take_first,
 )
-from rightfit.data.request_path.usage import TensorInput
 
 INPUTS = (
     TensorInput("numbers", "float64", ("a",)),

@@ -10,9 +10,10 @@ from factories.studies import fit_encoder, make_raw
 
 from rightfit.data.description_parts import Features
 from rightfit.data.encoding import apply_encoder, fit_encoder_steps
+from rightfit.data.request_path.feeding import CompiledInput, TensorInput, make_feed
 from rightfit.data.request_path.opening import compile_encoder
 from rightfit.data.request_path.raw_inputs import ENCODER_VERSION, EncoderJson, StepJson
-from rightfit.data.request_path.usage import CompiledInput, TensorInput, make_feed, to_columns
+from rightfit.data.request_path.usage import to_columns
 from rightfit.models.onnx_session import Filling
 
 

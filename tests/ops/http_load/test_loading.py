@@ -16,7 +16,7 @@ from factories.studies import make_raw
 
 from rightfit._core.processes.codec import to_plain
 from rightfit._core.processes.json_store import JsonStore
-from rightfit.data.request_path.usage import TensorInput
+from rightfit.data.request_path.feeding import TensorInput
 from rightfit.exporting.export_folder import export_model
 from rightfit.exporting.model_call import Model
 from rightfit.measuring.profile import LoadTried, MeasuredHow

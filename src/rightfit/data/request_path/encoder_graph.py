@@ -20,6 +20,7 @@ from numpy.lib.mixins import NDArrayOperatorsMixin
 from rightfit._core.errors import RightfitError
 from rightfit.data.request_path.awkward_requests import N_EXTREME, draw_requests
 from rightfit.data.request_path.dates import DATE_PARTS, N_NUMBERS, NUMBER, read_parts
+from rightfit.data.request_path.feeding import TensorInput
 from rightfit.data.request_path.raw_inputs import (
     IMAGE,
     INPUT_OF,
@@ -33,7 +34,7 @@ from rightfit.data.request_path.raw_inputs import (
     group_steps,
     list_inputs,
 )
-from rightfit.data.request_path.usage import Floats, TensorInput, open_graph
+from rightfit.data.request_path.usage import Floats, open_graph
 from rightfit.models.graph_passes import REQUEST_PASSES
 from rightfit.models.graph_passes.compiling import compile_graph
 from rightfit.models.onnx_graph import GraphBuilder, declare, raise_opset, read_opsets, set_opsets

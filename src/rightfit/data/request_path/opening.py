@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rightfit.data.request_path.dates import DATE_PARTS, read_texts
+from rightfit.data.request_path.feeding import Columns, Plan, write_text
 from rightfit.data.request_path.raw_inputs import (
     IMAGE,
     LEAST_LENGTH,
@@ -30,14 +31,7 @@ from rightfit.data.request_path.raw_inputs import (
     list_inputs,
     split_words,
 )
-from rightfit.data.request_path.usage import (
-    Answer,
-    Columns,
-    Floats,
-    make_feed,
-    open_graph,
-    write_text,
-)
+from rightfit.data.request_path.usage import Answer, Floats, open_graph
 from rightfit.models.bundle import Bundle, read_bundle
 from rightfit.models.imported.feeds import Feed, find_feeds, find_form, reads_columns
 from rightfit.models.imported.row_table import make_texts
@@ -134,8 +128,10 @@ def compile_encoder(encoder: EncoderJson) -> Callable[[Columns], Floats]:
     inputs = list_inputs(encoder)
     parts = [PARTS[kind](steps, at) for kind, steps, at in group_steps(encoder, inputs)]
 
+    plan = Plan(inputs)
+
     def encode(columns: Columns) -> Floats:
-        feed = make_feed(columns, inputs)
+        feed = plan.feed(columns)
         blocks = [part(feed) for part in parts]
         return blocks[0] if len(blocks) == 1 else np.concatenate(blocks, axis=1)
 

@@ -13,7 +13,7 @@ from typing import NotRequired, TypedDict
 
 import numpy as np
 
-from rightfit.data.request_path.usage import MAX_FLOAT, TRUTH, TensorInput, write_text
+from rightfit.data.request_path.feeding import MAX_FLOAT, TRUTH, TensorInput, write_text
 
 ENCODER_VERSION = 2
 NUMBERS, TEXTS, IMAGE = "numbers", "texts", "image"

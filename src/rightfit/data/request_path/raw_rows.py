@@ -22,7 +22,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from rightfit.data.request_path.usage import Values
+from rightfit.data.request_path.feeding import Values
 
 Matrix = npt.NDArray[Any]
 

@@ -11,17 +11,11 @@ at opening and nothing later. Those hashes show that files are what was exported
 
 from __future__ import annotations
 
-import base64
-import datetime
-import functools
-import io
 import json
-import re
-import reprlib
 import sys
+import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from itertools import chain
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -29,11 +23,26 @@ import numpy as np
 import numpy.typing as npt
 
 if __package__:
+    from rightfit.data.request_path.feeding import (
+        IMAGE,
+        MAX_FLOAT,
+        MAX_PIXELS,
+        NUMBER_TEXTS,
+        TEXT,
+        Columns,
+        CompiledInput,
+        Plan,
+        RowPlan,
+        TensorInput,
+        list_few,
+    )
     from rightfit.models.export_check import AGAIN, HASHES, check_files, check_graph
+    from rightfit.models.lookups import Lookup, take_lookups
     from rightfit.models.onnx_session import (
         PROVIDERS,
-        Filling,
+        bind_row,
         first_line,
+        get_run,
         open_session,
         read_filling,
     )
@@ -44,16 +53,29 @@ else:  # run in an exported folder, which stands for itself
         check_files,
         check_graph,
     )
+    from feeding import (  # type: ignore[import-not-found,no-redef]
+        IMAGE,
+        MAX_FLOAT,
+        MAX_PIXELS,
+        NUMBER_TEXTS,
+        TEXT,
+        Columns,
+        CompiledInput,
+        Plan,
+        RowPlan,
+        TensorInput,
+        list_few,
+    )
+    from lookups import Lookup, take_lookups  # type: ignore[import-not-found,no-redef]
     from onnx_session import (  # type: ignore[import-not-found,no-redef]
         PROVIDERS,
-        Filling,
+        bind_row,
         first_line,
+        get_run,
         open_session,
         read_filling,
     )
 
-Values = Sequence[Any] | npt.NDArray[Any]  # of one raw column, one per row; None: missing
-Columns = Mapping[str, Values]
 Floats = npt.NDArray[np.float32]
 Answer = Callable[[Columns], Floats]
 
@@ -63,83 +85,8 @@ PROFILE = "profile.json"  # what was measured of the model; a server shows it
 MAX_THREADS = 1_024
 INPUT_DTYPES = ("string", "uint8", "int64", "float16", "float32", "float64")
 TENSOR_TYPES = {"tensor(float)": "float32", "tensor(double)": "float64"}
-FORMATS = ("PNG", "JPEG")
-MAX_PIXELS = 50_000_000  # of an image file; a small one can claim to hold gigabytes
 OUTPUTS = ("probabilities", "values")  # of classes, or of a regression
-TEXT, IMAGE = "string", "uint8"  # types of tensors that hold no numbers
-WHOLE = "int64"
-PLAIN: set[type] = {
-    int,
-    float,
-    bool,
-    type(None),
-    np.float64,
-    np.float32,
-    np.int64,
-}  # kinds of most values
-PLAIN_OF: Mapping[str, set[type]] = {TEXT: PLAIN | {str}, IMAGE: {str, bytes}}
-NOT_NUMBERS = (dict, list, bytes, str, datetime.date, datetime.time, datetime.timedelta)
-NOT_HELD = {TEXT: (dict, list, bytes), IMAGE: (dict, float, bool)}
-MAX_FLOAT = sys.float_info.max
-TRUTH = {"1": "true", "0": "false"}  # how numbers stand for categories that are true or false
-MAX_SHOWN = 40  # characters of a value
 TWICE = "A column is there twice"
-
-# Numbers written as texts: what stands for a gap, and by decimal mark a number and what to drop.
-GAPS = {"", "-", "--", ".", "?", "NA", "N/A", "n/a", "n.a.", "#N/A", "<NA>", "NaN", "nan", "NULL"}
-GAPS |= {"null", "None", "none", "nil", "missing", "unknown", "k.A.", "k. A.", "#NV", "unbekannt"}
-BLANKS, SIGNS = " \u00a0\u202f", "%€$£"
-_NUMBER = (
-    "^[{blanks}]*(?:[-+]?[{blanks}]*[{signs}]?|[{signs}][{blanks}]*[-+])[{blanks}]*"
-    "(?:(?:[0-9]+|[1-9][0-9]{{0,2}}(?:[{thousands}{blanks}'\u2019][0-9]{{3}})+)(?:[{decimal}][0-9]*)?"
-    "|[{decimal}][0-9]+)(?:[eE][-+]?[0-9]+)?[{blanks}]*[{signs}]?[{blanks}]*$"
-)
-NUMBER_TEXTS = {
-    decimal: _NUMBER.format(blanks=BLANKS, signs=SIGNS, decimal=decimal, thousands=thousands)
-    for decimal, thousands in (".,", ",.")
-}
-DROPPED = {decimal: f"[{BLANKS}{SIGNS}'\u2019+{thousands}]" for decimal, thousands in (".,", ",.")}
-
-
-@dataclass(frozen=True)
-class TensorInput:
-    """One input tensor of a model that reads raw columns, shape (n_rows, n_columns).
-
-    Args:
-        name: Its name in the ONNX graph.
-        dtype: ``string``; ``uint8``, the bytes of one image column, shape (n_rows, n_bytes);
-            ``int64``, of which none may be missing; or a float type of numpy, where NaN stands for
-            a missing value.
-        columns: Raw columns it holds, in order.
-        image_shape: ``(height, width, channels)`` that image files are decoded and resized to;
-            ``None`` if the bytes are the pixels, or there is no image.
-        limits: Of numbers, the largest size of each column's values; empty: any finite number.
-        booleans: Of texts, the columns whose categories are true and false.
-        decimals: Of numbers, by column the decimal mark of those that training read from texts.
-        texts: Columns whose values are texts in a CSV file, also where all look like numbers.
-    """
-
-    name: str
-    dtype: str
-    columns: tuple[str, ...]
-    image_shape: tuple[int, int, int] | None = None
-    limits: tuple[float, ...] = ()
-    booleans: tuple[str, ...] = ()
-    decimals: Mapping[str, str] = field(default_factory=dict)
-    texts: tuple[str, ...] = ()
-
-    @functools.cached_property
-    def sizes(self) -> npt.NDArray[np.float64]:
-        """The limits, shape (n_columns, 1)."""
-        limits = self.limits or [MAX_FLOAT] * len(self.columns)
-        return np.array(limits, dtype=np.float64)[:, None]
-
-
-@dataclass(frozen=True)
-class CompiledInput(TensorInput):
-    """An input tensor of a compiled graph, whose gaps are filled before the graph runs."""
-
-    filling: Filling | None = None
 
 
 @dataclass(frozen=True)
@@ -192,198 +139,6 @@ def read_export(folder: Path = FOLDER, *, needed: Sequence[str] = ()) -> Exporte
     return model
 
 
-def make_feed(columns: Columns, inputs: Sequence[TensorInput]) -> dict[str, npt.NDArray[Any]]:
-    """Turn raw columns into the input tensors of a model.
-
-    Args:
-        columns: Raw values by column, all of one length.
-        inputs: Tensors that the model reads.
-
-    Raises:
-        ValueError: If a column is missing, or holds what its tensor cannot.
-
-    >>> numbers = TensorInput("numbers", "float64", ("a", "b"))
-    >>> make_feed({"a": [1], "b": [None], "c": ["x"]}, [numbers])
-    {'numbers': array([[ 1., nan]])}
-    """
-    feed: dict[str, npt.NDArray[Any]] = {}
-    try:
-        for tensor in inputs:
-            values = [columns[name] for name in tensor.columns]
-            for name, decimal in tensor.decimals.items():
-                values[tensor.columns.index(name)] = read_numbers(columns[name], decimal)
-            check_kinds(values, tensor)
-            if tensor.dtype == IMAGE:
-                feed[tensor.name] = _make_image(values[0], tensor.image_shape)
-            elif tensor.dtype == TEXT:
-                texts = [
-                    _write_texts(column, is_boolean=name in tensor.booleans)
-                    for name, column in zip(tensor.columns, values, strict=True)
-                ]
-                feed[tensor.name] = np.ascontiguousarray(np.array(texts, dtype=object).T)
-            else:
-                with np.errstate(over="ignore"):  # what float32 cannot hold is refused next
-                    numbers = _make_numbers(values, tensor)
-                check_sizes(numbers[:, : len(values)].T, tensor)
-                feed[tensor.name] = (
-                    _make_whole(numbers, tensor) if tensor.dtype == WHOLE else numbers
-                )
-    except KeyError:
-        names = {name for tensor in inputs for name in tensor.columns}
-        lacking = sorted(names - set(columns))
-        raise ValueError(
-            f"The request lacks the columns {lacking}; a missing value is written null."
-        ) from None
-    except OverflowError:  # a whole number that float64 does not hold
-        for tensor in inputs:
-            for name in tensor.columns if tensor.dtype != TEXT else ():
-                for number, value in enumerate(columns[name]):
-                    if isinstance(value, int) and abs(value) > MAX_FLOAT:
-                        _refuse(name, number, value, f"a number up to {MAX_FLOAT:.3g}")
-        raise
-    return feed
-
-
-def read_numbers(column: Values, decimal: str) -> Values:
-    """Return a column with the texts that are numbers or gaps read as such.
-
-    Args:
-        column: Raw values.
-        decimal: The decimal mark, a point or a comma; the other one parts thousands.
-
-    >>> read_numbers(["1.234,5 €", "12 %", "n/a", 7, "many"], ",")
-    [1234.5, 12.0, None, 7, 'many']
-    """
-
-    def read(text: str) -> float | str | None:
-        if text.strip(BLANKS) in GAPS:
-            return None
-        if not re.fullmatch(NUMBER_TEXTS[decimal], text):
-            return text
-        return float(re.sub(DROPPED[decimal], "", text).replace(decimal, "."))
-
-    if isinstance(column, np.ndarray) and column.dtype.kind not in "OU":
-        return column
-    return [read(value) if isinstance(value, str) else value for value in column]
-
-
-def check_kinds(columns: Sequence[Values], tensor: TensorInput) -> None:
-    """Refuse values of a kind that a tensor cannot hold; numpy would take some for others.
-
-    Args:
-        columns: Raw values of each of the tensor's columns.
-        tensor: The tensor.
-
-    Raises:
-        ValueError: Naming the first such value.
-
-    >>> check_kinds([["3"]], TensorInput("numbers", "float64", ("a",)))
-    Traceback (most recent call last):
-        ...
-    ValueError: Row 0: 'a' must be a number or null: '3'
-    """
-    if type(columns[0]) is list:  # all columns at once: a request has microseconds
-        kinds = set(map(type, chain.from_iterable(columns)))
-    else:
-        kinds = {
-            kind
-            for values in columns
-            for kind in (
-                {values.dtype.type} if isinstance(values, np.ndarray) else set(map(type, values))
-            )
-        }
-    if kinds <= PLAIN_OF.get(tensor.dtype, PLAIN):
-        return
-    wrong = NOT_HELD.get(tensor.dtype, NOT_NUMBERS)
-    for name, values in zip(tensor.columns, columns, strict=True):
-        for number, value in enumerate(values):
-            if isinstance(value, wrong):
-                kind = "a text" if tensor.dtype == TEXT else "a number"
-                _refuse(name, number, value, kind, tensor.decimals.get(name, ""))
-
-
-def check_sizes(numbers: npt.NDArray[Any], tensor: TensorInput) -> None:
-    """Refuse numbers that are infinite, or too large for a model, which reads float32.
-
-    Args:
-        numbers: Shape (n_columns, n_rows); NaN: missing.
-        tensor: The tensor.
-
-    Raises:
-        ValueError: Naming the first such number.
-    """
-    is_larger = np.abs(numbers) > tensor.sizes
-    if np.count_nonzero(is_larger):  # faster than any()
-        column, row = np.argwhere(is_larger)[0].tolist()
-        limit = float(tensor.sizes[column, 0])
-        requirement = f"a number between -{limit:.3g} and {limit:.3g},"
-        _refuse(tensor.columns[column], row, float(numbers[column, row]), requirement)
-
-
-def _refuse(name: str, number: int, value: object, requirement: str, decimal: str = "") -> None:
-    shown_value = reprlib.repr(value)[:MAX_SHOWN]
-    hint = f" (in texts {decimal!r} is the decimal mark)" if decimal else ""
-    raise ValueError(f"Row {number}: {name!r} must be {requirement} or null: {shown_value}{hint}")
-
-
-def _make_numbers(values: Sequence[Values], tensor: TensorInput) -> npt.NDArray[Any]:
-    """Return numbers as a graph reads them, shape (n_rows, n_columns + n_indicated)."""
-    n_columns, n_rows = len(values), len(values[0])
-    filling = tensor.filling if isinstance(tensor, CompiledInput) else None
-    n_indicated = len(filling.indicated) if filling else 0
-    dtype = "float64" if tensor.dtype == WHOLE else tensor.dtype
-    if type(values[0]) is np.ndarray:  # ten times as fast as to turn columns that were stacked
-        table = np.zeros((n_rows, n_columns + n_indicated), dtype=dtype)
-        for i, column in enumerate(values):
-            if len(column) != n_rows:
-                raise ValueError("The columns of a request must be of one length.")
-            table[:, i] = column
-    elif n_rows == 1:  # twice as fast as nested lists; each column must hold one value
-        row = [value for (value,) in values]
-        if filling and n_indicated:  # gaps are usual
-            indicated = [float(row[i] is None) for i in filling.indicated.tolist()]
-            fill = filling.fill.tolist()
-            row = [fill[i] if value is None else value for i, value in enumerate(row)] + indicated
-        table = np.array([row], dtype=dtype)
-    else:
-        no_gaps = [[0.0] * n_rows] * n_indicated
-        table = np.ascontiguousarray(np.array([*values, *no_gaps], dtype=dtype).T)
-    if filling:
-        filling.apply(table)
-    return table
-
-
-def _make_whole(numbers: npt.NDArray[Any], tensor: TensorInput) -> npt.NDArray[Any]:
-    """Return numbers as whole ones; refuse others, and missing values."""
-    is_whole = numbers == np.floor(numbers)
-    if not is_whole.all():
-        row, column = np.argwhere(~is_whole)[0].tolist()
-        raise ValueError(
-            f"Row {row}: {tensor.columns[column]!r} must be a whole number: "
-            f"{float(numbers[row, column])}"
-        )
-    return numbers.astype(WHOLE)
-
-
-def _write_texts(column: Values, *, is_boolean: bool = False) -> Values:
-    """Return categories as texts; where they are texts already, none is looked at by itself.
-
-    >>> [_write_texts(column) for column in (["a", "b"], ["a", None], [0, None])]
-    [['a', 'b'], ['a', ''], ['0', '']]
-    """
-    if len(column) == 1 or is_boolean:
-        return [write_text(value, is_boolean=is_boolean) for value in column]
-    texts: Values = column
-    for _ in range(2):
-        try:
-            "".join(texts)  # which only texts can be
-        except TypeError:
-            texts = ["" if text is None else text for text in column]
-        else:
-            return texts
-    return [write_text(value) for value in column]
-
-
 def open_graph(
     graph: Path | bytes, inputs: Sequence[TensorInput], *, n_threads: int, device: str
 ) -> Answer:
@@ -404,12 +159,11 @@ def open_graph(
     """
     from onnxruntime.capi.onnxruntime_pybind11_state import InvalidArgument
 
-    session = open_session(graph, n_threads=n_threads, device=device)
-    run = session.run
+    session, lookups = _open_without_texts(graph, inputs, n_threads=n_threads, device=device)
     outputs = [tensor.name for tensor in session.get_outputs() if tensor.name in OUTPUTS]
-    if {tensor.name for tensor in session.get_inputs()} != {
-        tensor.name for tensor in inputs
-    } or not outputs:
+    expected = {tensor.name for tensor in inputs if not (lookups and tensor.dtype == TEXT)}
+    expected |= {lookup.name for lookup in lookups}
+    if {tensor.name for tensor in session.get_inputs()} != expected or not outputs:
         path = graph if isinstance(graph, Path) else "The graph"
         raise ValueError(f"{path} has other inputs or outputs than its description says. {AGAIN}")
 
@@ -426,15 +180,85 @@ def open_graph(
         described["dtype"] = types.get(tensor.name) or tensor.dtype
         compiled.append(CompiledInput(**described, filling=filling))
 
+    names = [name for tensor in inputs for name in tensor.columns]
+    run, feed = get_run(session), Plan(compiled, lookups).feed
+    row = _Row(session, compiled, lookups, outputs[0]) if device == "cpu" else None
+
     def answer(columns: Columns) -> Floats:
-        feed = make_feed(columns, compiled)
+        if type(columns) is not dict:
+            columns = list_few(columns, names)
+        if row is not None:
+            found = row.answer(columns)
+            if found is not None:
+                return found
         try:
-            answers: Floats = run(outputs, feed)[0]
+            answers: Floats = run(outputs, feed(columns), None)[0]
         except InvalidArgument as err:  # an image of another size
             raise ValueError(" ".join(str(err).split())) from err
+        if row is not None and len(answers) == 1:
+            row.bind(answers)
         return answers
 
     return answer
+
+
+def _open_without_texts(
+    graph: Path | bytes, inputs: Sequence[TensorInput], *, n_threads: int, device: str
+) -> tuple[Any, Sequence[Lookup]]:
+    """Open a graph; where texts are only looked up in it, without that."""
+    for tensor in inputs if any(tensor.dtype == TEXT for tensor in inputs) else ():
+        if tensor.dtype == TEXT:
+            content = graph if isinstance(graph, bytes) else graph.read_bytes()
+            if taken := take_lookups(content, tensor.name):
+                try:
+                    return open_session(taken[0], n_threads=n_threads, device=device), taken[1]
+                except ValueError:  # it reads texts elsewhere, too
+                    break
+    return open_session(graph, n_threads=n_threads, device=device), ()
+
+
+class _Row:
+    """Answers requests of one row through arrays that a session is bound to, one at a time."""
+
+    def __init__(
+        self, session: Any, inputs: Sequence[TensorInput], lookups: Sequence[Lookup], output: str
+    ) -> None:
+        self._parts = session, inputs, lookups, output
+        self._lock = threading.Lock()
+        self._is_tried = False
+        self._write: Callable[[Columns], None] | None = None
+        self._run: Callable[[], Any] = lambda: None
+        self._answers: Any = None
+
+    def bind(self, answers: Floats) -> None:
+        """Bind the session, once a first row has shown what it answers."""
+        if self._is_tried:
+            return
+        self._is_tried = True
+        session, inputs, lookups, output = self._parts
+        images = [tensor.name for tensor in inputs if tensor.dtype == IMAGE]
+        sizes = [one.shape[-1] for one in session.get_inputs() if one.name in images]
+        n_bytes = sizes[0] if sizes and isinstance(sizes[0], int) else None
+        try:
+            plan, self._answers = RowPlan(inputs, lookups, n_bytes), np.zeros_like(answers)
+            self._run = bind_row(session, plan.arrays, output, self._answers)
+        except ValueError:  # there is no short way
+            return
+        self._write = plan.write
+
+    def answer(self, columns: Columns) -> Floats | None:
+        """Answer a request of one row; ``None``: it is another one, or not as usual."""
+        if self._write is None or not self._lock.acquire(blocking=False):
+            return None
+        try:
+            self._write(columns)
+            self._run()
+            answers: Floats = self._answers.copy()
+        except Exception:
+            return None
+        finally:
+            self._lock.release()
+        return answers
 
 
 def open_model(folder: Path = FOLDER, model: ExportedModel | None = None) -> Answer:
@@ -480,77 +304,6 @@ def require_same_columns(rows: Sequence[Mapping[str, Any]]) -> None:
             raise ValueError(
                 f"Row {number} has other columns than the first; a missing value is written null."
             )
-
-
-def _make_image(values: Values, shape: Sequence[int] | None) -> npt.NDArray[Any]:
-    if shape is not None:
-        return np.stack([decode_image(read_bytes(value), shape) for value in values])
-    if isinstance(values, np.ndarray):
-        return values
-    return np.array([np.frombuffer(read_bytes(value), np.uint8) for value in values])
-
-
-def read_bytes(value: Any) -> bytes:
-    """Return the bytes of a request's image: bytes, a base64 text, or a list of numbers.
-
-    >>> [read_bytes(value) for value in (b"ab", "YWI=", [97, 98])]
-    [b'ab', b'ab', b'ab']
-    """
-    if value is None or isinstance(value, int):
-        raise ValueError("An image is missing; it is a base64 text or a list of its bytes.")
-    return base64.b64decode(value, validate=True) if isinstance(value, str) else bytes(value)
-
-
-def decode_image(content: bytes, shape: Sequence[int]) -> npt.NDArray[np.uint8]:
-    """Decode an image file and resize it, upright, without keeping its proportions.
-
-    Args:
-        content: A PNG or JPEG file.
-        shape: Height, width and channels: 1 for grey, 3 for red, green and blue.
-
-    Returns:
-        The pixels row by row, channels last, shape (height * width * channels,).
-
-    Raises:
-        ValueError: If it is no such file, is damaged, or has too many pixels.
-    """
-    from PIL import Image, ImageOps
-
-    height, width, n_channels = shape
-    mode = "L" if n_channels == 1 else "RGB"
-    try:
-        with Image.open(io.BytesIO(content), formats=FORMATS) as image:
-            if image.width * image.height > MAX_PIXELS:
-                raise ValueError(f"more than {MAX_PIXELS:,} pixels")
-            image.draft(mode, (width, height))  # a large JPEG is decoded small at once
-            upright = ImageOps.exif_transpose(image.convert(mode))
-            resized = upright.resize((width, height), Image.Resampling.BILINEAR)
-    except Exception as err:  # of damaged files Pillow raises many kinds, struct.error among them
-        raise ValueError(f"An image is no PNG or JPEG file that can be read: {err}") from err
-    return np.asarray(resized, dtype=np.uint8).reshape(-1)
-
-
-def write_text(value: Any, *, is_boolean: bool = False) -> str:
-    """Write a category as text; a missing one is empty.
-
-    JSON does not tell 7.0 from 7, so both are ``7``. Among truth values 1 is true and 0 is false.
-
-    >>> [write_text(value) for value in ("JFK", 7, 7.0, 2e16, True, None, float("nan"))]
-    ['JFK', '7', '7', '20000000000000000', 'true', '', '']
-    >>> [write_text(value) for value in (np.float32(7), np.float32(0.1), np.True_)]
-    ['7', '0.1', 'true']
-    >>> [write_text(value, is_boolean=True) for value in (True, 1, 0.0, "1")]
-    ['true', 'true', 'false', '1']
-    """
-    if type(value) is str:
-        return value
-    if value is None or value != value:
-        return ""
-    if isinstance(value, bool | np.bool_):
-        return str(value).lower()
-    is_whole = isinstance(value, float | np.floating) and value.is_integer()
-    text = str(int(value)) if is_whole else str(value)
-    return TRUTH.get(text, text) if is_boolean else text
 
 
 def name_answers(

@@ -24,8 +24,9 @@ from rightfit._core.processes.starting import run_module
 from rightfit._core.row_files import ROW_FILES, read_rows, require_file
 from rightfit._core.strict_model import MAX_COUNT, MAX_MS, MAX_S, read_key
 from rightfit.data.encoding import read_values
+from rightfit.data.request_path.feeding import TensorInput
 from rightfit.data.request_path.raw_inputs import list_inputs, list_texts
-from rightfit.data.request_path.usage import CALL, PROFILE, TensorInput, read_export
+from rightfit.data.request_path.usage import CALL, PROFILE, read_export
 from rightfit.data.tables import read_frame, require_columns
 from rightfit.exporting.export_folder import write_call, write_hashes, write_server
 from rightfit.exporting.model_call import GRAPH_FILE, Model
