@@ -211,11 +211,12 @@ class RowPlan:
             write(columns)
 
 
-def list_few(columns: Any, names: Sequence[str]) -> Any:
-    """Return the columns of a polars frame of few rows as lists, which are quicker then."""
+def list_few(columns: Any) -> Any:
+    """Return a polars frame of few rows as lists, which are quicker then."""
     try:
-        if len(columns) < FEW_ROWS and hasattr(columns, "height"):
-            return columns.select(names).to_dict(as_series=False)
+        if hasattr(columns, "height") and 0 < len(columns) < FEW_ROWS:
+            values = map(list, zip(*columns.rows(), strict=True))
+            return dict(zip(columns.columns, values, strict=True))
     except Exception:  # noqa: S110 -- whatever it is, the long way says it
         pass
     return columns
@@ -294,9 +295,9 @@ class _Numbers:
         """
         if self.filling:
             self.filling.apply(table)
-        if not _find_largest(table) <= self.limit:
-            if (np.abs(table[:, : len(self.sizes)].T) > self.sizes).any():
-                raise ValueError(UNUSUAL)
+        is_small = _find_largest(table) <= self.limit
+        if not is_small and (np.abs(table[:, : len(self.sizes)].T) > self.sizes).any():
+            raise ValueError(UNUSUAL)
 
 
 def _find_largest(table: npt.NDArray[Any]) -> float:
@@ -327,6 +328,8 @@ def _write_gaps(values: Sequence[Any]) -> list[Any]:
 
 def _list_row(values: Sequence[Any]) -> list[Any]:
     """Return the values of columns of one row."""
+    if len(values[0]) != 1:
+        raise ValueError(UNUSUAL)
     if type(values[0]) is not np.ndarray:
         return [value for (value,) in values]
     row = np.concatenate(values)
@@ -351,10 +354,8 @@ def _read_arrays(values: Sequence[Any], n_rows: int) -> Any:
                 )
         except TypeError:  # of texts and gaps there is no sum
             pass
-    if kinds == {np.ndarray}:
-        arrays = list(values)
-    else:
-        arrays = [_read_array(column) for column in values]
+    are_arrays = kinds == {np.ndarray}
+    arrays = list(values) if are_arrays else [_read_array(column) for column in values]
     forms = {(array.dtype, array.shape) for array in arrays}
     if not all(dtype in NUMERIC and shape == (n_rows,) for dtype, shape in forms):
         raise ValueError(UNUSUAL)
@@ -366,7 +367,9 @@ def _read_array(column: Any) -> npt.NDArray[Any]:
         return column
     if isinstance(column, list | tuple):
         if _sum_plain(column) is None:
-            column = _write_gaps(column)
+            column = [GAP if value is None else value for value in column]
+            if _sum_plain(column) is None:
+                raise ValueError(UNUSUAL)
         return np.frombuffer(struct.pack(f"{len(column)}d", *column))
     if type(column).__module__.startswith("pyarrow"):
         return np.asarray(column)
@@ -460,6 +463,13 @@ def _write_image(array: npt.NDArray[Any], name: str, columns: Columns) -> None:
 
 
 def _feed_one(tensor: TensorInput, columns: Columns) -> npt.NDArray[Any]:
+    if tensor.dtype == IMAGE and tensor.image_shape is None:
+        values: Any = columns[tensor.columns[0]]
+        if isinstance(values, np.ndarray) and values.dtype == np.uint8 and values.ndim == 2:
+            return values
+        values = values if isinstance(values, list) else read_categories(values)[0]
+        if set(map(type, values)) == {bytes} and len(set(map(len, values))) == 1:
+            return np.frombuffer(b"".join(values), np.uint8).reshape(len(values), -1)
     return make_feed(columns, [tensor])[tensor.name]
 
 

@@ -180,13 +180,12 @@ def open_graph(
         described["dtype"] = types.get(tensor.name) or tensor.dtype
         compiled.append(CompiledInput(**described, filling=filling))
 
-    names = [name for tensor in inputs for name in tensor.columns]
     run, feed = get_run(session), Plan(compiled, lookups).feed
     row = _Row(session, compiled, lookups, outputs[0]) if device == "cpu" else None
 
     def answer(columns: Columns) -> Floats:
         if type(columns) is not dict:
-            columns = list_few(columns, names)
+            columns = list_few(columns)
         if row is not None:
             found = row.answer(columns)
             if found is not None:
