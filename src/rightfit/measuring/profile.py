@@ -37,6 +37,31 @@ class LoadTried:
     processes: tuple[ServerResult, ...]
 
 
+@dataclass(frozen=True)
+class CurveFigure:
+    """A metric at one batch size, with its 95 % interval, in the metric's unit."""
+
+    column: str
+    value: float
+    low: float | None = None
+    high: float | None = None
+
+
+@dataclass(frozen=True)
+class CurvePoint:
+    """A model at one batch size.
+
+    Args:
+        batch_size: Rows a call.
+        figures: The metrics that depend on the batch size, where they were measured.
+        hardware_tier: Smallest tier that it runs on with such batches; ``None``: none, or unknown.
+    """
+
+    batch_size: int
+    figures: tuple[CurveFigure, ...]
+    hardware_tier: str | None = None
+
+
 @dataclass(frozen=True, kw_only=True)
 class MeasuredHow:
     """How a profile was measured, over the processes that count; ``None``: it was not timed."""
@@ -52,6 +77,10 @@ class MeasuredHow:
     n_runs_seen: int | None = None  # on this machine, that it was estimated from
     slowdown: float | None = None  # times of the reference meanwhile / its usual ones
     server: LoadTried | None = None
+    throughput_curve: tuple[CurvePoint, ...] = ()  # by rising batch size
+    cost_class: str | None = None  # fingerprint of the served graph without its weights
+    twins: tuple[str, ...] = ()  # candidates of that class whose samples its costs rest on, too
+    unlike: tuple[str, ...] = ()  # candidates of that class whose samples contradict its own
 
 
 LEVEL_ERROR = "level_error_pct"  # half-width of what all times of a run share
