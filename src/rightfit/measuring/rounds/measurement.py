@@ -1,16 +1,17 @@
 """One process of a measurement: a model under one serving configuration, timed in slices.
 
-The first process tries all batch sizes, the others repeat the best one and take over how much of
-the files it mapped.
+Each process times every batch size; what all of them say together tells the best one. The first one
+tells how much of the files it mapped.
 """
 
 from __future__ import annotations
 
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -39,6 +40,7 @@ from rightfit.measuring.worker.results import LimitTrial, ProcessResult, ServerR
 
 # Cores that others may use beyond those that its threads leave free: docs/explanation/measuring.md
 MAX_SHARED_CORES = 0.3
+NO_SLOWDOWNS: Mapping[int | None, Sequence[float]] = MappingProxyType({})
 
 
 def has_shared_cores(n_threads: int, others_cores: float | None, *, n_cores: int) -> bool:
@@ -83,28 +85,31 @@ class OpenRound:
         """Whether its worker has ended by another process' fault, and this process with it."""
         return isinstance(self._ready, Ready) and self._worker.is_closed
 
-    def count_slices(self) -> tuple[int, int]:
-        """Return how many slices of single rows and of batches it takes."""
+    def count_slices(self) -> dict[int | None, int]:
+        """Return how many slices it takes by batch size; ``None``: of single rows."""
         if isinstance(self._ready, Failure):
-            return 0, 0
+            return {}
         settings = self._bench.settings
         call_ms, slice_ms = self._ready.call_ms, self._ready.row_slice_ms
         that_count = max(1.0, (slice_ms - REFILL_MS) / call_ms)  # calls of a slice
         rows_ms = max(settings.latency_min_ms, settings.latency_min_calls / that_count * slice_ms)
-        return (
-            math.ceil(min(rows_ms, settings.latency_max_ms) / slice_ms),
-            math.ceil(settings.batch_min_ms / self._ready.batch_slice_ms),
-        )
+        return {None: math.ceil(min(rows_ms, settings.latency_max_ms) / slice_ms)} | {
+            size: math.ceil(settings.batch_min_ms / slice_ms)
+            for size, slice_ms in self._ready.batch_slices_ms.items()
+        }
 
-    def time_slice(self, *, is_batch: bool) -> float | None:
+    def time_slice(self, batch_size: int | None = None) -> float | None:
         """Have a slice timed while all others sleep; return the middle time of its calls in ns.
+
+        Args:
+            batch_size: Rows a call; ``None``: single rows.
 
         Returns:
             ``None`` of a process that has failed or is lost: it is not asked.
         """
         if isinstance(self._ready, Failure) or self.is_lost:
             return None
-        request = SliceRequest(self._ready.child, is_batch, limit_s=self._request.limit_s)
+        request = SliceRequest(self._ready.child, batch_size, limit_s=self._request.limit_s)
         answer = self._worker.ask(request, SliceTimed)
         if isinstance(answer, Failure):
             self._ready = answer
@@ -116,17 +121,15 @@ class OpenRound:
         *,
         block: str,
         others_cores: float | None,
-        row_slowdowns: Sequence[float] = (),
-        batch_slowdowns: Sequence[float] = (),
+        slowdowns: Mapping[int | None, Sequence[float]] = NO_SLOWDOWNS,
     ) -> FinishedRound | Failure | None:
         """End the process and return what it found; ``None``: it is lost.
 
         Args:
             block: Name of the block.
             others_cores: Cores that processes outside the block used meanwhile; ``None``: unknown.
-            row_slowdowns: By how much the machine was slower than usual in each slice of single
-                rows, see :func:`~rightfit.measuring.blocks.estimate_slowdowns`; empty: unknown.
-            batch_slowdowns: Likewise of batches.
+            slowdowns: By how much the machine was slower than usual in each slice, by batch size;
+                see :func:`~rightfit.measuring.blocks.estimate_slowdowns`. Empty: unknown.
         """
         if isinstance(self._ready, Failure):
             return self._ready
@@ -135,8 +138,10 @@ class OpenRound:
         request = FinishRequest(
             self._ready.child,
             limit_s=self._request.limit_s,
-            row_slowdowns=tuple(row_slowdowns),
-            batch_slowdowns=tuple(batch_slowdowns),
+            row_slowdowns=tuple(slowdowns.get(None, ())),
+            batch_slowdowns=tuple(
+                tuple(slowdowns.get(size, ())) for size in self._ready.batch_slices_ms
+            ),
         )
         answer = self._worker.ask(request, ProcessResult)
         if isinstance(answer, Failure):
@@ -169,25 +174,17 @@ class OpenRound:
 def _request(
     subject: MeasurementTarget, bench: MeasurementContext, state: MeasurementState
 ) -> MeasureRequest:
-    """Ask the first process to try all batch sizes, later ones to repeat the best."""
+    """Ask for one more process."""
     settings = bench.settings
-    batch_sizes, files_mib = settings.batch_sizes, None
-    batch_ms = settings.batch_min_ms
-    if state.rounds:
-        first = state.rounds[0]
-        batch_sizes = (first.best_batch_size,)
-        files_mib = first.files_mib
-        batch_ms = settings.slice_ms
     return MeasureRequest(
         factory=subject.factory,
         arguments=subject.arguments,
         rows=bench.locate_rows(subject),
         warm_up_max_ms=settings.warm_up_max_ms,
         slice_ms=settings.slice_ms,
-        batch_ms=batch_ms,
-        batch_sizes=batch_sizes,
+        batch_sizes=settings.batch_sizes,
         batch_max_call_ms=settings.batch_max_call_ms,
-        files_mib=files_mib,
+        files_mib=state.rounds[0].files_mib if state.rounds else None,
         samples=str(bench.folder / "samples.npy"),
         limit_s=settings.answer_max_s,
     )
