@@ -43,10 +43,17 @@ def fingerprint_structure(graph: Path) -> str:
 
     Returns:
         16 hexadecimal digits.
+
+    Raises:
+        ValueError: If the file holds no graph.
     """
     import onnx
+    from google.protobuf.message import DecodeError
 
-    model = onnx.load(graph)
+    try:
+        model = onnx.load(graph)
+    except DecodeError as err:
+        raise ValueError(f"{graph} is no ONNX file: {err}") from err
     digest = hashlib.sha256()
     opsets = sorted((entry.domain, entry.version) for entry in model.opset_import)
     filled = sorted(entry.key for entry in model.metadata_props)

@@ -14,9 +14,12 @@ from rightfit.measuring.profile import MeasuredHow, ProfileBuilder
 from rightfit.measuring.profiles.measured import (
     Measured,
     compare_in_blocks,
+    find_best_batch_size,
+    make_point,
     pool_spreads,
     set_measured,
     set_tiers,
+    share_costs,
     tell_at_usual_speed,
 )
 from rightfit.measuring.rounds.state import FinishedRound, MeasurementState
@@ -70,6 +73,70 @@ def test_metrics_come_from_the_best_batch_size() -> None:
     assert profile.values["peak_memory_mib"] == 150.0  # 95 + 50 + 5; not the 500 of 512 rows
     assert profile.values["model_memory_mib"] == 55.0
     assert profile.values["peak_memory_one_row_mib"] == 114.0  # 95 + 14 + 5
+
+
+@pytest.mark.parametrize(
+    ("rates", "expected"),
+    [
+        ([{1: 10.0, 8: 60.0, 64: 100.0}], 64),
+        ([{1: 10.0, 8: 98.0, 64: 100.0}], 8),  # a larger batch that gains 2 % is not worth it
+        ([{1: 10.0, 8: 100.0, 64: 50.0}], 8),
+        # what one process saw by luck decides nothing, nor that one is slower in all sizes
+        ([{8: 90.0, 64: 10.0}, {8: 5.0, 64: 10.0}, {8: 50.0, 64: 100.0}], 64),
+    ],
+)
+def test_best_batch_size_is_the_smallest_that_is_about_as_fast_by_all_processes(
+    rates: list[dict[int, float]], expected: int
+) -> None:
+    rounds = [
+        fake_round([BATCH | {"batch_size": n, "rows_per_s": rate} for n, rate in each.items()])
+        for each in rates
+    ]
+
+    assert find_best_batch_size(rounds, sorted(rates[0])) == expected
+
+
+def test_curve_tells_what_depends_on_the_batch_size_at_each_of_them() -> None:
+    state = MeasurementState(rounds=in_blocks([fake_round([SMALL, LARGE])] * 6), settled="precise")
+    measured = Measured(state, make_settings())
+
+    small, large = (make_point(measured, size, lambda _: None) for size in measured.batch_sizes)
+
+    found = [{one.column: one.value for one in point.figures} for point in (small, large)]
+    assert [point.batch_size for point in (small, large)] == [8, 64]
+    assert [one["throughput_rows_per_s"] for one in found] == [100.0, 400.0]
+    assert [one["peak_memory_mib"] for one in found] == [120.0, 150.0]
+    assert "latency_p50_ms" not in found[0]
+
+
+def measure_alike(*rates: float, jitter: float = 0.01) -> list[Measured]:
+    """Return measurements that differ by the rate of their batches alone."""
+    measured = []
+    for rate in rates:
+        rounds = [
+            fake_round([LARGE | {"rows_per_s": rate * (1 + jitter * (number - 2))}])
+            for number in range(4)
+        ]
+        state = MeasurementState(rounds=in_blocks(rounds), settled="processes")
+        measured.append(Measured(state, make_settings()))
+    return measured
+
+
+def test_twins_are_told_the_same_from_all_their_samples() -> None:
+    measured = measure_alike(400.0, 408.0, 300.0)
+
+    first, second, other = share_costs(measured, ["graph", "graph", None])
+
+    throughput = MetricTable.throughput_rows_per_s
+    assert first.interval(throughput) == second.interval(throughput)
+    assert len(first.rounds) == 8
+    assert other.interval(throughput) == measured[2].interval(throughput)
+
+
+def test_members_of_a_class_that_contradict_each_other_are_told_separately() -> None:
+    measured = measure_alike(400.0, 200.0)
+
+    assert share_costs(measured, ["graph", "graph"]) == measured
 
 
 def test_cpu_comes_with_the_interval_of_their_processes() -> None:

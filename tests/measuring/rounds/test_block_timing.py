@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
@@ -25,11 +25,11 @@ class ScriptedRound:
     def __init__(self, subject: Any, _bench: MeasurementContext, state: MeasurementState) -> None:
         self._name = f"{subject.label}{len(state.rounds) + 1}"
 
-    def count_slices(self) -> tuple[int, int]:
-        return 2, 0
+    def count_slices(self) -> dict[int | None, int]:
+        return {None: 2}
 
-    def time_slice(self, *, is_batch: bool) -> float:
-        assert not is_batch
+    def time_slice(self, batch_size: int | None) -> float:
+        assert batch_size is None
         self._note("slice")
         return 100.0
 
@@ -38,11 +38,9 @@ class ScriptedRound:
         *,
         block: str,
         others_cores: object,
-        row_slowdowns: Sequence[float],
-        batch_slowdowns: Sequence[float],
+        slowdowns: Mapping[int | None, Sequence[float]],
     ) -> FinishedRound | Failure:
-        assert list(row_slowdowns) == [1.0] * 2  # of each of its slices
-        assert list(batch_slowdowns) == []
+        assert slowdowns == {None: [1.0] * 2}  # of each of its slices
         self._note("finished")
         percentiles_ns = {"0.5": 100.0, "0.95": None}
         return make_round(percentiles_ns=percentiles_ns, total_ms=5.0, block=block)
@@ -144,7 +142,7 @@ def test_processes_are_left_when_measuring_fails(
 ) -> None:
     settings = make_settings(screening_processes=1, min_processes=2, max_processes=2)
 
-    def interrupt(_round: object, **_: object) -> None:
+    def interrupt(*_: object) -> None:
         raise KeyboardInterrupt("stop")
 
     monkeypatch.setattr(ScriptedRound, "time_slice", interrupt)

@@ -28,18 +28,19 @@ def test_slices_share_one_process_and_what_it_is_asked_for(bench: MeasurementCon
     subject = known_load(sleep_ms=SLEEP_MS, allocate_mib=50)
     several = replace(bench, settings=SEVERAL)
     process = OpenRound(subject, several, MeasurementState())
-    n_rows, n_batches = process.count_slices()
+    counts = process.count_slices()
+    n_rows = counts[None]
     for _ in range(n_rows):
-        process.time_slice(is_batch=False)
+        process.time_slice()
         run_round(known_load(), bench, MeasurementState())  # of the same worker
-    process.time_slice(is_batch=True)
+    process.time_slice(4)
     finished = process.finish(block="a.0", others_cores=1.0)
 
     assert n_rows in (6, 7)  # of at least one call
-    assert n_batches == 1
+    assert counts == {None: n_rows, 4: 1, 32: 1}
     assert finished.latency.n_calls == n_rows
     assert finished.latency.wall_ms >= n_rows * SLEEP_MS
-    assert [batch.batch_size for batch in finished.batches] == [4, 32]  # tried when it was opened
+    assert [batch.batch_size for batch in finished.batches] == [4]  # of which a slice was asked for
     assert finished.load.memory_mib == pytest.approx(50, rel=0.02)
     assert (finished.block, finished.others_cores) == ("a.0", 1.0)
     assert not bench.pool.get(subject.kind).has_children

@@ -363,10 +363,9 @@ def find_structure(candidate_set: CandidateSet, job: Job, store: JsonStore) -> s
     if stored is None:
         try:
             job.prepare()
-        except ValueError:  # it fails again where it is measured, which tells it
+            stored = {"structure": fingerprint_structure(job.graph) if job.graph else None}
+        except (ValueError, OSError):  # it fails again where it is measured, which tells it
             return None
-        graph = job.graph
-        stored = {"structure": None if graph is None else fingerprint_structure(graph)}
         store.put(key, stored)
     structure: str | None = stored["structure"]
     return structure
