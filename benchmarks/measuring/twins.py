@@ -48,7 +48,6 @@ METRICS = {
     "throughput": "throughput_rows_per_s",
     "memory": "peak_memory_mib",
 }
-DECADES = {"worst": 10.0, "best": 0.1, "scale": "log"}
 
 
 def make_models() -> dict[str, tuple[Any, Any]]:
@@ -64,7 +63,7 @@ def make_models() -> dict[str, tuple[Any, Any]]:
     from sklearn.svm import SVC
 
     train, test, targets = read_rows()
-    models = {
+    models: dict[str, Any] = {
         "linear": LogisticRegression(max_iter=200),
         "forest": RandomForestClassifier(100, random_state=0),
         "boosting": HistGradientBoostingClassifier(max_iter=30),
@@ -73,7 +72,9 @@ def make_models() -> dict[str, tuple[Any, Any]]:
         "svm": SVC(probability=False),
         "knn": KNeighborsClassifier(),
     }
-    fitted = {name: (model.fit(train, targets), test) for name, model in models.items()}
+    fitted: dict[str, tuple[Any, Any]] = {
+        name: (model.fit(train, targets), test) for name, model in models.items()
+    }
     named_train, named_test = (
         pl.DataFrame(rows, schema=[f"pixel_{i}" for i in range(rows.shape[1])])
         for rows in (train, test)
@@ -121,18 +122,22 @@ def hold_together(table: pl.DataFrame, label: str) -> dict[str, Any]:
             continue
         found[name] = statistics.stdev(log(figure.value) for figure in figures if figure.value)
         middle = statistics.median(float(figure) for figure in figures)
-        ends = [middle * DECADES["worst"], middle * DECADES["best"]]
+        ends = [middle / 10, middle * 10]
         worst, best = sorted(ends, reverse=column != METRICS["throughput"])
         goal = {"weight": 1, "worst": worst, "best": best, "scale": "log"}
         application = {"alone": {"objectives": {column: goal}}}
         for first, second in itertools.combinations(profiles, 2):
-            a, b = first[column], second[column]
-            is_known = None not in (a.low, a.high, b.low, b.high)
-            found["apart"].append(is_known and (a.low > b.high or b.low > a.high))
+            found["apart"].append(excludes(first[column], second[column]))
             pair = table.filter(pl.col("candidate").is_in([first.candidate, second.candidate]))
             ranked = rf.rank(rf.Profiles(pair), application).table
-            found["told_apart"].append(ranked["p_best"].min() < CLEARLY_WORSE)
+            found["told_apart"].append(bool(ranked["p_best"].to_numpy().min() < CLEARLY_WORSE))
     return found
+
+
+def excludes(first: rf.Figure, second: rf.Figure) -> bool:
+    """Tell whether two intervals have nothing in common."""
+    lower, upper = sorted((first, second), key=float)
+    return lower.high is not None and upper.low is not None and lower.high < upper.low
 
 
 @contextmanager
@@ -179,7 +184,9 @@ def main() -> None:
                 for key, shares in pairs.items():
                     shares += found[key]
                 n_apart, n_told = (sum(found[key]) for key in pairs)
-                spreads = {metric: found[metric] for metric in METRICS if metric in found}
+                spreads: dict[str, float] = {
+                    metric: found[metric] for metric in METRICS if metric in found
+                }
                 sizes = served["best_batch_size"].sort().to_list()
                 disturbed = served["disturbed"].sum()
                 print(
@@ -191,8 +198,8 @@ def main() -> None:
                 for metric, value in spreads.items():
                     key = f"spread_{metric}" + "_2" * (metric == "throughput" and n_threads == 2)
                     largest[key] = max(largest.get(key, 0.0), value)
-    shares = {key: sum(found) / len(found) for key, found in pairs.items()}
-    print(json.dumps({key: round(value, 4) for key, value in (largest | shares).items()}))
+    largest |= {key: sum(told) / len(told) for key, told in pairs.items()}
+    print(json.dumps({key: round(value, 4) for key, value in largest.items()}))
 
 
 if __name__ == "__main__":

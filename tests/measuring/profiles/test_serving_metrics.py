@@ -14,7 +14,6 @@ from rightfit.measuring.profile import MeasuredHow, ProfileBuilder
 from rightfit.measuring.profiles.measured import (
     Measured,
     compare_in_blocks,
-    find_best_batch_size,
     make_point,
     pool_spreads,
     set_measured,
@@ -73,27 +72,6 @@ def test_metrics_come_from_the_best_batch_size() -> None:
     assert profile.values["peak_memory_mib"] == 150.0  # 95 + 50 + 5; not the 500 of 512 rows
     assert profile.values["model_memory_mib"] == 55.0
     assert profile.values["peak_memory_one_row_mib"] == 114.0  # 95 + 14 + 5
-
-
-@pytest.mark.parametrize(
-    ("rates", "expected"),
-    [
-        ([{1: 10.0, 8: 60.0, 64: 100.0}], 64),
-        ([{1: 10.0, 8: 98.0, 64: 100.0}], 8),  # a larger batch that gains 2 % is not worth it
-        ([{1: 10.0, 8: 100.0, 64: 50.0}], 8),
-        # what one process saw by luck decides nothing, nor that one is slower in all sizes
-        ([{8: 90.0, 64: 10.0}, {8: 5.0, 64: 10.0}, {8: 50.0, 64: 100.0}], 64),
-    ],
-)
-def test_best_batch_size_is_the_smallest_that_is_about_as_fast_by_all_processes(
-    rates: list[dict[int, float]], expected: int
-) -> None:
-    rounds = [
-        fake_round([BATCH | {"batch_size": n, "rows_per_s": rate} for n, rate in each.items()])
-        for each in rates
-    ]
-
-    assert find_best_batch_size(rounds, sorted(rates[0])) == expected
 
 
 def test_curve_tells_what_depends_on_the_batch_size_at_each_of_them() -> None:

@@ -2,22 +2,12 @@
 
 from __future__ import annotations
 
-import math
 import statistics
-from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
-import numpy as np
-
-from rightfit.measuring.blocks import (
-    FigureByBlock,
-    Level,
-    adjust_figures,
-    estimate_group_error,
-    polish,
-)
+from rightfit.measuring.blocks import FigureByBlock, Level, adjust_figures, estimate_group_error
 from rightfit.measuring.cost_classes import contradict
 from rightfit.measuring.hardware.tiers import TierFit, cheapest_fit, cost_per_1m_rows, smallest_fit
 from rightfit.measuring.interval import Interval
@@ -42,6 +32,7 @@ from rightfit.measuring.profile import (
     MeasuredHow,
     ProfileBuilder,
 )
+from rightfit.measuring.rounds.batch_sizes import find_best_batch_size, list_batch_sizes
 from rightfit.measuring.rounds.presets import MeasuringSettings
 from rightfit.measuring.rounds.settling import usable_rounds
 from rightfit.measuring.rounds.state import FinishedRound, MeasurementState
@@ -49,8 +40,6 @@ from rightfit.measuring.worker.latency import P99, calls_to_hold, min_calls_to_r
 from rightfit.measuring.worker.units import MS_PER_S, NS_PER_MS
 
 LONGER = "measure again on a quieter machine, or with a longer preset"
-# A larger batch must be faster by this share to be preferred: it takes more memory.
-WORTHWHILE_GAIN = 0.03
 Adjusted = Mapping[tuple[str, int | None], FigureByBlock]
 
 
@@ -95,13 +84,12 @@ class Measured:
     @cached_property
     def batch_sizes(self) -> Sequence[int]:
         """Batch sizes that most of the processes timed, rising."""
-        counts = Counter(batch.batch_size for one in self.rounds for batch in one.batches)
-        return sorted(size for size, n in counts.items() if 2 * n > len(self.rounds))
+        return list_batch_sizes(self.rounds)
 
     @cached_property
     def batch_size(self) -> int:
         """Batch size of the throughput."""
-        return find_best_batch_size(self.rounds, self.batch_sizes)
+        return find_best_batch_size(self.rounds)
 
     @property
     def is_disturbed(self) -> bool:
@@ -288,22 +276,6 @@ def share_costs(measured: Sequence[Measured], classes: Sequence[Hashable | None]
                 twins = tuple(mate for mate in mates if mate is not measured[number])
                 shared[number] = replace(measured[number], twins=twins)
     return shared
-
-
-def find_best_batch_size(rounds: Sequence[FinishedRound], batch_sizes: Sequence[int]) -> int:
-    """Return the smallest batch size beyond which a larger one gains too little.
-
-    The sizes are compared within each process, and all processes say by how much they differ.
-
-    Args:
-        rounds: The processes.
-        batch_sizes: Sizes that most of them timed, rising.
-    """
-    rates = [{batch.batch_size: batch.rows_per_s for batch in one.batches} for one in rounds]
-    logs = np.log([[rate.get(size, math.nan) for size in batch_sizes] for rate in rates])
-    _, effects = polish(logs)
-    enough = effects.max() - math.log1p(WORTHWHILE_GAIN)
-    return next(size for size, effect in zip(batch_sizes, effects, strict=True) if effect >= enough)
 
 
 def compare_in_blocks(now: Measured, before: Measured) -> dict[str, Interval]:

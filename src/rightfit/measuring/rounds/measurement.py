@@ -1,13 +1,14 @@
 """One process of a measurement: a model under one serving configuration, timed in slices.
 
-Each process times every batch size; what all of them say together tells the best one. The first one
-tells how much of the files it mapped.
+Each process times every batch size; all of them together tell the best one. The first ones
+tell how much of the files they mapped.
 """
 
 from __future__ import annotations
 
 import math
 import os
+import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,8 +19,10 @@ import numpy as np
 import numpy.typing as npt
 
 from rightfit.measuring.metrics import LATENCY_COLUMNS
+from rightfit.measuring.rounds.batch_sizes import find_contending_sizes
 from rightfit.measuring.rounds.lock import machine_lock
 from rightfit.measuring.rounds.presets import MeasuringSettings
+from rightfit.measuring.rounds.settling import usable_rounds
 from rightfit.measuring.rounds.state import FinishedRound, MeasurementState
 from rightfit.measuring.rounds.worker_pool import WorkerKind, WorkerPool
 from rightfit.measuring.worker.latency import REFILL_MS, percentile_ns
@@ -40,6 +43,8 @@ from rightfit.measuring.worker.results import LimitTrial, ProcessResult, ServerR
 
 # Cores that others may use beyond those that its threads leave free: docs/explanation/measuring.md
 MAX_SHARED_CORES = 0.3
+N_FILE_LOOKS = 3  # processes that look how much of files is resident, which takes 5-10 ms each
+MIN_SLICES = 2  # of each batch size that may be the best, once other processes have said which
 NO_SLOWDOWNS: Mapping[int | None, Sequence[float]] = MappingProxyType({})
 
 
@@ -71,6 +76,7 @@ class OpenRound:
     ) -> None:
         self._bench = bench
         self._request = _request(subject, bench, state)
+        self._contending_sizes = find_contending_sizes(usable_rounds(state.rounds))
         self._worker = bench.pool.get(subject.kind)
         self._n_threads = subject.kind.n_threads
         self._ready = self._worker.ask(self._request, Ready)
@@ -86,17 +92,26 @@ class OpenRound:
         return isinstance(self._ready, Ready) and self._worker.is_closed
 
     def count_slices(self) -> dict[int | None, int]:
-        """Return how many slices it takes by batch size; ``None``: of single rows."""
+        """Return how many slices it takes by batch size; ``None``: of single rows.
+
+        The first process has as many of each size. Later ones time those longer that may be the
+        best by what all earlier ones found, and every other size in one slice.
+        """
         if isinstance(self._ready, Failure):
             return {}
         settings = self._bench.settings
         call_ms, slice_ms = self._ready.call_ms, self._ready.row_slice_ms
         that_count = max(1.0, (slice_ms - REFILL_MS) / call_ms)  # calls of a slice
         rows_ms = max(settings.latency_min_ms, settings.latency_min_calls / that_count * slice_ms)
-        return {None: math.ceil(min(rows_ms, settings.latency_max_ms) / slice_ms)} | {
-            size: math.ceil(settings.batch_min_ms / slice_ms)
-            for size, slice_ms in self._ready.batch_slices_ms.items()
-        }
+        slices_ms = self._ready.batch_slices_ms
+        counts: dict[int | None, int] = dict.fromkeys(slices_ms, 1)
+        contending = [size for size in self._contending_sizes if size in slices_ms]
+        for size in contending or slices_ms:
+            batch_ms = settings.batch_min_ms / max(1, len(contending))
+            least = MIN_SLICES if contending else 1
+            counts[size] = max(least, math.ceil(batch_ms / slices_ms[size]))
+        counts[None] = math.ceil(min(rows_ms, settings.latency_max_ms) / slice_ms)
+        return counts
 
     def time_slice(self, batch_size: int | None = None) -> float | None:
         """Have a slice timed while all others sleep; return the middle time of its calls in ns.
@@ -176,6 +191,7 @@ def _request(
 ) -> MeasureRequest:
     """Ask for one more process."""
     settings = bench.settings
+    files_mib = [one.files_mib for one in state.rounds]
     return MeasureRequest(
         factory=subject.factory,
         arguments=subject.arguments,
@@ -184,7 +200,7 @@ def _request(
         slice_ms=settings.slice_ms,
         batch_sizes=settings.batch_sizes,
         batch_max_call_ms=settings.batch_max_call_ms,
-        files_mib=state.rounds[0].files_mib if state.rounds else None,
+        files_mib=statistics.median(files_mib) if len(files_mib) >= N_FILE_LOOKS else None,
         samples=str(bench.folder / "samples.npy"),
         limit_s=settings.answer_max_s,
     )

@@ -151,8 +151,9 @@ class Contender:
                 has_threads=has_threads,
             )
             self._batches[size] = _Batches(size, slices, batch_ms, peak_mib)
-        # Last, as looking takes memory itself; once a measurement, as it takes 5-10 ms.
-        self._files_mib = request.files_mib or memory.files_mib()
+        # Last, as looking takes memory itself; not in all processes, as it takes 5-10 ms.
+        looked_mib = request.files_mib
+        self._files_mib = memory.files_mib() if looked_mib is None else looked_mib
         self.ready = Ready(
             call_ms,
             max(call_ms, self._rows.slice_ms),

@@ -34,7 +34,7 @@ class MeasureRequest(ModelRequest):
     slice_ms: float  # of calls in a row, at least one call
     batch_sizes: tuple[int, ...]  # rising
     batch_max_call_ms: float  # a batch size whose call would take longer is not tried
-    files_mib: float | None  # what an earlier process found; None: look
+    files_mib: float | None  # what earlier processes found; None: look
     samples: str  # path of the .npy to write the latencies in nanoseconds to
 
 
