@@ -21,6 +21,7 @@ class ScriptedRound:
 
     log: list[str]
     pid = None
+    slow_ns: Mapping[str, float] = {}  # of jobs that take longer than others
 
     def __init__(self, subject: Any, _bench: MeasurementContext, state: MeasurementState) -> None:
         self._name = f"{subject.label}{len(state.rounds) + 1}"
@@ -42,7 +43,7 @@ class ScriptedRound:
     ) -> FinishedRound | Failure:
         assert slowdowns == {None: [1.0] * 2}  # of each of its slices
         self._note("finished")
-        percentiles_ns = {"0.5": 100.0, "0.95": None}
+        percentiles_ns = {"0.5": self.slow_ns.get(self._name[0], 100.0), "0.95": None}
         return make_round(percentiles_ns=percentiles_ns, total_ms=5.0, block=block)
 
     def leave(self) -> None:
@@ -156,6 +157,28 @@ def test_processes_are_left_when_measuring_fails(
         )
 
     assert sorted(log) == ["a1 left", "b1 left"]
+
+
+@pytest.mark.parametrize(("slow_ns", "n_rounds"), [(100.0, [2, 2, 2, 4]), (200.0, [4, 4, 4, 4])])
+def test_members_of_a_cost_class_share_their_processes_unless_they_contradict_each_other(
+    slow_ns: float,
+    n_rounds: list[int],
+    log: list[str],
+    bench: MeasurementContext,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    settings = make_settings(screening_processes=2, min_processes=4, max_processes=4)
+    monkeypatch.setattr(ScriptedRound, "slow_ns", {"c": slow_ns})
+
+    states = measure(
+        "abcd",
+        replace(bench, settings=settings),
+        DictStore(),
+        choose=lambda states: [True] * len(states),
+        cost_classes=["graph", "graph", "graph", None],
+    )
+
+    assert [len(state.rounds) for state in states] == n_rounds
 
 
 def test_many_jobs_are_timed_in_groups_of_what_may_be_open(
