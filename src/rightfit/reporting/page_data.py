@@ -17,7 +17,7 @@ from rightfit.ranking.applications.applications import (
     Application,
     RankingRules,
 )
-from rightfit.ranking.assessment.assessment import UTILITY_DIGITS
+from rightfit.ranking.assessment.configurations import UTILITY_DIGITS
 from rightfit.ranking.assessment.profile_table import choose_path, read_profiles
 from rightfit.ranking.explanation.decisions import Decision
 from rightfit.reporting.run_results import Results, list_costs

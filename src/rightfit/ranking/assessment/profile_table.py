@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections import defaultdict
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -56,6 +57,18 @@ class ProfileKey:
     model: str
     candidate: str
     serving: Serving
+
+
+@dataclass(frozen=True)
+class _Twin:
+    """A profile's row and candidate, and the candidates that its costs rest on, too."""
+
+    row: int
+    candidate: str
+    twins: tuple[str, ...]
+
+    def shares_with(self, other: _Twin) -> bool:
+        return self.candidate in other.twins and other.candidate in self.twins
 
 
 @dataclass(frozen=True)
@@ -128,6 +141,35 @@ class ProfileTable:
             return frozenset()
         load = pl.col("measured_how").struct.field("server").struct.field("rate_per_s")
         return frozenset(self.frame.select(load.drop_nulls().unique()).to_series())
+
+    @cached_property
+    def cost_class_of_row(self) -> Ints:
+        """First row of each row's cost class, shape (n_rows,); its own row: it has no twin.
+
+        Rows are of one class where they serve the same graph, with other weights, in the same way,
+        and each names all others as candidates whose samples its costs rest on, too.
+        """
+        firsts: Ints = np.arange(self.n_rows)
+        how = self.frame.schema.get("measured_how")
+        if not isinstance(how, pl.Struct) or not {"cost_class", "twins"} <= set(dict(how)):
+            return firsts
+        fields = pl.col("measured_how").struct
+        classed = (
+            self.frame.with_row_index("row")
+            .with_columns(fields.field("cost_class"), fields.field("twins"))
+            .drop_nulls("cost_class")
+        )
+        classes: dict[tuple[object, ...], list[list[_Twin]]] = defaultdict(list)
+        keys = ("dataset", "cost_class", *SERVING_KEYS, PATH)
+        for row, name, twins, *key in classed.select("row", "candidate", "twins", *keys).rows():
+            twin = _Twin(row, name, tuple(twins or ()))
+            of_key = classes[tuple(key)]
+            members = next((those for those in of_key if all(map(twin.shares_with, those))), None)
+            if members is None:
+                of_key.append(members := [])
+            members.append(twin)
+            firsts[row] = members[0].row
+        return firsts
 
     def of_environment(self, name: str | None) -> ProfileTable:
         """Return the profiles of one machine; this table where it holds no others."""

@@ -478,8 +478,9 @@ class Decision(FrozenModel):
     where there is a winner, and where no candidate has every measurement the application needs.
     ``equal_to`` names the feasible candidates whose utility differs from the winner's by less than
     ``equal_within``, ``not_told_apart`` the others that may be the best within the measuring
-    errors. ``findings`` are the remarks on it. ``corrected_quality`` is the winner's without the
-    bias of having been chosen, ``None`` where that is not known;
+    errors. ``twins`` names the candidates that serve the winner's graph with other weights, so
+    that they cost the same. ``findings`` are the remarks on it. ``corrected_quality`` is the
+    winner's without the bias of having been chosen, ``None`` where that is not known;
     ``held_out_quality`` the one on test rows that were kept aside.
     ``reversals`` start with the smallest change; ``reversal`` is that one in a sentence.
     ``replacements`` has one entry per imported model. ``limits`` are those that the winner meets.
@@ -494,6 +495,7 @@ class Decision(FrozenModel):
     runner_up: RankedCandidate | None
     equal_to: list[str]
     not_told_apart: list[str]
+    twins: list[str] = Field(default_factory=list)
     corrected_quality: CorrectedQuality | None = None
     held_out_quality: Quality | None = None
     nearest_miss: NearestMiss | None
