@@ -35,7 +35,7 @@ RANK = """([profiles, application]) => {
 }"""
 CHOOSE = """([profiles, application, decision]) => {
     const ranked = Ranking.rank(profiles, application, decision);
-    const winner = Ranking.choose(ranked, application, decision);
+    const winner = Ranking.choose(ranked, application);
     return winner ? [winner.candidate, winner.serving] : null;
 }"""
 

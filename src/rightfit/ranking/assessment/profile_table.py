@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections import defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -21,8 +21,10 @@ from rightfit.ranking.applications.applications import (
     UTILITY,
     Application,
     Applications,
+    BatchSizes,
     RankingRules,
 )
+from rightfit.ranking.applications.batch_sizes import find_measured_sizes, serve_batches
 from rightfit.ranking.applications.utility import Floats, Ints
 
 CANDIDATE_KEYS = ("dataset", "model", "candidate")
@@ -174,6 +176,16 @@ class ProfileTable:
     def of_environment(self, name: str | None) -> ProfileTable:
         """Return the profiles of one machine; this table where it holds no others."""
         return self._select(("environment", name), _environment().eq_missing(pl.lit(name)))
+
+    def in_batches(self, sizes: BatchSizes | None) -> ProfileTable:
+        """Return the profiles with their figures at the best batch size that is allowed."""
+        if sizes is None:
+            return self
+        key = "batch_sizes", str(sizes)
+        if key not in self._parts:
+            self._parts[key] = served = replace(self, frame=serve_batches(self.frame, sizes))
+            served._parts[key] = served
+        return self._parts[key]
 
     def _select(self, key: tuple[str, str | None], rows: pl.Expr) -> ProfileTable:
         """Return some profiles; the same table to all applications, which share its arrays."""
@@ -330,9 +342,9 @@ def replace_qualities(profiles: pl.DataFrame, judged: pl.DataFrame) -> pl.DataFr
 
 
 def select_profiles(table: ProfileTable, application: Application) -> ProfileTable:
-    """Return the profiles of the machine and the request path that an application means."""
+    """Return the profiles of the machine, path and batch sizes that an application means."""
     profiles = table.of_environment(application.environment)
-    return profiles.of_path(choose_path(profiles, application))
+    return profiles.of_path(choose_path(profiles, application)).in_batches(application.batch_sizes)
 
 
 def choose_path(table: ProfileTable, application: Application) -> str:
@@ -390,6 +402,12 @@ def check_columns(table: ProfileTable, applications: Applications, rules: Rankin
             faults.append(
                 f"applications.{name}: rate_per_s is {application.rate_per_s:g}, but the profiles "
                 f"were measured at {', '.join(f'{rate:g}' for rate in sorted(other))} requests/s"
+            )
+        sizes, measured = application.batch_sizes, find_measured_sizes(profiles.frame)
+        if sizes is not None and measured and not any(map(sizes.allows, measured)):
+            faults.append(
+                f"applications.{name}.serving.batch_size allows {sizes}, but batches of "
+                f"{', '.join(f'{size:,}' for size in measured)} rows were measured"
             )
         if choose_path(profiles, application) not in profiles.paths:
             faults.append(

@@ -100,7 +100,7 @@ def recommend(
         effects = read_rows(limit_effects.filter(mine), LimitEffect)
         families = read_rows(robust_choices.filter(mine), FamilyComparison)
         rows = _RankedRows(ranking)
-        decisions = {
+        decisions: dict[str, Decision] = {
             dataset: _decide(
                 rows,
                 position,
@@ -111,6 +111,7 @@ def recommend(
                 update={
                     "segments": segments.get(assessment.name, {}).get(dataset),
                     "fleet": fleets.get(assessment.name, {}).get(dataset),
+                    "batch_sizes": assessment.application.batch_sizes,
                 }
             )
             for position, dataset in enumerate(assessment.table.datasets)
