@@ -7,7 +7,7 @@ the parameters enter the pipeline, and where an application is made in Python.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self, TypeVar, get_args
 
@@ -150,6 +150,20 @@ class BatchSizes(StrictModel, metaclass=OneSentence):
         if self.min is not None and self.max is not None and self.min > self.max:
             raise ValueError(f"min exceeds max: {self.min} is above {self.max}.")
         return self
+
+    def find_fault(self, name: str, measured: Sequence[int]) -> str:
+        """Say that none of the measured sizes is allowed; empty where one is, or none is known.
+
+        Args:
+            name: Name of the application.
+            measured: Batch sizes that are, or will be, measured.
+        """
+        if not measured or any(map(self.allows, measured)):
+            return ""
+        return (
+            f"applications.{name}.serving.batch_size asks for {self}, but only batches of "
+            f"{', '.join(f'{size:,}' for size in measured)} rows are measured"
+        )
 
     def allows(self, batch_size: int) -> bool:
         """Tell whether calls may have so many rows."""

@@ -403,12 +403,9 @@ def check_columns(table: ProfileTable, applications: Applications, rules: Rankin
                 f"applications.{name}: rate_per_s is {application.rate_per_s:g}, but the profiles "
                 f"were measured at {', '.join(f'{rate:g}' for rate in sorted(other))} requests/s"
             )
-        sizes, measured = application.batch_sizes, find_measured_sizes(profiles.frame)
-        if sizes is not None and measured and not any(map(sizes.allows, measured)):
-            faults.append(
-                f"applications.{name}.serving.batch_size allows {sizes}, but batches of "
-                f"{', '.join(f'{size:,}' for size in measured)} rows were measured"
-            )
+        sizes = application.batch_sizes
+        if sizes and (fault := sizes.find_fault(name, find_measured_sizes(profiles.frame))):
+            faults.append(fault)
         if choose_path(profiles, application) not in profiles.paths:
             faults.append(
                 f"applications.{name}: request_path is {application.request_path}, but "
