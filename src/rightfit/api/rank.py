@@ -47,6 +47,7 @@ from rightfit.ranking.applications.applications import (
     Applications,
     RankingRules,
 )
+from rightfit.ranking.applications.batch_sizes import serve_batches
 from rightfit.ranking.assessment.profile_table import (
     ProfileKey,
     ProfileTable,
@@ -656,7 +657,8 @@ class Ranking:
         rows = self._tables.get(application, self.profiles.table).filter(
             dataset=dataset, model=key.model, candidate=key.candidate, **vars(key.serving)
         )
-        return Profile.from_row(rows.row(0, named=True))
+        sizes = self.applications[application].batch_sizes
+        return Profile.from_row(serve_batches(rows, sizes).row(0, named=True))
 
     def __repr__(self) -> str:
         lines = [

@@ -4,16 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 
-import polars as pl
-
 from rightfit._core.errors import NothingStoredError, RightfitError
 from rightfit._core.spelling import suggest
 from rightfit.kedro_project.stored_results import StoredResults
 from rightfit.measuring.hardware.environment import Environment
-from rightfit.measuring.profile import Profile
-from rightfit.ranking.explanation.answer import Answer, Origin
+from rightfit.ranking.explanation.answer import Answer, Origin, read_candidate_profiles
 from rightfit.ranking.explanation.decisions import (
-    RankedCandidate,
     Recommendation,
     Recommendations,
     read_recommendations,
@@ -76,7 +72,7 @@ def read_answers(
         decision = recommendation.datasets[dataset_name]
         load_finding = loads.check_decision(name, dataset_name, decision)
         with results.reading("resource_profiles", measured_in):
-            selected = read_candidate_profiles(profiles, dataset_name, decision.subject)
+            selected = read_candidate_profiles(profiles, dataset_name, decision)
         yield Answer(
             application=name,
             dataset=dataset_name,
@@ -133,13 +129,3 @@ def read_loads(results: StoredResults) -> LoadCurves:
         return LoadCurves(())
     loads: LoadCurves = results.load_newest("load_curves")
     return loads
-
-
-def read_candidate_profiles(
-    profiles: pl.DataFrame, dataset: str, candidate: RankedCandidate | None
-) -> tuple[Profile, ...]:
-    """Return the profiles of a candidate, if there is one."""
-    if candidate is None:
-        return ()
-    its = profiles.filter(dataset=dataset, model=candidate.model, candidate=candidate.candidate)
-    return tuple(map(Profile.from_row, its.to_dicts()))

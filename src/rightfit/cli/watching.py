@@ -14,7 +14,7 @@ from rightfit.api.candidate_measuring import (
     trust_written,
 )
 from rightfit.cli.export import read_winning_model
-from rightfit.cli.stored_answers import read_answers, read_candidate_profiles
+from rightfit.cli.stored_answers import read_answers
 from rightfit.kedro_project.stored_results import StoredResults
 from rightfit.measuring.profiles.measured import Measured, compare_in_blocks
 from rightfit.measuring.serving import Serving, split_device
@@ -23,7 +23,7 @@ from rightfit.params.applications import ApplicationsParams
 from rightfit.params.evaluation import EvaluationParams
 from rightfit.params.grid import Grid, read_grid
 from rightfit.ranking.applications.applications import Applications
-from rightfit.ranking.explanation.answer import Answer
+from rightfit.ranking.explanation.answer import Answer, read_candidate_profiles
 from rightfit.ranking.records.baseline import (
     WATCH_KEY,
     Watch,
@@ -89,7 +89,7 @@ def watch_winners(
             releases, (now, beside), measured, remeasured, strict=False
         ):
             for one in listed:
-                profiles = read_candidate_profiles(release.profiles, dataset, one.decision.subject)
+                profiles = read_candidate_profiles(release.profiles, dataset, one.decision)
                 again.append(replace(one, profiles=profiles))
                 if (winner := one.decision.winner) is not None:
                     key = (winner.candidate, winner.serving)

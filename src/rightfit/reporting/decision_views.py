@@ -242,7 +242,8 @@ def _list_places(
     scope = {"application": application, "dataset": dataset}
     key = itemgetter(*PROFILE_KEYS)
     profiles = {
-        key(row): row for row in results.profiles.filter(dataset=dataset).iter_rows(named=True)
+        key(row): row
+        for row in results.list_profiles(application).filter(dataset=dataset).iter_rows(named=True)
     }
     parts = results.utility_breakdown.filter(**scope).partition_by("candidate", as_dict=True)
     for row in results.rankings.filter(**scope).iter_rows(named=True):

@@ -18,6 +18,7 @@ from rightfit.ranking.applications.applications import (
     Applications,
     RankingRules,
 )
+from rightfit.ranking.applications.batch_sizes import serve_batches
 from rightfit.ranking.assessment.profile_table import PROFILE_KEYS
 from rightfit.ranking.explanation.decisions import Decision, Recommendations
 from rightfit.ranking.records.baseline import Watch
@@ -83,12 +84,16 @@ class Results:
         """Colour and symbol of each family."""
         return marks_of(self.profiles["model"])
 
+    def list_profiles(self, application: str) -> pl.DataFrame:
+        """Return the profiles with their figures at batch sizes that an application can send."""
+        return serve_batches(self.profiles, self.applications[application].batch_sizes)
+
     def find_profile(self, dataset: str, decision: Decision) -> dict[str, Any] | None:
         """Return the profile of a decision's winner; ``None`` if it is no longer stored."""
         winner = decision.winner
         if winner is None:
             return None
-        rows = self.profiles.filter(
+        rows = serve_batches(self.profiles, decision.batch_sizes).filter(
             dataset=dataset,
             model=winner.model,
             candidate=winner.candidate,
@@ -98,9 +103,15 @@ class Results:
 
     def list_winners(self, *columns: str) -> pl.DataFrame:
         """Return the winners' rows of the rankings, with some columns of their profiles."""
-        measured = self.profiles.select(*PROFILE_KEYS, *columns)
-        return select_winners(self.rankings).join(
-            measured, on=PROFILE_KEYS, how="left", maintain_order="left"
+        winners = select_winners(self.rankings)
+        return pl.concat(
+            winners.filter(application=name).join(
+                self.list_profiles(name).select(*PROFILE_KEYS, *columns),
+                on=PROFILE_KEYS,
+                how="left",
+                maintain_order="left",
+            )
+            for name in self.rankings["application"].unique(maintain_order=True)
         )
 
     def quality_title(self, dataset: str) -> str:

@@ -14,7 +14,7 @@ from rightfit.data.data_card import DataCard
 from rightfit.measuring.hardware.environment import Environment
 from rightfit.measuring.hardware.tiers import Tier
 from rightfit.measuring.median_estimates import Interval
-from rightfit.measuring.profile import MeasuredHow
+from rightfit.measuring.profile import CurveFigure, CurvePoint, MeasuredHow
 from rightfit.ranking.application_ranking import (
     NO_WINNERS,
     ApplicationRanking,
@@ -126,9 +126,35 @@ def _profile(
         "environment_id": "a1b2c3d4",
         "null_reasons": {"gpu_util_pct": "no NVIDIA driver on this machine"},
         "measured_how": asdict(
-            MeasuredHow(preset="quick", devices=("cpu",), n_processes=3, settled="precise")
+            MeasuredHow(
+                preset="quick",
+                devices=("cpu",),
+                n_processes=3,
+                settled="precise",
+                throughput_curve=_curve(rows_per_s * (1.0 if n_threads == 1 else 1.6), base_mib),
+            )
         ),
     }
+
+
+def _curve(rows_per_s: float, base_mib: float) -> tuple[CurvePoint, ...]:
+    """Figures at three batch sizes; the throughput grows with the batch, and so does memory."""
+    return tuple(
+        CurvePoint(
+            batch_size=batch_size,
+            figures=(
+                CurveFigure(
+                    "throughput_rows_per_s",
+                    share * rows_per_s,
+                    low=share * rows_per_s * 0.9,
+                    high=share * rows_per_s * 1.2,
+                ),
+                CurveFigure("peak_memory_mib", base_mib + batch_size / 64),
+            ),
+            hardware_tier="micro",
+        )
+        for batch_size, share in ((32, 0.4), (256, 0.8), (4_096, 1.0))
+    )
 
 
 APPLICATIONS: dict[str, Any] = {

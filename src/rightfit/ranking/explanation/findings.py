@@ -164,6 +164,15 @@ RULES: Mapping[str, Rule] = {
         "Look which columns were left out, and at outliers of the target; add columns that tell of "
         "it, or search longer. Limit `quality` by `min`, so that no such model can win.",
     ),
+    "RF020": Rule(
+        "Same graph, other costs",
+        "note",
+        "The winner and other candidates serve the same graph with other weights, so they should "
+        "cost the same, but their samples contradict each other. Weights may be the cause, such as "
+        "denormal numbers, or other work on the machine.",
+        "Measure again on a quiet machine. If it stays, the weights are the cause, and each "
+        "candidate's own figures hold.",
+    ),
 }
 """The rules by code. A code is never used again for something else."""
 
