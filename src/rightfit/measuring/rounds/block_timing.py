@@ -93,7 +93,6 @@ def measure_jobs(
     choose: Choose,
     choosers: str = "",
     environment_id: str = "",
-    references: JsonStore | None = None,
     level: int = logging.INFO,
 ) -> list[MeasurementState]:
     """Measure jobs until each is settled.
@@ -112,7 +111,6 @@ def measure_jobs(
             process has ended.
         choosers: Fingerprint of what ``choose`` depends on beside the states.
         environment_id: Fingerprint of this machine and its libraries.
-        references: Keeps the reference's rounds; ``None``: ``store``.
         level: Of the log's lines.
 
     Returns:
@@ -122,7 +120,7 @@ def measure_jobs(
         return []
     start_s = time.perf_counter()
     choice = fingerprint({"choosers": choosers, "jobs": sorted(keys)})
-    reference = _open_reference(bench, references or store, environment_id)
+    reference = _open_reference(bench, store, environment_id)
     all_jobs = []
     for job, key in zip(jobs, keys, strict=True):
         record = store.get_record(key, MeasurementState) or MeasurementState()

@@ -118,10 +118,13 @@ RULES: Mapping[str, Rule] = {
         "`rightfit size --try`.",
     ),
     "RF013": Rule(
-        "Changed since it was ranked",
+        "Hardly better than guessing",
         "warning",
-        "`rightfit check --measure` has measured the winner again, and it costs more now.",
-        "Look for an update of a library or another machine, then rank again.",
+        "The winner's quality is less than 0.02 of the scale above `quality.worst` of its dataset, "
+        "or its 95 % interval reaches it. Where nothing else is written, that is what guessing "
+        "reaches.",
+        "Look which columns were left out, and at outliers of the target; add columns that tell of "
+        "it, or search longer. Limit `quality` by `min`, so that no such model can win.",
     ),
     "RF014": Rule(
         "Search ended early",
@@ -154,15 +157,6 @@ RULES: Mapping[str, Rule] = {
         "the same identifier, or from a column that is filled in after the outcome.",
         "Drop repeated rows, split by group (`datasets.<name>.split` and `validation`, "
         "`method: by_group`), or name the column under `datasets.<name>.not_features`.",
-    ),
-    "RF019": Rule(
-        "Hardly better than guessing",
-        "warning",
-        "The winner's quality is less than 0.02 of the scale above `quality.worst` of its dataset, "
-        "or its 95 % interval reaches it. Where nothing else is written, that is what guessing "
-        "reaches.",
-        "Look which columns were left out, and at outliers of the target; add columns that tell of "
-        "it, or search longer. Limit `quality` by `min`, so that no such model can win.",
     ),
 }
 """The rules by code. A code is never used again for something else."""

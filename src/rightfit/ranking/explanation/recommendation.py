@@ -527,7 +527,7 @@ def _check_quality(
     if (is_weak := scaled < LEAST_GAIN) or (low is not None and low <= 0):
         compares = "is hardly" if is_weak else "may not be"
         yield find(
-            "RF019",
+            "RF013",
             subject,
             f"{winner.candidate} {compares} better than guessing: {winner.quality}.",
         )
