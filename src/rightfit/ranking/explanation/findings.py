@@ -114,8 +114,8 @@ RULES: Mapping[str, Rule] = {
         "warning",
         "The winner meets its latency limit one request at a time, or without a server at the rate "
         "its application names, but its server does not at any rate that was tried.",
-        "Limit `latency_under_load_p99_ms`, which counts waiting, and try servers for your rate: "
-        "`rightfit size --try`.",
+        "Limit `latency_under_load_p99_ms`, which counts waiting, and load the exported winner for "
+        "longer: `rightfit load-test`.",
     ),
     "RF013": Rule(
         "Hardly better than guessing",
