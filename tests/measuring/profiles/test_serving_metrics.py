@@ -13,7 +13,6 @@ from rightfit.measuring.metrics import METRICS, Metric, MetricTable
 from rightfit.measuring.profile import MeasuredHow, ProfileBuilder
 from rightfit.measuring.profiles.measured import (
     Measured,
-    compare_in_blocks,
     make_point,
     pool_spreads,
     set_measured,
@@ -236,23 +235,6 @@ def test_profiles_compared_with_others_carry_the_error_of_their_blocks() -> None
     assert find_width(p99, is_apart=False) == pytest.approx(0, abs=1e-6)
     assert find_width(p99, is_apart=True) == pytest.approx(23, abs=1)  # 2.20 × 0.36 / √12 in logs
     assert find_width(MetricTable.latency_p50_ms, is_apart=True) == pytest.approx(0, abs=1e-6)
-
-
-def test_ratio_of_two_in_common_blocks_holds_nothing_that_a_block_does_to_both() -> None:
-    def measure(times: float) -> Measured:
-        rounds = [
-            fake_round(
-                [LARGE], percentiles_ns={"0.5": times * ms * 1e6, "0.95": None, "0.99": None}
-            )
-            for ms in (1.0, 4.0, 2.0, 8.0, 1.0, 3.0)
-        ]
-        return Measured(MeasurementState(rounds=in_blocks(rounds)), make_settings())
-
-    p50 = compare_in_blocks(measure(1.2), measure(1.0))["latency_p50_ms"]
-    failed = Measured(MeasurementState(error="killed"), make_settings())
-
-    assert (p50.value, p50.low, p50.high) == pytest.approx((1.2, 1.2, 1.2))
-    assert compare_in_blocks(measure(1.2), failed) == {}
 
 
 def measure_twice(low_ms: float, high_ms: float, *, is_disturbed: bool = False) -> MeasurementState:

@@ -133,7 +133,6 @@ def profile_measured(
     *,
     tiers: Sequence[Tier],
     reference: MeasurementState | None = None,
-    is_apart: bool = False,
 ) -> pl.DataFrame:
     """Return profiles of candidates measured elsewhere; their predictions are judged here.
 
@@ -146,9 +145,8 @@ def profile_measured(
         store: Keeps the quality of the predictions.
         tiers: Hardware ladder, smallest first.
         reference: The reference's rounds on that machine; ``None``: those in ``store``.
-        is_apart: Whether they are compared with profiles that were measured at another time.
     """
-    assembly = _Assembly(candidate_set, jobs, bench, store, tiers, reference, is_apart=is_apart)
+    assembly = _Assembly(candidate_set, jobs, bench, store, tiers, reference)
     return tabulate_profiles(assembly.build(states))
 
 

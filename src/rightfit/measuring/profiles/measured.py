@@ -278,23 +278,6 @@ def share_costs(measured: Sequence[Measured], classes: Sequence[Hashable | None]
     return shared
 
 
-def compare_in_blocks(now: Measured, before: Measured) -> dict[str, Interval]:
-    """Return the ratio now / before of what processes of common blocks found, by metric's column.
-
-    What the machine did in a block is in both of its figures, and in no ratio.
-    """
-    if not (now.rounds and before.rounds):
-        return {}
-    ratios = {}
-    for metric in METRICS:
-        old = before.by_block(metric)
-        figures = now.by_block(metric).items()
-        values = [figure / old[block] for block, figure in figures if old.get(block)]
-        if len(values) > 1:
-            ratios[metric.column] = estimate_median(values)
-    return ratios
-
-
 def pool_spreads(measured: Iterable[Measured]) -> dict[str, ProcessSpread]:
     """Return by how much uninterrupted processes of one profile differ, by column."""
     clean = [

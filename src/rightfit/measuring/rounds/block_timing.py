@@ -100,7 +100,6 @@ def measure_jobs(
     choosers: str = "",
     cost_classes: Sequence[CostClass] = (),
     environment_id: str = "",
-    references: JsonStore | None = None,
     level: int = logging.INFO,
 ) -> list[MeasurementState]:
     """Measure jobs until each is settled.
@@ -120,7 +119,6 @@ def measure_jobs(
         choosers: Fingerprint of what ``choose`` depends on beside the states.
         cost_classes: Of each job; empty: each is told by itself.
         environment_id: Fingerprint of this machine and its libraries.
-        references: Keeps the reference's rounds; ``None``: ``store``.
         level: Of the log's lines.
 
     Returns:
@@ -130,7 +128,7 @@ def measure_jobs(
         return []
     start_s = time.perf_counter()
     choice = fingerprint({"choosers": choosers, "jobs": sorted(keys)})
-    reference = _open_reference(bench, references or store, environment_id)
+    reference = _open_reference(bench, store, environment_id)
     all_jobs = []
     classes = cost_classes or [None] * len(jobs)
     for job, key, cost_class in zip(jobs, keys, classes, strict=True):
