@@ -172,8 +172,9 @@ class BatchSizes(StrictModel, metaclass=OneSentence):
     def __str__(self) -> str:
         if self.min == self.max:
             return f"{self.max:,} rows a call"
-        bounds = (self.min and f"at least {self.min:,}", self.max and f"at most {self.max:,}")
-        return f"{' and '.join(filter(None, bounds))} rows a call"
+        least = [f"at least {self.min:,}"] if self.min else []
+        most = [f"at most {self.max:,}"] if self.max else []
+        return f"{' and '.join(least + most)} rows a call"
 
 
 class ServingDemand(StrictModel, metaclass=OneSentence):

@@ -208,4 +208,5 @@ def find_twins(assessment: Assessment, rows: Ints | int) -> Bools:
     """
     classes = assessment.table.cost_class_of_row
     is_same: Bools = classes[assessment.chosen] == classes[rows]
-    return is_same & (assessment.chosen != rows)
+    are_twins: Bools = is_same & (assessment.chosen != rows)
+    return are_twins
