@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 
-from rightfit._core.errors import NothingStoredError, RightfitError
+from rightfit._core.errors import RightfitError
 from rightfit._core.spelling import suggest
 from rightfit.kedro_project.stored_results import StoredResults
 from rightfit.measuring.hardware.environment import Environment
@@ -21,21 +21,18 @@ def read_answers(
     results: StoredResults,
     application: str | None = None,
     dataset: str | None = None,
-    *,
-    ranked_in: str | None = None,
 ) -> Iterator[Answer]:
-    """Read a ranking's answers.
+    """Read the last ranking's answers.
 
     Args:
         results: The stored results.
         application: One application; ``None``: all of them.
         dataset: One dataset; ``None``: all that were ranked for the application.
-        ranked_in: Version of the ranking; ``None``: the last one.
 
     Raises:
         ValueError: If nothing was ranked yet, or not this application or dataset.
     """
-    ranked_in, recommendations = load_recommendations(results, ranked_in)
+    ranked_in, recommendations = load_recommendations(results)
     if application is not None:
         require_ranked("application", application, recommendations)
         recommendations = {application: recommendations[application]}
@@ -99,25 +96,13 @@ def require_ranked(kind: str, name: str, ranked: Collection[str]) -> None:
     )
 
 
-def load_recommendations(
-    results: StoredResults, ranked_in: str | None = None
-) -> tuple[str, Recommendations]:
-    """Return the version of a ranking, and what it recommends.
-
-    Args:
-        results: The stored results.
-        ranked_in: The version; ``None``: the last one.
+def load_recommendations(results: StoredResults) -> tuple[str, Recommendations]:
+    """Return the version of the last ranking, and what it recommends.
 
     Raises:
-        ValueError: If nothing was ranked yet, or it is damaged or no longer stored.
+        ValueError: If nothing was ranked yet, or it is damaged.
     """
-    if ranked_in is None:
-        ranked_in = results.find_version("recommendations")
-    elif ranked_in not in results.list_versions("recommendations"):
-        raise NothingStoredError(
-            f"The ranking of {ranked_in} is not stored here. Bring back the data of that run, or "
-            "write a new baseline: rightfit check --against FILE --write"
-        )
+    ranked_in = results.find_version("recommendations")
     stored = results.load("recommendations", ranked_in)
     with results.reading("recommendations", ranked_in):
         return ranked_in, read_recommendations(stored)

@@ -21,7 +21,6 @@ from rightfit.ranking.applications.applications import (
 from rightfit.ranking.applications.batch_sizes import serve_batches
 from rightfit.ranking.assessment.profile_table import PROFILE_KEYS
 from rightfit.ranking.explanation.decisions import Decision, Recommendations
-from rightfit.ranking.records.baseline import Watch
 from rightfit.ranking.records.load_records import LoadCurves
 from rightfit.reporting.charts.palette import Mark, marks_of
 
@@ -48,7 +47,6 @@ class Results:
         limit_effects: What loosening, tightening or removing each limit changes.
         robust_choices: How the families compare over the datasets.
         break_even: After how many predictions a longer training pays back.
-        watch: The latest ``rightfit check --measure``; ``None``: there was none.
         run: Version of the run that reports; empty: none.
         measured_in: Version of the run that measured; empty: not known.
     """
@@ -70,7 +68,6 @@ class Results:
     limit_effects: pl.DataFrame
     robust_choices: pl.DataFrame
     break_even: pl.DataFrame
-    watch: Watch | None = None
     run: str = ""
     measured_in: str = ""
 

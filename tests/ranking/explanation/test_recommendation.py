@@ -76,7 +76,7 @@ def test_decision_names_twins_and_graphs_whose_samples_contradict() -> None:
     decision = Decision.model_validate(recommend_for(*rows)["datasets"]["landsat"])
 
     assert decision.twins == ["a-2"]
-    found = decision.finding("RF020")
+    found = decision.finding("RF019")
     assert found is not None
     assert "a-1 is the same graph as a-3" in found.sentence
 

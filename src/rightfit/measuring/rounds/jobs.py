@@ -45,7 +45,7 @@ logger = logging.getLogger(__name__)
 FitCosts = Mapping[str, Mapping[str, float | None]]
 
 # Raise it when the meaning of stored measurements changes: older ones are then measured again.
-MEASUREMENT_VERSION = 17
+MEASUREMENT_VERSION = 18
 OPEN_BUNDLE = "rightfit.measuring.worker.phases:open_bundle"
 OPEN_REQUEST = "rightfit.data.request_path.opening:open_request"
 

@@ -509,7 +509,7 @@ def check_decision(
             yield find(code, subject, f"{winner.candidate} {relation} {name_some(rivals)}.")
     if unlike := (profile.get("measured_how") or {}).get("unlike"):
         yield find(
-            "RF020",
+            "RF019",
             subject,
             f"{winner.candidate} is the same graph as {name_some(unlike)}, with other weights, but "
             "their samples contradict each other: each has its own figures.",
@@ -543,7 +543,7 @@ def _check_quality(
     if (is_weak := scaled < LEAST_GAIN) or (low is not None and low <= 0):
         compares = "is hardly" if is_weak else "may not be"
         yield find(
-            "RF019",
+            "RF013",
             subject,
             f"{winner.candidate} {compares} better than guessing: {winner.quality}.",
         )

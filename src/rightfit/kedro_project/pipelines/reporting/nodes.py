@@ -14,7 +14,6 @@ from rightfit.params.evaluation import EvaluationParams
 from rightfit.ranking.applications.applications import RankingRules
 from rightfit.ranking.assessment.profile_table import PROFILE_KEYS, complete_paths
 from rightfit.ranking.explanation.decisions import read_recommendations
-from rightfit.ranking.records.baseline import load_watch
 from rightfit.reporting.charts.front_chart import (
     behind_menu,
     draw_front,
@@ -99,7 +98,6 @@ def write_report(
         limit_effects=tables["limit_effects"],
         robust_choices=tables["robust_choices"],
         break_even=tables["break_even"],
-        watch=load_watch(tables["watches"]),
         run=tables["run_version"].run,
         measured_in=tables["run_version"].measured_in,
     )

@@ -28,7 +28,6 @@ REPORT_TABLES = (
     "break_even",
     "environment",
     "load_curves",
-    "watches",
     "run_version",
 )
 
