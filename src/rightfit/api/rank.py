@@ -565,11 +565,7 @@ class Ranking:
             environment=self.profiles.environment or describe_environment(),
             load_curves=LoadCurves(()),
             hardware_tiers=tabulate_tiers(profiles, tiers),
-            utility_breakdown=self.breakdown,
-            win_shares=self.win_shares,
-            limit_effects=self.limit_effects,
-            robust_choices=self.robust_choices,
-            break_even=self.break_even,
+            ranked=self.ranked,
         )
         with writing_to("path", path) as target:
             if target.suffix == ".md" or target.is_dir():

@@ -17,7 +17,6 @@ from rightfit.measuring.median_estimates import Interval
 from rightfit.measuring.profile import CurveFigure, CurvePoint, MeasuredHow
 from rightfit.ranking.application_ranking import (
     NO_WINNERS,
-    ApplicationRanking,
     Winners,
     rank_applications,
 )
@@ -25,7 +24,6 @@ from rightfit.ranking.applications.applications import Applications, RankingRule
 from rightfit.ranking.assessment.profile_table import read_profiles
 from rightfit.ranking.explanation.decisions import Recommendations
 from rightfit.ranking.explanation.rankings import (
-    tabulate_breakdown,
     tabulate_rankings,
     tabulate_robust_choices,
 )
@@ -39,9 +37,8 @@ from rightfit.ranking.records.load_records import (
     Loop,
     WinnerLoad,
 )
-from rightfit.ranking.sensitivity.break_even import tabulate_break_even
 from rightfit.ranking.sensitivity.limit_effects import tabulate_limit_effects
-from rightfit.ranking.sensitivity.weights import tabulate_weight_intervals, tabulate_win_shares
+from rightfit.ranking.sensitivity.weights import tabulate_weight_intervals
 from rightfit.reporting.run_results import Results
 
 DATASETS = ("landsat", "fashion_mnist", "flights")
@@ -309,18 +306,6 @@ def make_dataset_audits(dataset: str) -> pl.DataFrame:
     )
 
 
-def make_tables(
-    ranked: list[ApplicationRanking],
-) -> dict[str, pl.DataFrame]:
-    return {
-        "utility_breakdown": tabulate_breakdown(ranked),
-        "win_shares": tabulate_win_shares(ranked),
-        "limit_effects": tabulate_limit_effects(ranked),
-        "robust_choices": tabulate_robust_choices(tabulate_rankings(ranked)),
-        "break_even": tabulate_break_even(ranked),
-    }
-
-
 def make_load_curves(recommendations: Recommendations) -> LoadCurves:
     """One winner was loaded, for web_api on landsat; the others have a reason."""
     return LoadCurves(
@@ -393,12 +378,11 @@ def build_results(
     table = read_profiles(profiles)
     ranked = rank_applications(table, asked, rules, earlier)
     rankings = tabulate_rankings(ranked)
-    tables = make_tables(ranked)
     recommendations = recommend(
         ranked,
         weight_intervals=tabulate_weight_intervals(ranked),
-        limit_effects=tables["limit_effects"],
-        robust_choices=tables["robust_choices"],
+        limit_effects=tabulate_limit_effects(ranked),
+        robust_choices=tabulate_robust_choices(rankings),
         imported=imported,
         fleets={one.assessment.name: rank_fleet(one, table, rules) for one in ranked},
     )
@@ -415,7 +399,7 @@ def build_results(
         environment=ENVIRONMENT,
         load_curves=make_load_curves(recommendations),
         hardware_tiers=make_hardware_tiers(),
-        **tables,
+        ranked=ranked,
     )
 
 
