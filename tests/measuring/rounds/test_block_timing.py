@@ -10,7 +10,8 @@ from factories.measurements import DictStore, known_load, make_round, make_setti
 
 from rightfit._core.processes.codec import from_plain
 from rightfit.measuring.rounds import block_timing
-from rightfit.measuring.rounds.block_timing import measure_jobs, reference_key
+from rightfit.measuring.rounds.block_timing import VERSION_KEY, measure_jobs, reference_key
+from rightfit.measuring.rounds.jobs import WHY_AGAIN
 from rightfit.measuring.rounds.measurement import MeasurementContext
 from rightfit.measuring.rounds.state import FinishedRound, MeasurementState
 from rightfit.measuring.worker.protocol import Failure
@@ -256,3 +257,39 @@ def test_failed_job_is_tried_again_by_the_next_run(
 
 def test_nothing_to_measure_takes_no_process(bench: MeasurementContext) -> None:
     assert measure("", bench, DictStore(), choose=lambda _: []) == []
+
+
+@pytest.mark.parametrize(
+    ("version", "n_lines"),
+    [(None, 1), ({"version": 1}, 1), ({"version": 1_000}, 0)],
+)
+def test_store_of_an_earlier_version_says_once_why_it_is_measured_again(
+    version: dict[str, int] | None,
+    n_lines: int,
+    log: list[str],
+    bench: MeasurementContext,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    settings = make_settings(screening_processes=1, min_processes=1, max_processes=1)
+    here, store = replace(bench, settings=settings), DictStore()
+    measure("a", here, store, choose=lambda _: [True], environment_id="e")
+    del store[VERSION_KEY]
+    if version is not None:
+        store[VERSION_KEY] = version
+    caplog.set_level("INFO")
+
+    for name in "bc":
+        measure(name, here, store, choose=lambda _: [True], environment_id="e")
+
+    assert sum(WHY_AGAIN in message for message in caplog.messages) == n_lines
+
+
+def test_new_store_says_nothing_of_earlier_measurements(
+    log: list[str], bench: MeasurementContext, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings = make_settings(screening_processes=1, min_processes=1, max_processes=1)
+    caplog.set_level("INFO")
+
+    measure("a", replace(bench, settings=settings), DictStore(), choose=lambda _: [True])
+
+    assert not any(WHY_AGAIN in message for message in caplog.messages)

@@ -8,13 +8,10 @@ import pytest
 from factories.rankings import assess, make_application, make_profile, make_profiles, rank
 from pydantic import ValidationError
 
-from rightfit.measuring.profile import CurveFigure, CurvePoint, MeasuredHow, Profile
+from rightfit.measuring.profile import MeasuredHow, Profile
+from rightfit.measuring.throughput_curve import NO_CURVE, CurveFigure, CurvePoint
 from rightfit.ranking.applications.applications import BatchSizes, ServingDemand
-from rightfit.ranking.applications.batch_sizes import (
-    NO_CURVE,
-    find_measured_sizes,
-    serve_batches,
-)
+from rightfit.ranking.applications.batch_sizes import find_measured_sizes, serve_batches
 
 RATES = {32: 500.0, 256: 980.0, 1_024: 1_000.0, 2_048: 1_500.0}
 

@@ -14,7 +14,8 @@ from rightfit.data.data_card import DataCard
 from rightfit.measuring.hardware.environment import Environment
 from rightfit.measuring.hardware.tiers import Tier
 from rightfit.measuring.median_estimates import Interval
-from rightfit.measuring.profile import CurveFigure, CurvePoint, MeasuredHow
+from rightfit.measuring.profile import MeasuredHow
+from rightfit.measuring.throughput_curve import CurveFigure, CurvePoint
 from rightfit.ranking.application_ranking import (
     NO_WINNERS,
     Winners,

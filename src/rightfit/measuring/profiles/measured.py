@@ -25,17 +25,12 @@ from rightfit.measuring.metrics import (
     MetricTable,
     columns_from,
 )
-from rightfit.measuring.profile import (
-    CurveFigure,
-    CurvePoint,
-    LoadTried,
-    MeasuredHow,
-    ProfileBuilder,
-)
+from rightfit.measuring.profile import LoadTried, MeasuredHow, ProfileBuilder
 from rightfit.measuring.rounds.batch_sizes import find_best_batch_size, list_batch_sizes
 from rightfit.measuring.rounds.presets import MeasuringSettings
 from rightfit.measuring.rounds.settling import usable_rounds
 from rightfit.measuring.rounds.state import FinishedRound, MeasurementState
+from rightfit.measuring.throughput_curve import CurveFigure, CurvePoint
 from rightfit.measuring.worker.latency import P99, calls_to_hold, min_calls_to_report
 from rightfit.measuring.worker.units import MS_PER_S, NS_PER_MS
 

@@ -33,7 +33,7 @@ from rightfit.measuring.blocks import (
 )
 from rightfit.measuring.cost_classes import contradict
 from rightfit.measuring.hardware.environment import fingerprint
-from rightfit.measuring.rounds.jobs import Job
+from rightfit.measuring.rounds.jobs import MEASUREMENT_VERSION, WHY_AGAIN, Job
 from rightfit.measuring.rounds.lock import machine_lock
 from rightfit.measuring.rounds.measurement import (
     MeasurementContext,
@@ -56,6 +56,7 @@ MAX_OPEN_PROCESSES = 16  # each holds its model between its slices
 REFERENCE = "rightfit.measuring.worker.reference:open_reference"
 N_REFERENCE_ROWS = 1_024
 MAX_REFERENCE_ROUNDS = 300  # the last ones are kept
+VERSION_KEY = "measurement_version"  # of the version that a store was last written with
 
 # Equal for jobs that are served in one way by one graph with other weights; None: of no class.
 CostClass = Hashable | None
@@ -129,6 +130,7 @@ def measure_jobs(
     start_s = time.perf_counter()
     choice = fingerprint({"choosers": choosers, "jobs": sorted(keys)})
     reference = _open_reference(bench, store, environment_id)
+    _note_version(store, reference)
     all_jobs = []
     classes = cost_classes or [None] * len(jobs)
     for job, key, cost_class in zip(jobs, keys, classes, strict=True):
@@ -170,6 +172,19 @@ def measure_jobs(
             )
         logger.debug("%s: %s", scope_name, describe_cost(new_rounds, total_s=total_s))
     return states
+
+
+def _note_version(store: JsonStore, reference: JobMeasurement) -> None:
+    """Note a store's version; where it holds earlier measurements, say why they are made again.
+
+    A store without a version is an earlier one if the reference was timed for it.
+    """
+    noted = store.get(VERSION_KEY)
+    if noted is not None and noted["version"] >= MEASUREMENT_VERSION:
+        return
+    if noted is not None or reference.state.rounds:
+        logger.info("Stored profiles are measured again: %s", WHY_AGAIN)
+    store.put(VERSION_KEY, {"version": MEASUREMENT_VERSION})
 
 
 def reference_key(environment_id: str) -> str:

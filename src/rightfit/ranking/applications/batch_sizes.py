@@ -7,18 +7,10 @@ from typing import Any
 
 import polars as pl
 
-from rightfit.measuring.metrics import METRICS
+from rightfit.measuring.throughput_curve import NO_CURVE, OF_BATCHES
 from rightfit.ranking.applications.applications import THROUGHPUT, BatchSizes
 
-BATCH_COLUMNS = tuple(
-    metric.column
-    for metric in METRICS
-    if metric.depends_on_batch or metric.of_batch is not None or metric.source == "tiers"
-)
-"""Metrics whose figures are of calls of many rows, not of one."""
-
 NEAR_BEST = 0.97  # of the highest throughput; the smallest batch that reaches it is the best
-NO_CURVE = "it was measured before batch sizes had figures each; measure again"
 
 
 def serve_batches(profiles: pl.DataFrame, sizes: BatchSizes | None) -> pl.DataFrame:
@@ -33,7 +25,7 @@ def serve_batches(profiles: pl.DataFrame, sizes: BatchSizes | None) -> pl.DataFr
     """
     if sizes is None:
         return profiles
-    columns = [name for name in BATCH_COLUMNS if name in profiles.columns]
+    columns = [name for name in OF_BATCHES if name in profiles.columns]
     names = [f"{column}{end}" for column in columns for end in ("", "_low", "_high")]
     replaced = [name for name in names if name in profiles.columns]
     kept = [
@@ -103,5 +95,5 @@ def _allow_reasons(schema: Mapping[str, Any]) -> dict[str, Any]:
     reasons = schema.get("null_reasons")
     if not isinstance(reasons, pl.Struct):
         return dict(schema)
-    fields = dict(reasons) | dict.fromkeys(BATCH_COLUMNS, pl.String)
+    fields = dict(reasons) | dict.fromkeys(OF_BATCHES, pl.String)
     return {**schema, "null_reasons": pl.Struct(fields)}

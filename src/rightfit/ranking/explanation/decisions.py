@@ -44,7 +44,7 @@ from rightfit.measuring.naming import (
     metric_name,
     metric_unit,
 )
-from rightfit.measuring.profile import Profile
+from rightfit.measuring.profile import Profile, describe_twins
 from rightfit.measuring.serving import Serving, split_device
 from rightfit.ranking.applications.applications import (
     QUALITIES,
@@ -631,6 +631,7 @@ FactKind = Literal[
     "limit",
     "runner_up",
     "chance",
+    "twins",
     "in_use",
     "finding",
     "deadline",
@@ -653,6 +654,7 @@ TERMS: Mapping[FactKind, str] = {
     "limit": "Limit",
     "runner_up": "Runner-up",
     "chance": "Chance of best or equal",
+    "twins": "Costs",
     "in_use": "In use",
     "finding": "Finding",
     "deadline": "Deadline",
@@ -708,6 +710,7 @@ def decision_facts(decision: Decision, profile: Profile | None = None) -> list[F
             runner_up and f"{runner_up.label}, utility {format_quality(runner_up.utility)}",
         ),
         ("chance", winner and f"{format_chance(winner.p_best)} ({mark_chance(winner.p_best)})"),
+        ("twins", describe_twins(decision.twins)),
         *(
             ("finding", found)
             for found in decision.reported_findings

@@ -26,13 +26,15 @@ from rightfit.reporting.charts.front_chart import (
     find_limit_lines,
 )
 from rightfit.reporting.charts.palette import marks_of
+from rightfit.reporting.charts.throughput_chart import draw_curves
 from rightfit.reporting.charts.utility_chart import draw_utilities, draw_winners
 from rightfit.reporting.html_report import render_report
 from rightfit.reporting.markdown_report import render_markdown
 from rightfit.reporting.run_results import Results, select_winners
 
 RANKED_TABLES = ("resource_profiles", "judged_predictions", "recommendations")  # see rank_again
-UTILITIES, WINNERS = "utilities of applications", "winners"  # among charts of datasets
+# among charts of datasets
+UTILITIES, WINNERS, CURVES = "utilities of applications", "winners", "throughput by batch size"
 Table = TypeVar("Table")
 Figure = Any  # plotly's; Kedro resolves hints when it starts, and plotly takes long to import
 
@@ -49,7 +51,8 @@ def draw_charts(
     """Draw the charts that kedro-viz shows.
 
     Returns:
-        Quality against cost by dataset, each application's utilities by objective, and the winners.
+        Quality against cost by dataset, each application's utilities by objective, the winners, and
+        throughput and memory by batch size.
     """
     marks = marks_of(resource_profiles["model"])
     completed, winners = complete_paths(resource_profiles), select_winners(rankings)
@@ -79,6 +82,7 @@ def draw_charts(
         **charts,
         UTILITIES: behind_menu(utilities, label="Application"),
         WINNERS: draw_winners(read_recommendations(recommendations), marks),
+        CURVES: draw_curves(completed, winners, marks),
     }
 
 

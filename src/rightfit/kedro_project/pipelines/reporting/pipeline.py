@@ -6,6 +6,7 @@ from kedro.pipeline import Node, Pipeline
 
 from rightfit.kedro_project.nodes import BOXES
 from rightfit.kedro_project.pipelines.reporting.nodes import (
+    CURVES,
     RANKED_TABLES,
     UTILITIES,
     WINNERS,
@@ -40,7 +41,11 @@ def create_pipeline(grid: Grid) -> Pipeline:
                 | {name: f"params:{name}" for name in ("applications", "ranking")}
                 | cards,
                 {name: f"{name}_front_chart" for name in cards}
-                | {UTILITIES: "utility_chart", WINNERS: "winners_chart"},
+                | {
+                    UTILITIES: "utility_chart",
+                    WINNERS: "winners_chart",
+                    CURVES: "throughput_chart",
+                },
                 name="draw_charts",
                 namespace=BOX,
             ),
