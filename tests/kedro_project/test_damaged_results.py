@@ -173,7 +173,7 @@ def test_damage_of_any_result_is_noticed_although_size_and_time_are_kept(study: 
             study.restore()
 
     assert due_before == set()
-    assert len(places) == 37
+    assert len(places) == 31
     assert spared == []
 
 

@@ -49,7 +49,6 @@ from rightfit.measuring.hardware.environment import describe_environment
 from rightfit.measuring.remote_documents import list_imported
 from rightfit.models.quality.scorers import read_function_sources
 from rightfit.params.grid import is_searched
-from rightfit.ranking.records.baseline import WATCH_KEY
 from rightfit.searching.space import ModelBlock
 from rightfit.searching.studies.study_store import fingerprint_family
 
@@ -227,7 +226,7 @@ class ReusedResults:
             # what verbs have put there counts too: no other step's key changes with it
             store = dataset.load()
             if isinstance(store, JsonStore):
-                return hash_content(["store", list_imported(store), store.get(WATCH_KEY)])
+                return hash_content(["store", list_imported(store)])
             return "store"
         record, version = self.find(name), find_load_version(dataset)
         damage = self._damaged.pop(name, None)  # no step of this run makes it
