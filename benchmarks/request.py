@@ -10,7 +10,7 @@ Ends with one line of JSON, ratios of the earlier version's time to this one's:
 - ``request_gain_1``, ``_32``, ``_256``, ``_2048``, ``_16384``: by rows of a request, as geometric
   means over models and forms; ``request_worst``: the lowest of any model, form and size;
 - ``answers_differ``: awkward requests with another answer, to the bit, or another refusal, of
-  ``n_awkward``; ``answers_round``: usual requests whose answers differ at all;
+  ``n_awkward``; ``refusals_clearer``: refused before in ONNX Runtime's words, now in Rightfit's;
 - ``whole_to_graph_1``, ``whole_to_graph_2048``: the whole call of this version against the graph
   alone on tensors made before, of products, one row of lists and 2,048 rows of arrays, the highest;
   ``before_...``: of the earlier version.
@@ -69,15 +69,15 @@ class Version:
 
     def ask(self, *request: Any) -> Any:
         """Have it do something; return its answer."""
-        assert self.process.stdin is not None
-        assert self.process.stdout is not None
-        self.process.stdin.write(json.dumps(request) + "\n")
-        self.process.stdin.flush()
-        line = self.process.stdout.readline()
+        written, read = self.process.stdin, self.process.stdout
+        if written is None or read is None:
+            raise TypeError("the process has no pipes")
+        written.write(json.dumps(request) + "\n")
+        written.flush()
+        line = read.readline()
         if not line:
             raise SystemExit(f"A worker ended at {request}")
-        reply = json.loads(line)
-        return reply
+        return json.loads(line)
 
     def ask_well(self, *request: Any) -> Any:
         """As :meth:`ask`; end where it fails."""
@@ -181,7 +181,15 @@ def measure_model(
             )
     tried = [{}, {}] if asked.no_awkward else [one.ask_well("try_awkward") for one in versions]
     found["n_awkward"] = len(tried[0])
-    found["differ"] = [key for key in tried[0] if tried[0][key] != tried[1].get(key)]
+    differ = [key for key in tried[0] if tried[0][key] != tried[1].get(key)]
+    found["clearer"] = [
+        key
+        for key in differ
+        if "ONNXRuntimeError" in tried[0][key]
+        and tried[1].get(key, "").startswith("ValueError: ")
+        and "ONNXRuntimeError" not in tried[1][key]
+    ]
+    found["differ"] = [key for key in differ if key not in found["clearer"]]
     for key in found["differ"][:10]:
         print(f"    {key}:\n        {tried[0][key][:200]}\n        {str(tried[1].get(key))[:200]}")
     return found
@@ -216,6 +224,7 @@ def summarise(measured: list[dict[str, Any]]) -> dict[str, Any]:
         figures[f"request_gain_{form}"] = round(statistics.geometric_mean(of_form), 3)
     figures["request_worst"] = round(min(gain for _, _, gain in gains), 3)
     figures["answers_differ"] = sum(len(one["differ"]) for one in measured)
+    figures["refusals_clearer"] = sum(len(one["clearer"]) for one in measured)
     figures["n_awkward"] = sum(one["n_awkward"] for one in measured)
     for key, label in ((("lists", 1), "1"), (("arrays", 2_048), "2048")):
         shares = [

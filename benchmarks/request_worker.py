@@ -25,6 +25,7 @@ from rightfit.data.request_path import usage
 from rightfit.data.request_path.encoder_graph import join_encoder
 from rightfit.data.request_path.raw_inputs import list_inputs
 from rightfit.data.request_path.usage import open_graph
+from rightfit.models import onnx_session
 
 Columns = Any  # a mapping, or a frame
 N_SINGLES = 256
@@ -41,6 +42,9 @@ WRONG_TEXTS = (
     None, "", "never seen", "é" * 50, 0, 1, 7, 7.0, 0.5, True, False, float("nan"), np.nan,
     np.str_("a"), np.int64(1), np.float32(0.1), np.True_, b"a", ["a"], {"a": 1}, ("a",), 2**70,
     float("inf"), datetime.date(2024, 1, 1), decimal.Decimal("0.1"), "true", "1",
+)  # fmt: skip
+FORMS: tuple[Callable[[Any], Any], ...] = (
+    tuple, lambda values: np.array(values, dtype=object), pl.Series,
 )  # fmt: skip
 ARRAY_TYPES = ("float32", "float16", "int64", "uint8", "bool", "object", "U", "M8[D]", "m8[s]")
 
@@ -64,7 +68,8 @@ class Model:
         self.calls: dict[str, tuple[Callable[..., Any], list[Any]]] = {}
         self.answer = open_graph(graph, self.inputs, n_threads=1, device="cpu")
         self.recorded: list[Any] = []
-        open_session = usage.open_session
+        holder: Any = usage if hasattr(usage, "open_session") else onnx_session
+        open_session = holder.open_session
 
         class Recorder:
             """A session that notes what it is asked, and has no faster ways."""
@@ -89,11 +94,11 @@ class Model:
             self.session = open_session(*arguments, **options)
             return Recorder(self.session, self.recorded)
 
-        usage.open_session = open_recorder
+        holder.open_session = open_recorder
         try:
             self.recording = open_graph(graph, self.inputs, n_threads=1, device="cpu")
         finally:
-            usage.open_session = open_session
+            holder.open_session = open_session
 
     def prepare(self, form: str, n_rows: int) -> None:
         """Make the requests of a form, and the feed of the graph alone."""
@@ -153,7 +158,9 @@ def make_request(rows: Any, form: str) -> Columns:
     return pl.DataFrame(lists) if form == "polars" else pl.DataFrame(lists).to_pandas()
 
 
-def make_awkward(rows: Any, inputs: Any) -> Iterator[tuple[str, Columns]]:
+def make_awkward(  # noqa: C901 -- a list of cases
+    rows: Any, inputs: Any
+) -> Iterator[tuple[str, Columns]]:
     """Yield awkward requests by name."""
     first = make_request(rows[:N_AWKWARD], "lists")
     arrays = make_request(rows[:N_AWKWARD], "arrays")
@@ -189,13 +196,13 @@ def make_awkward(rows: Any, inputs: Any) -> Iterator[tuple[str, Columns]]:
                     label = f"{name} of {n_rows}, {number}: {type(value).__name__} {value!s:.20}"
                     yield label, columns
                     if number and isinstance(value, float | int | str | type(None)):
-                        for form in (tuple, lambda v: np.array(v, dtype=object), pl.Series):
+                        for make in FORMS:
                             try:
-                                made = form(columns[name])  # type: ignore[operator]
+                                made = make(columns[name])
                             except (TypeError, ValueError, OverflowError):
                                 continue
                             yield f"{label} as {type(made).__name__}", columns | {name: made}
-                            if form is not tuple:
+                            if make is not tuple:
                                 others = cut(arrays, n_rows) | {name: made}
                                 yield f"{label} as {type(made).__name__} beside arrays", others
                 for dtype in ARRAY_TYPES:

@@ -70,7 +70,7 @@ def read_graph(bundle: Bundle, runtime: str, *, threshold: float | None) -> OwnG
             feed.name,
             feeding.TEXT if feed.dtype == TEXT else feed.dtype,
             feed.columns,
-            limits=(MAX_WHOLE,) * len(feed.columns) if feed.dtype == usage.WHOLE else (),
+            limits=(MAX_WHOLE,) * len(feed.columns) if feed.dtype == feeding.WHOLE else (),
         )
         for feed in feeds
     )

@@ -73,7 +73,7 @@ def get_run(session: Any) -> Any:
     The public one checks each time that all inputs are there, which takes a fifth of a small
     model's time; whoever feeds a session by a plan has checked that once.
     """
-    inner = getattr(session, "_sess", None)
+    inner: Any = getattr(session, "_sess", None)
     on_cpu = session.get_providers() == [PROVIDERS["cpu"]]
     return inner.run if on_cpu and hasattr(inner, "run") else session.run
 

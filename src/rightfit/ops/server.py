@@ -47,10 +47,11 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 if __package__:
-    from rightfit.data.request_path import usage
+    from rightfit.data.request_path import feeding, usage
     from rightfit.ops import connections
 else:  # run in an exported folder, which stands for itself
     import connections  # type: ignore[import-not-found,no-redef]
+    import feeding  # type: ignore[import-not-found,no-redef]
     import usage  # type: ignore[import-not-found,no-redef]
 
 HOST = "127.0.0.1"
@@ -209,7 +210,7 @@ def describe_api(model: usage.ExportedModel) -> dict[str, Any]:
     text = {"type": ["string", "number", "boolean", "null"]}
     image = {"type": ["string", "array"], "description": "Base64, or a list of its bytes"}
     number = {"type": ["number", "boolean", "null"]}
-    kinds = {usage.TEXT: text, usage.IMAGE: image}
+    kinds = {feeding.TEXT: text, feeding.IMAGE: image}
     columns = {
         name: kinds.get(tensor.dtype, number) for tensor in model.inputs for name in tensor.columns
     }
@@ -361,7 +362,7 @@ def _read_columns(kind: str, body: bytes, limits: Limits, kinds: Mapping[str, st
 
 def _read_json(body: bytes, limits: Limits, kinds: Mapping[str, str]) -> Columns:
     max_values = max(MIN_VALUES, limits.max_rows * (len(kinds) + N_UNREAD))
-    max_values += N_IMAGE_BYTES if usage.IMAGE in kinds.values() else 0
+    max_values += N_IMAGE_BYTES if feeding.IMAGE in kinds.values() else 0
     if body.count(b",") + body.count(b"[") + body.count(b"{") > max_values:
         raise RefusedError(
             413,

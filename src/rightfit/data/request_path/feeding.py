@@ -126,18 +126,13 @@ class Plan:
 
     def __init__(self, inputs: Sequence[TensorInput], lookups: Sequence[Lookup] = ()) -> None:
         self._inputs = inputs
-        self._ways: dict[str, Way] = {}
-        self._lookups: dict[str, list[tuple[int, _Numbering]]] = {}
+        self._ways: dict[str, _Numbers | _Categories | _Others] = {}
         for tensor in inputs:
             if tensor.dtype == TEXT and lookups:
-                for lookup in lookups:
-                    parts = [(i, _Numbering(*of, i, tensor)) for i, of in lookup.tables.items()]
-                    self._lookups[lookup.name] = parts
-                    self._ways[lookup.name] = functools.partial(_look_up, [n for _, n in parts])
-            elif tensor.dtype in ("float32", "float64"):
-                self._ways[tensor.name] = _Numbers.of(tensor).lay
+                self._ways |= {one.name: _Categories(one.tables, tensor) for one in lookups}
             else:
-                self._ways[tensor.name] = functools.partial(_feed_one, tensor)
+                is_float = tensor.dtype in ("float32", "float64")
+                self._ways[tensor.name] = _Numbers(tensor) if is_float else _Others(tensor)
 
     def feed(self, columns: Columns) -> dict[str, npt.NDArray[Any]]:
         """Turn raw columns into tensors.
@@ -146,69 +141,35 @@ class Plan:
             ValueError: As :func:`make_feed`.
         """
         try:
-            feed = {name: way(columns) for name, way in self._ways.items()}
+            feed = {name: way.lay(columns) for name, way in self._ways.items()}
             n_rows = set(map(len, feed.values()))
         except Exception:
             n_rows = set()
         return feed if len(n_rows) == 1 else self._feed_closely(columns)
 
+    def plan_row(
+        self, n_bytes: int | None
+    ) -> tuple[dict[str, npt.NDArray[Any]], Sequence[Callable[[Columns], None]]]:
+        """Return arrays for requests of one row, and what writes them, if a row is as usual.
+
+        Args:
+            n_bytes: Of an image.
+
+        Raises:
+            ValueError: If there is no short way.
+        """
+        rows = {name: way.plan_row(n_bytes) for name, way in self._ways.items()}
+        return {name: array for name, (array, _) in rows.items()}, [one for _, one in rows.values()]
+
     def _feed_closely(self, columns: Columns) -> dict[str, npt.NDArray[Any]]:
         feed = make_feed(columns, self._inputs)
-        if self._lookups:
+        categories = {k: way for k, way in self._ways.items() if isinstance(way, _Categories)}
+        if categories:
             [texts] = [feed.pop(tensor.name) for tensor in self._inputs if tensor.dtype == TEXT]
             if texts.ndim == 1:
                 raise ValueError("The columns of a request must be of one length.")
-            for name, parts in self._lookups.items():
-                found = [list(map(numbering.__getitem__, texts[:, i])) for i, numbering in parts]
-                feed[name] = np.array(found, dtype=np.int64).sum(axis=0)
+            feed |= {name: way.look_up(texts) for name, way in categories.items()}
         return feed
-
-
-Way = Callable[[Columns], npt.NDArray[Any]]
-
-
-class RowPlan:
-    """The shortest way of a request of one row: into arrays that a session is bound to.
-
-    Args:
-        inputs: As of :class:`Plan`.
-        lookups: As of :class:`Plan`.
-        n_bytes: Of an image.
-
-    Raises:
-        ValueError: If there is none.
-    """
-
-    def __init__(
-        self, inputs: Sequence[TensorInput], lookups: Sequence[Lookup], n_bytes: int | None
-    ) -> None:
-        self.arrays: dict[str, npt.NDArray[Any]] = {}
-        self._writers: list[Callable[[Columns], None]] = []
-        for tensor in inputs:
-            if tensor.dtype == TEXT and lookups:
-                for lookup in lookups:
-                    array = self.arrays[lookup.name] = np.zeros(1, np.int64)
-                    parts = [_Numbering(*of, i, tensor) for i, of in lookup.tables.items()]
-                    self._writers.append(functools.partial(_write_lookup, array, parts))
-            elif tensor.dtype in ("float32", "float64"):
-                numbers = _Numbers.of(tensor)
-                array = np.zeros((1, numbers.width), tensor.dtype)
-                self.arrays[tensor.name] = array
-                self._writers.append(numbers.plan_row(array))
-            elif tensor.dtype == IMAGE and tensor.image_shape is None and n_bytes:
-                array = self.arrays[tensor.name] = np.zeros((1, n_bytes), np.uint8)
-                self._writers.append(functools.partial(_write_image, array, tensor.columns[0]))
-            else:
-                raise ValueError(f"no short way to {tensor.name}")
-
-    def write(self, columns: Columns) -> None:
-        """Write a row into the arrays.
-
-        Raises:
-            Exception: Of any kind, where the request is not as usual.
-        """
-        for write in self._writers:
-            write(columns)
 
 
 def list_few(columns: Any) -> Any:
@@ -222,52 +183,21 @@ def list_few(columns: Any) -> Any:
     return columns
 
 
-@dataclass(frozen=True)
+Row = tuple[npt.NDArray[Any], Callable[[Columns], None]]
+
+
 class _Numbers:
-    """How the numbers of a tensor are laid out.
+    """How the numbers of a tensor are laid out."""
 
-    Args:
-        dtype: Of the tensor.
-        pick: Returns its columns of a request.
-        filling: What takes the place of gaps.
-        width: Its columns, with those that tell gaps.
-        sizes: Largest size of each column's values, shape (n_columns, 1).
-        limit: The smallest of them.
-    """
-
-    dtype: str
-    pick: Callable[[Columns], Sequence[Any]]
-    filling: Filling | None
-    width: int
-    sizes: npt.NDArray[np.float64]
-    limit: float
-
-    @classmethod
-    def of(cls, tensor: TensorInput) -> _Numbers:
-        filling = tensor.filling if isinstance(tensor, CompiledInput) else None
+    def __init__(self, tensor: TensorInput) -> None:
+        self.dtype, self.sizes = tensor.dtype, tensor.sizes
+        self.limit = min(float(self.sizes.min()), float(np.finfo(self.dtype).max))
+        self.filling = tensor.filling if isinstance(tensor, CompiledInput) else None
+        self.width = len(self.sizes) + (len(self.filling.indicated) if self.filling else 0)
         names = tensor.columns
-        pick: Any = itemgetter(*names) if len(names) > 1 else lambda columns: (columns[names[0]],)
-        width = len(names) + (len(filling.indicated) if filling else 0)
-        limit = min(float(tensor.sizes.min()), float(np.finfo(tensor.dtype).max))
-        return cls(tensor.dtype, pick, filling, width, tensor.sizes, limit)
-
-    def plan_row(self, table: npt.NDArray[Any]) -> Callable[[Columns], None]:
-        """Return what writes a row of numbers into a table of one row."""
-        pick, flat, n_columns, limit = self.pick, table.reshape(-1), len(self.sizes), self.limit
-        pack = struct.Struct(f"{n_columns}{table.dtype.char}").pack_into
-
-        def write(columns: Columns) -> None:
-            row = _list_row(pick(columns))
-            total = _sum_plain(row)
-            if total is None:
-                row = _write_gaps(row)
-                total = _sum_plain(row)
-            pack(table, 0, *row)
-            flat[n_columns:] = 0
-            if total is None or total - total != 0 or max(row) > limit or min(row) < -limit:
-                self.finish(table)  # something is missing, infinite or large
-
-        return write
+        self.pick: Any = (
+            itemgetter(*names) if len(names) > 1 else lambda columns: (columns[names[0]],)
+        )
 
     def lay(self, columns: Columns) -> npt.NDArray[Any]:
         """Return numbers in rows, shape (n_rows, width)."""
@@ -284,10 +214,29 @@ class _Numbers:
                 for i, array in enumerate(wide):
                     table[:, i] = array
         if not _find_largest(table) <= self.limit:
-            self.finish(table)
+            self._finish(table)
         return table
 
-    def finish(self, table: npt.NDArray[Any]) -> None:
+    def plan_row(self, _: int | None) -> Row:
+        """Return a table of one row, and what writes it."""
+        table = np.zeros((1, self.width), self.dtype)
+        pick, flat, n_columns, limit = self.pick, table.reshape(-1), len(self.sizes), self.limit
+        pack, memory = struct.Struct(f"{n_columns}{table.dtype.char}").pack_into, table.data
+
+        def write(columns: Columns) -> None:
+            row = _list_row(pick(columns))
+            total = _sum_plain(row)
+            if total is None:
+                row = _write_gaps(row)
+                total = _sum_plain(row)
+            pack(memory, 0, *row)
+            flat[n_columns:] = 0
+            if total is None or total - total != 0 or max(row) > limit or min(row) < -limit:
+                self._finish(table)  # something is missing, infinite or large
+
+        return table, write
+
+    def _finish(self, table: npt.NDArray[Any]) -> None:
         """Fill the gaps of a table of which some number is missing or large.
 
         Raises:
@@ -302,7 +251,7 @@ class _Numbers:
 
 def _find_largest(table: npt.NDArray[Any]) -> float:
     flat = table.reshape(-1)
-    return max(np.maximum.reduce(flat), -np.minimum.reduce(flat))
+    return float(max(np.maximum.reduce(flat), -np.minimum.reduce(flat)))
 
 
 def _sum_plain(values: Any) -> float | None:
@@ -335,7 +284,7 @@ def _list_row(values: Sequence[Any]) -> list[Any]:
     row = np.concatenate(values)
     if set(map(len, values)) != {1} or row.dtype not in NUMERIC_OR_OBJECT:
         raise ValueError(UNUSUAL)
-    return row.tolist()
+    return list(row.tolist())
 
 
 def _read_arrays(values: Sequence[Any], n_rows: int) -> Any:
@@ -345,15 +294,8 @@ def _read_arrays(values: Sequence[Any], n_rows: int) -> Any:
         A list of arrays, or one of shape (n_columns, n_rows).
     """
     kinds = set(map(type, values))
-    if kinds == {list}:
-        pack = struct.Struct(f"{n_rows}d").pack  # three times as fast as numpy
-        try:
-            if _sum_plain(list(map(sum, values))) is not None:
-                return np.frombuffer(b"".join([pack(*column) for column in values])).reshape(
-                    -1, n_rows
-                )
-        except TypeError:  # of texts and gaps there is no sum
-            pass
+    if kinds == {list} and n_rows < FEW_ROWS and set(map(len, values)) == {n_rows}:
+        return _pack([*chain.from_iterable(values)]).reshape(-1, n_rows)
     are_arrays = kinds == {np.ndarray}
     arrays = list(values) if are_arrays else [_read_array(column) for column in values]
     forms = {(array.dtype, array.shape) for array in arrays}
@@ -366,15 +308,18 @@ def _read_array(column: Any) -> npt.NDArray[Any]:
     if isinstance(column, np.ndarray):
         return column
     if isinstance(column, list | tuple):
-        if _sum_plain(column) is None:
-            column = [GAP if value is None else value for value in column]
-            if _sum_plain(column) is None:
-                raise ValueError(UNUSUAL)
-        return np.frombuffer(struct.pack(f"{len(column)}d", *column))
+        return _pack(column)
     if type(column).__module__.startswith("pyarrow"):
         return np.asarray(column)
     array: npt.NDArray[Any] = column.to_numpy()  # of polars and pandas
     return array
+
+
+def _pack(values: Sequence[Any]) -> npt.NDArray[np.float64]:
+    """Return numbers as float64, NaN for gaps; three times as fast as numpy."""
+    if _sum_plain(values) is None:
+        values = _write_gaps(values)
+    return np.frombuffer(struct.pack(f"{len(values)}d", *values))
 
 
 class _Numbering(dict[Any, int]):
@@ -437,40 +382,75 @@ def read_categories(column: Any) -> tuple[list[Any], npt.NDArray[Any] | None]:
     return list(column), None
 
 
-def _look_up(numberings: Sequence[_Numbering], columns: Columns) -> npt.NDArray[np.int64]:
-    found = [numbering.find(columns[numbering.column]) for numbering in numberings]
-    if len(set(map(len, found))) > 1:
-        raise ValueError(UNUSUAL)
-    return found[0] if len(found) == 1 else np.add.reduce(found)
+class _Categories:
+    """An input of whole numbers: for each row the sum of what its texts stand for."""
+
+    def __init__(
+        self, tables: Mapping[int, tuple[Mapping[str, int], int]], tensor: TensorInput
+    ) -> None:
+        self._places = list(tables)
+        self._numberings = [_Numbering(*of, i, tensor) for i, of in tables.items()]
+
+    def lay(self, columns: Columns) -> npt.NDArray[np.int64]:
+        """Return the sums, shape (n_rows,)."""
+        found = [numbering.find(columns[numbering.column]) for numbering in self._numberings]
+        if len(set(map(len, found))) > 1:
+            raise ValueError(UNUSUAL)
+        total: npt.NDArray[np.int64] = found[0] if len(found) == 1 else np.add.reduce(found)
+        return total
+
+    def look_up(self, texts: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
+        """Return the sums of texts, shape (n_rows, n_columns of the tensor)."""
+        parts = zip(self._places, self._numberings, strict=True)
+        found = [list(map(numbering.__getitem__, texts[:, i])) for i, numbering in parts]
+        return np.array(found, dtype=np.int64).sum(axis=0)
+
+    def plan_row(self, _: int | None) -> Row:
+        """Return an array of one sum, and what writes it."""
+        array = np.zeros(1, np.int64)
+
+        def write(columns: Columns) -> None:
+            total = 0
+            for numbering in self._numberings:
+                (value,) = columns[numbering.column]
+                total += numbering[value]
+            array[0] = total
+
+        return array, write
 
 
-def _write_lookup(
-    array: npt.NDArray[Any], numberings: Sequence[_Numbering], columns: Columns
-) -> None:
-    total = 0
-    for numbering in numberings:
-        (value,) = columns[numbering.column]
-        total += numbering[value]
-    array[0] = total
+class _Others:
+    """A tensor of an image, of texts or of whole numbers, by the long way where there is none."""
 
+    def __init__(self, tensor: TensorInput) -> None:
+        self._tensor, self._name = tensor, tensor.columns[0]
+        self._is_pixels = tensor.dtype == IMAGE and tensor.image_shape is None
 
-def _write_image(array: npt.NDArray[Any], name: str, columns: Columns) -> None:
-    (value,) = columns[name]
-    pixels = np.frombuffer(value, np.uint8) if type(value) is bytes else value
-    if pixels.dtype != np.uint8 or pixels.shape != array.shape[1:]:
-        raise ValueError(UNUSUAL)
-    array[0] = pixels
+    def lay(self, columns: Columns) -> npt.NDArray[Any]:
+        """Return the tensor."""
+        if self._is_pixels:
+            values: Any = columns[self._name]
+            if isinstance(values, np.ndarray) and values.dtype == np.uint8 and values.ndim == 2:
+                return values
+            values = values if isinstance(values, list) else read_categories(values)[0]
+            if set(map(type, values)) == {bytes} and len(set(map(len, values))) == 1:
+                return np.frombuffer(b"".join(values), np.uint8).reshape(len(values), -1)
+        return make_feed(columns, [self._tensor])[self._tensor.name]
 
+    def plan_row(self, n_bytes: int | None) -> Row:
+        """Return an array of one image, and what writes it."""
+        if not self._is_pixels or not n_bytes:
+            raise ValueError(UNUSUAL)
+        array = np.zeros((1, n_bytes), np.uint8)
 
-def _feed_one(tensor: TensorInput, columns: Columns) -> npt.NDArray[Any]:
-    if tensor.dtype == IMAGE and tensor.image_shape is None:
-        values: Any = columns[tensor.columns[0]]
-        if isinstance(values, np.ndarray) and values.dtype == np.uint8 and values.ndim == 2:
-            return values
-        values = values if isinstance(values, list) else read_categories(values)[0]
-        if set(map(type, values)) == {bytes} and len(set(map(len, values))) == 1:
-            return np.frombuffer(b"".join(values), np.uint8).reshape(len(values), -1)
-    return make_feed(columns, [tensor])[tensor.name]
+        def write(columns: Columns) -> None:
+            (value,) = columns[self._name]
+            pixels = np.frombuffer(value, np.uint8) if type(value) is bytes else value
+            if pixels.dtype != np.uint8 or pixels.shape != (n_bytes,):
+                raise ValueError(UNUSUAL)
+            array[0] = pixels
+
+        return array, write
 
 
 def make_feed(columns: Columns, inputs: Sequence[TensorInput]) -> dict[str, npt.NDArray[Any]]:

@@ -11,6 +11,8 @@ at opening and nothing later. Those hashes show that files are what was exported
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import json
 import sys
 import threading
@@ -23,59 +25,17 @@ import numpy as np
 import numpy.typing as npt
 
 if __package__:
-    from rightfit.data.request_path.feeding import (
-        IMAGE,
-        MAX_FLOAT,
-        MAX_PIXELS,
-        NUMBER_TEXTS,
-        TEXT,
-        Columns,
-        CompiledInput,
-        Plan,
-        RowPlan,
-        TensorInput,
-        list_few,
-    )
-    from rightfit.models.export_check import AGAIN, HASHES, check_files, check_graph
-    from rightfit.models.lookups import Lookup, take_lookups
-    from rightfit.models.onnx_session import (
-        PROVIDERS,
-        bind_row,
-        first_line,
-        get_run,
-        open_session,
-        read_filling,
-    )
+    from rightfit.data.request_path import feeding
+    from rightfit.data.request_path.feeding import Columns, TensorInput
+    from rightfit.models import export_check, lookups, onnx_session
 else:  # run in an exported folder, which stands for itself
-    from export_check import (  # type: ignore[import-not-found,no-redef]
-        AGAIN,
-        HASHES,
-        check_files,
-        check_graph,
-    )
-    from feeding import (  # type: ignore[import-not-found,no-redef]
-        IMAGE,
-        MAX_FLOAT,
-        MAX_PIXELS,
-        NUMBER_TEXTS,
-        TEXT,
-        Columns,
-        CompiledInput,
-        Plan,
-        RowPlan,
-        TensorInput,
-        list_few,
-    )
-    from lookups import Lookup, take_lookups  # type: ignore[import-not-found,no-redef]
-    from onnx_session import (  # type: ignore[import-not-found,no-redef]
-        PROVIDERS,
-        bind_row,
-        first_line,
-        get_run,
-        open_session,
-        read_filling,
-    )
+    import export_check  # type: ignore[import-not-found,no-redef]
+    import feeding  # type: ignore[import-not-found,no-redef]
+    import lookups  # type: ignore[import-not-found,no-redef]
+    import onnx_session  # type: ignore[import-not-found,no-redef]
+    from feeding import Columns, TensorInput  # type: ignore[import-not-found,no-redef]
 
+AGAIN = export_check.AGAIN
 Floats = npt.NDArray[np.float32]
 Answer = Callable[[Columns], Floats]
 
@@ -126,7 +86,7 @@ def read_export(folder: Path = FOLDER, *, needed: Sequence[str] = ()) -> Exporte
             lies elsewhere, or describes no model.
         OSError: If a file cannot be read.
     """
-    listed = check_files(folder, needed=(CALL, *needed))
+    listed = export_check.check_files(folder, needed=(CALL, *needed))
     path = folder / CALL
     try:
         model = _parse_call(json.loads(path.read_bytes()))
@@ -134,8 +94,10 @@ def read_export(folder: Path = FOLDER, *, needed: Sequence[str] = ()) -> Exporte
         cause = f"{type(err).__name__}: {str(err)[:200]}"
         raise ValueError(f"{path} does not describe an exported model ({cause}). {AGAIN}") from err
     if model.onnx_file not in listed:
-        raise ValueError(f"{path} names {model.onnx_file!r}, which {HASHES} does not list. {AGAIN}")
-    check_graph(folder / model.onnx_file)
+        raise ValueError(
+            f"{path} names {model.onnx_file!r}, which {export_check.HASHES} does not list. {AGAIN}"
+        )
+    export_check.check_graph(folder / model.onnx_file)
     return model
 
 
@@ -159,16 +121,16 @@ def open_graph(
     """
     from onnxruntime.capi.onnxruntime_pybind11_state import InvalidArgument
 
-    session, lookups = _open_without_texts(graph, inputs, n_threads=n_threads, device=device)
+    session, taken = _open_without_texts(graph, inputs, n_threads=n_threads, device=device)
     outputs = [tensor.name for tensor in session.get_outputs() if tensor.name in OUTPUTS]
-    expected = {tensor.name for tensor in inputs if not (lookups and tensor.dtype == TEXT)}
-    expected |= {lookup.name for lookup in lookups}
+    expected = {tensor.name for tensor in inputs if not (taken and tensor.dtype == feeding.TEXT)}
+    expected |= {lookup.name for lookup in taken}
     if {tensor.name for tensor in session.get_inputs()} != expected or not outputs:
         path = graph if isinstance(graph, Path) else "The graph"
         raise ValueError(f"{path} has other inputs or outputs than its description says. {AGAIN}")
 
     types = {tensor.name: TENSOR_TYPES.get(tensor.type) for tensor in session.get_inputs()}
-    fillings = read_filling(session)
+    fillings = onnx_session.read_filling(session)
     compiled = []
     for tensor in inputs:
         filling = fillings.get(tensor.name)
@@ -178,20 +140,19 @@ def open_graph(
             )
         described = {key: getattr(tensor, key) for key in TensorInput.__dataclass_fields__}
         described["dtype"] = types.get(tensor.name) or tensor.dtype
-        compiled.append(CompiledInput(**described, filling=filling))
+        compiled.append(feeding.CompiledInput(**described, filling=filling))
 
-    run, feed = get_run(session), Plan(compiled, lookups).feed
-    row = _Row(session, compiled, lookups, outputs[0]) if device == "cpu" else None
+    run, plan = onnx_session.get_run(session), feeding.Plan(compiled, taken)
+    row = _Row(session, plan, outputs[0]) if device == "cpu" else None
 
     def answer(columns: Columns) -> Floats:
         if type(columns) is not dict:
-            columns = list_few(columns)
-        if row is not None:
-            found = row.answer(columns)
-            if found is not None:
-                return found
+            columns = feeding.list_few(columns)
+        found = row.answer(columns) if row is not None else None
+        if found is not None:
+            return found
         try:
-            answers: Floats = run(outputs, feed(columns), None)[0]
+            answers: Floats = run(outputs, plan.feed(columns), None)[0]
         except InvalidArgument as err:  # an image of another size
             raise ValueError(" ".join(str(err).split())) from err
         if row is not None and len(answers) == 1:
@@ -203,29 +164,28 @@ def open_graph(
 
 def _open_without_texts(
     graph: Path | bytes, inputs: Sequence[TensorInput], *, n_threads: int, device: str
-) -> tuple[Any, Sequence[Lookup]]:
+) -> tuple[Any, Sequence[lookups.Lookup]]:
     """Open a graph; where texts are only looked up in it, without that."""
-    for tensor in inputs if any(tensor.dtype == TEXT for tensor in inputs) else ():
-        if tensor.dtype == TEXT:
+    open_session = functools.partial(onnx_session.open_session, n_threads=n_threads, device=device)
+    for tensor in inputs:
+        if tensor.dtype == feeding.TEXT:
             content = graph if isinstance(graph, bytes) else graph.read_bytes()
-            if taken := take_lookups(content, tensor.name):
-                try:
-                    return open_session(taken[0], n_threads=n_threads, device=device), taken[1]
-                except ValueError:  # it reads texts elsewhere, too
-                    break
-    return open_session(graph, n_threads=n_threads, device=device), ()
+            taken = lookups.take_lookups(content, tensor.name)
+            # otherwise it reads texts elsewhere, too
+            with contextlib.suppress(ValueError):
+                if taken is not None:
+                    return open_session(taken[0]), taken[1]
+    return open_session(graph), ()
 
 
 class _Row:
     """Answers requests of one row through arrays that a session is bound to, one at a time."""
 
-    def __init__(
-        self, session: Any, inputs: Sequence[TensorInput], lookups: Sequence[Lookup], output: str
-    ) -> None:
-        self._parts = session, inputs, lookups, output
+    def __init__(self, session: Any, plan: feeding.Plan, output: str) -> None:
+        self._session, self._plan, self._output = session, plan, output
         self._lock = threading.Lock()
         self._is_tried = False
-        self._write: Callable[[Columns], None] | None = None
+        self._writers: Sequence[Callable[[Columns], None]] = ()
         self._run: Callable[[], Any] = lambda: None
         self._answers: Any = None
 
@@ -234,23 +194,23 @@ class _Row:
         if self._is_tried:
             return
         self._is_tried = True
-        session, inputs, lookups, output = self._parts
-        images = [tensor.name for tensor in inputs if tensor.dtype == IMAGE]
-        sizes = [one.shape[-1] for one in session.get_inputs() if one.name in images]
-        n_bytes = sizes[0] if sizes and isinstance(sizes[0], int) else None
+        images = [one.shape[-1] for one in self._session.get_inputs() if "uint8" in one.type]
+        n_bytes = images[0] if images and isinstance(images[0], int) else None
         try:
-            plan, self._answers = RowPlan(inputs, lookups, n_bytes), np.zeros_like(answers)
-            self._run = bind_row(session, plan.arrays, output, self._answers)
+            arrays, writers = self._plan.plan_row(n_bytes)
+            self._answers = np.zeros_like(answers)
+            self._run = onnx_session.bind_row(self._session, arrays, self._output, self._answers)
         except ValueError:  # there is no short way
             return
-        self._write = plan.write
+        self._writers = writers
 
     def answer(self, columns: Columns) -> Floats | None:
         """Answer a request of one row; ``None``: it is another one, or not as usual."""
-        if self._write is None or not self._lock.acquire(blocking=False):
+        if not self._writers or not self._lock.acquire(blocking=False):
             return None
         try:
-            self._write(columns)
+            for write in self._writers:
+                write(columns)
             self._run()
             answers: Floats = self._answers.copy()
         except Exception:
@@ -260,7 +220,7 @@ class _Row:
         return answers
 
 
-def open_model(folder: Path = FOLDER, model: ExportedModel | None = None) -> Answer:
+def open_model(folder: Path | str = FOLDER, model: ExportedModel | None = None) -> Answer:
     """Open the exported model with the threads it was measured with.
 
     Args:
@@ -276,6 +236,7 @@ def open_model(folder: Path = FOLDER, model: ExportedModel | None = None) -> Ans
         ValueError: As :func:`read_export`; or if onnxruntime cannot open the model.
         OSError: If a file cannot be read.
     """
+    folder = Path(folder)
     model = model or read_export(folder)
     return open_graph(
         folder / model.onnx_file, model.inputs, n_threads=model.n_threads, device=model.device
@@ -368,7 +329,7 @@ def main() -> None:
             answer(to_columns(rows)), model.classes, model.threshold, model.costs
         )
     except Exception as err:  # rows and files from anywhere raise many kinds
-        sys.exit(f"{type(err).__name__}: {first_line(err)}")
+        sys.exit(f"{type(err).__name__}: {onnx_session.first_line(err)}")
     json.dump(answers, sys.stdout, indent=2)
     sys.stdout.write("\n")
 
@@ -388,7 +349,7 @@ def _parse_call(content: Any) -> ExportedModel:
     wrong = {
         "onnx_file": not isinstance(onnx_file, str) or not onnx_file.endswith(".onnx"),
         "n_threads": type(n_threads) is not int or not 1 <= n_threads <= MAX_THREADS,
-        "device": content["device"] not in PROVIDERS,
+        "device": content["device"] not in onnx_session.PROVIDERS,
         "inputs": not inputs,
         "classes": not all(isinstance(name, str) for name in classes),
         "threshold": threshold is not None
@@ -405,7 +366,7 @@ def _parse_input(content: Any) -> TensorInput:
     shape = None if content["image_shape"] is None else tuple(content["image_shape"])
     is_shape = shape is None or (
         len(shape) == 3  # height, width, channels
-        and all(type(size) is int and 0 < size < MAX_PIXELS for size in shape)
+        and all(type(size) is int and 0 < size < feeding.MAX_PIXELS for size in shape)
         and shape[2] in (1, 3)
     )
     limits, booleans, texts = (
@@ -416,13 +377,13 @@ def _parse_input(content: Any) -> TensorInput:
         isinstance(name, str)
         and dtype in INPUT_DTYPES
         and len(limits) in (0, len(columns))
-        and all(type(limit) in (int, float) and 0 < limit <= MAX_FLOAT for limit in limits)
+        and all(type(limit) in (int, float) and 0 < limit <= feeding.MAX_FLOAT for limit in limits)
         and all(isinstance(column, str) for column in (*booleans, *texts))
         and is_shape
         and columns
         and all(isinstance(column, str) for column in columns)
         and decimals.keys() <= set(columns)
-        and all(decimal in list(NUMBER_TEXTS) for decimal in decimals.values())
+        and all(decimal in list(feeding.NUMBER_TEXTS) for decimal in decimals.values())
     ):
         raise ValueError(f"wrong input: {str(name)[:80]}")
     return TensorInput(name, dtype, columns, shape, limits, booleans, decimals, texts)
