@@ -344,7 +344,7 @@ class _Numbering(dict[Any, int]):
         self.is_boolean = self.column in tensor.booleans
 
     def __missing__(self, value: Any) -> int:
-        if isinstance(value, NOT_HELD[TEXT]):
+        if isinstance(value, NOT_HELD[TEXT]) or hasattr(value, "as_py"):  # an object of Arrow
             raise TypeError(UNUSUAL)
         return self.get(write_text(value, is_boolean=self.is_boolean), self.other)
 
@@ -472,8 +472,11 @@ def make_feed(columns: Columns, inputs: Sequence[TensorInput]) -> dict[str, npt.
     try:
         for tensor in inputs:
             values = [columns[name] for name in tensor.columns]
+            # Values of Arrow are objects of their own.
+            values = [one.to_pylist() if hasattr(one, "to_pylist") else one for one in values]
             for name, decimal in tensor.decimals.items():
-                values[tensor.columns.index(name)] = read_numbers(columns[name], decimal)
+                at = tensor.columns.index(name)
+                values[at] = read_numbers(values[at], decimal)
             check_kinds(values, tensor)
             if tensor.dtype == IMAGE:
                 feed[tensor.name] = _make_image(values[0], tensor.image_shape)

@@ -292,29 +292,36 @@ def name_answers(
     >>> name_answers(np.array([[0.5, 0.3, 0.2]], dtype=np.float32), "abc", costs=costs)[0]["class"]
     'c'
     """
-    if answers.shape[1:] != (len(classes) or 1,):
-        raise ValueError(f"The model answers {answers.shape}, its classes are {len(classes)}.")
-    if not np.isfinite(answers).all():
-        number = int(np.isfinite(answers).all(axis=1).argmin())
-        raise ValueError(
-            f"Row {number}: the model's answer is not finite; a number of the row is too large."
-        )
+    chosen = choose_classes(answers, classes, threshold, costs)
+    # Python numbers of the fewest digits that stand for the same float32
+    digits = iter(map(float, map(str, answers.reshape(-1))))
     if not classes:
-        return [{"value": value} for [value] in _list_digits(answers)]
-    least = None if threshold is None else np.float32(threshold)  # answers are of 32 bits too
-    expected = answers if costs is None else -(answers @ np.array(costs))
+        return [{"value": value} for value in digits]
     return [
-        {
-            "class": classes[int(row.argmax() if least is None else row[1] >= least)],
-            "probabilities": dict(zip(classes, shares, strict=True)),
-        }
-        for row, shares in zip(expected, _list_digits(answers), strict=True)
+        {"class": classes[at], "probabilities": {name: next(digits) for name in classes}}
+        for at in chosen.tolist()
     ]
 
 
-def _list_digits(answers: Floats) -> list[list[float]]:
-    """Return answers as Python numbers of the fewest digits that stand for the same float32."""
-    return [[float(str(number)) for number in row] for row in answers]
+def choose_classes(
+    answers: Floats,
+    classes: Sequence[str],
+    threshold: float | None,
+    costs: Sequence[Sequence[float]] | None,
+) -> npt.NDArray[Any]:
+    """Check answers as :func:`name_answers` does, and return the position of each row's class."""
+    if answers.shape[1:] != (len(classes) or 1,):
+        raise ValueError(f"The model answers {answers.shape}, its classes are {len(classes)}.")
+    is_finite = np.isfinite(answers)
+    if not is_finite.all():
+        number = int(is_finite.all(axis=1).argmin())
+        raise ValueError(
+            f"Row {number}: the model's answer is not finite; a number of the row is too large."
+        )
+    if threshold is not None:
+        return (answers[:, 1] >= np.float32(threshold)).astype(int)  # answers are of 32 bits too
+    expected = answers if costs is None else -(answers @ np.array(costs))
+    return expected.argmax(axis=1)
 
 
 def main() -> None:
