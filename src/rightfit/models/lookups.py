@@ -1,8 +1,11 @@
-"""Take the look-up of categories out of a graph: whoever feeds it looks texts up in a dict instead.
+"""Change a graph as it is opened, so that it reads what is quickest to feed.
 
-ONNX Runtime copies each text into a tensor and hashes it there, which costs more than most models.
-The file keeps its input of texts, for those who run it otherwise; its content is changed as it is
-opened. A copy of this file lies in every export, so it needs numpy and nothing of onnx.
+Look-ups of categories leave the graph, and whoever feeds it looks texts up in a dict: ONNX Runtime
+copies each text into a tensor and hashes it there, which costs more than most models. A product at
+the beginning reads columns as they lie in memory, so that nobody turns them into rows. The file
+keeps its inputs of texts and rows, for those who run it otherwise.
+
+A copy of this file lies in every export, so it needs numpy and nothing of onnx.
 """
 
 from __future__ import annotations
@@ -24,6 +27,8 @@ NODE_INPUT, NODE_OUTPUT, NODE_KIND, ATTRIBUTE = 1, 2, 4, 5
 ATTRIBUTE_NAME, ATTRIBUTE_INT, ATTRIBUTE_INTS, ATTRIBUTE_TEXTS = 1, 3, 8, 9
 INPUT_NAME, CONSTANT_NAME, CONSTANT_TYPE, CONSTANT_RAW = 1, 8, 2, 9
 INT64 = 7
+TURN = "transA"
+NESTED = {"If", "Loop", "Scan"}  # operators whose own graphs read whatever is around them
 LARGEST = 2**63  # from which on a whole number of protobuf stands for a negative one
 
 
@@ -40,18 +45,35 @@ class Lookup:
     tables: Mapping[int, tuple[Mapping[str, int], int]]
 
 
-def take_lookups(content: bytes, texts: str) -> tuple[bytes, tuple[Lookup, ...]] | None:
-    """Return a graph that reads whole numbers in the place of texts, and how they are looked up.
+@dataclass(frozen=True)
+class FedGraph:
+    """A graph that is quicker to feed.
+
+    Args:
+        content: An ONNX model.
+        lookups: What it reads in the place of texts.
+        turned: Its inputs of numbers whose shape is (n_columns, n_rows).
+    """
+
+    content: bytes
+    lookups: tuple[Lookup, ...]
+    turned: frozenset[str]
+
+
+def change_inputs(content: bytes, texts: str | None, numbers: Sequence[str]) -> FedGraph | None:
+    """Change what a graph reads where that is quicker to feed.
 
     Args:
         content: An ONNX model.
         texts: Its input of texts, shape (n_rows, n_columns).
+        numbers: Its inputs of floats, shape (n_rows, n_columns).
 
     Returns:
-        ``None`` where anything but a look-up of categories reads the texts.
+        ``None`` where nothing can be changed, as where anything but a look-up of categories reads
+        the texts.
     """
     try:
-        return _Graph(content, texts).take_lookups()
+        return _Graph(content, texts).change(numbers)
     except (IndexError, KeyError, ValueError):  # it is of another form
         return None
 
@@ -91,7 +113,7 @@ class _Node:
 
 
 class _Graph:
-    def __init__(self, content: bytes, texts: str) -> None:
+    def __init__(self, content: bytes, texts: str | None) -> None:
         self.texts = texts
         self.outer = list(_read(memoryview(content)))
         [graph] = [value for field, _, value in self.outer if field == GRAPH]
@@ -103,20 +125,37 @@ class _Graph:
                 self.readers.setdefault(name, []).append(place)
         self.removed: set[int] = set()
 
-    def take_lookups(self) -> tuple[bytes, tuple[Lookup, ...]] | None:
-        lookups = list(self._find_lookups())
-        if not lookups:
+    def change(self, numbers: Sequence[str]) -> FedGraph | None:
+        lookups = tuple(self._find_lookups() if self.texts is not None else ())
+        products = dict(filter(None, map(self._find_product, numbers)))
+        if not lookups and not products:
             return None
-        parts: list[bytes | memoryview] = []
+        parts: list[bytes | memoryview] = [_declare(one.name, INT64, [None]) for one in lookups]
         for place, (field, whole, value) in enumerate(self.fields):
-            is_texts = field == INPUT and _text(_collect(value)[INPUT_NAME][0]) == self.texts
-            if place not in self.removed and not is_texts:
+            name = _text(_collect(value)[INPUT_NAME][0]) if field == INPUT else None
+            if place in self.removed or (lookups and name == self.texts):
+                continue
+            if name in products.values():
+                kind, (_, width) = _read_declared(value)
+                if width is None:
+                    raise ValueError(name)
+                parts.append(_declare(name, kind, [width, None]))
+            elif place in products:
+                parts.append(_write(NODE, bytes(value) + TURNED))
+            else:
                 parts.append(whole)
-        parts += [_declare(lookup.name) for lookup in lookups]
         graph = _write(GRAPH, b"".join(parts))
-        return b"".join(
-            [graph if field == GRAPH else whole for field, whole, _ in self.outer]
-        ), tuple(lookups)
+        content = b"".join([graph if field == GRAPH else whole for field, whole, _ in self.outer])
+        return FedGraph(content, lookups, frozenset(products.values()))
+
+    def _find_product(self, numbers: str) -> tuple[int, str] | None:
+        """Return the place of the one node that reads numbers, where that multiplies their rows."""
+        readers = self.readers.get(numbers, [])
+        node = self.nodes[readers[0]] if len(readers) == 1 else None
+        if node is None or node.kind != "Gemm" or node.inputs.index(numbers):
+            return None
+        is_nested = any(one is not None and one.kind in NESTED for one in self.nodes)
+        return None if is_nested or TURN in node.read_settings() else (readers[0], numbers)
 
     def _find_lookups(self) -> Iterator[Lookup]:
         for place in self.readers[self.texts]:
@@ -198,17 +237,35 @@ def _text(content: memoryview) -> str:
     return bytes(content).decode()
 
 
-def _declare(name: str) -> bytes:
-    """Write an input of int64, shape (n_rows,)."""
-    rows = _write(1, _write(2, b"n_rows"))
-    kind = bytes([1 << 3, INT64]) + _write(2, rows)
-    return _write(INPUT, _write(INPUT_NAME, name.encode()) + _write(2, _write(1, kind)))
+def _read_declared(content: memoryview) -> tuple[int, list[int | None]]:
+    """Return the kind of number and the sizes of an input, ``None`` for those that vary."""
+    tensor = _collect(_collect(_collect(content)[2][0])[1][0])
+    sizes = [_collect(size).get(1, [None])[0] for size in _collect(tensor[2][0])[1]]
+    return tensor[1][0], sizes
+
+
+def _declare(name: str, kind: int, sizes: Sequence[int | None]) -> bytes:
+    """Write an input of a kind of number; a size that varies is that of rows."""
+    written = [
+        _write(1, _write(2, b"n_rows") if size is None else b"\x08" + _write_whole(size))
+        for size in sizes
+    ]
+    tensor = bytes([1 << 3, kind]) + _write(2, b"".join(written))
+    return _write(INPUT, _write(INPUT_NAME, name.encode()) + _write(2, _write(1, tensor)))
+
+
+def _write_whole(number: int) -> bytes:
+    content = bytearray()
+    while number >= 0x80:
+        content.append(number & 0x7F | 0x80)
+        number >>= 7
+    return bytes([*content, number])
 
 
 def _write(field: int, content: bytes) -> bytes:
     """Write a field that holds bytes, a text or a message."""
-    size, length = len(content), bytearray()
-    while size >= 0x80:
-        length.append(size & 0x7F | 0x80)
-        size >>= 7
-    return bytes([field << 3 | 2, *length, size]) + content
+    return bytes([field << 3 | 2]) + _write_whole(len(content)) + content
+
+
+# An attribute that is 1, whose kind is a whole number: a product that reads columns.
+TURNED = _write(ATTRIBUTE, _write(ATTRIBUTE_NAME, TURN.encode()) + b"\x18\x01\xa0\x01\x02")

@@ -120,7 +120,7 @@ class Filling:
                 is missing, then zeros.
         """
         n_columns = len(self.fill)
-        flat = table.reshape(-1)
+        flat = table.ravel("K")  # as it lies in memory
         # A NaN makes both NaN; the first is faster for a row, the second for a batch.
         any_value = flat.dot(flat) if len(flat) <= FEW_VALUES else np.maximum.reduce(flat)
         if any_value != any_value:

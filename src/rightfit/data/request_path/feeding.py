@@ -108,9 +108,15 @@ class TensorInput:
 
 @dataclass(frozen=True)
 class CompiledInput(TensorInput):
-    """An input tensor of a compiled graph, whose gaps are filled before the graph runs."""
+    """An input tensor of a compiled graph.
+
+    Args:
+        filling: How gaps are filled before the graph runs.
+        is_turned: Whether its shape is (n_columns, n_rows), as columns lie in memory.
+    """
 
     filling: Filling | None = None
+    is_turned: bool = False
 
 
 class Plan:
@@ -126,6 +132,7 @@ class Plan:
 
     def __init__(self, inputs: Sequence[TensorInput], lookups: Sequence[Lookup] = ()) -> None:
         self._inputs = inputs
+        self._turned = [one.name for one in inputs if _is_turned(one)]
         self._ways: dict[str, _Numbers | _Categories | _Others] = {}
         for tensor in inputs:
             if tensor.dtype == TEXT and lookups:
@@ -145,7 +152,10 @@ class Plan:
             n_rows = set(map(len, feed.values()))
         except Exception:
             n_rows = set()
-        return feed if len(n_rows) == 1 else self._feed_closely(columns)
+        feed = feed if len(n_rows) == 1 else self._feed_closely(columns)
+        for name in self._turned:
+            feed[name] = np.ascontiguousarray(feed[name].T)
+        return feed
 
     def plan_row(
         self, n_bytes: int | None
@@ -186,6 +196,10 @@ def list_few(columns: Any) -> Any:
 Row = tuple[npt.NDArray[Any], Callable[[Columns], None]]
 
 
+def _is_turned(tensor: TensorInput) -> bool:
+    return isinstance(tensor, CompiledInput) and tensor.is_turned
+
+
 class _Numbers:
     """How the numbers of a tensor are laid out."""
 
@@ -194,6 +208,7 @@ class _Numbers:
         self.limit = min(float(self.sizes.min()), float(np.finfo(self.dtype).max))
         self.filling = tensor.filling if isinstance(tensor, CompiledInput) else None
         self.width = len(self.sizes) + (len(self.filling.indicated) if self.filling else 0)
+        self._is_turned = _is_turned(tensor)
         names = tensor.columns
         self.pick: Any = (
             itemgetter(*names) if len(names) > 1 else lambda columns: (columns[names[0]],)
@@ -205,7 +220,7 @@ class _Numbers:
         n_rows, n_columns = len(values[0]), len(values)
         wide = _read_arrays(values, n_rows)
         with np.errstate(over="ignore"):  # what float32 cannot hold is looked at next
-            table = np.zeros((n_rows, self.width), self.dtype)
+            table = self._make_table(n_rows)
             if n_rows < FEW_ROWS:
                 if isinstance(wide, list):
                     wide = np.concatenate(wide, dtype=self.dtype, casting="unsafe")
@@ -219,9 +234,10 @@ class _Numbers:
 
     def plan_row(self, _: int | None) -> Row:
         """Return a table of one row, and what writes it."""
-        table = np.zeros((1, self.width), self.dtype)
-        pick, flat, n_columns, limit = self.pick, table.reshape(-1), len(self.sizes), self.limit
-        pack, memory = struct.Struct(f"{n_columns}{table.dtype.char}").pack_into, table.data
+        table = self._make_table(1)
+        array = table.T if self._is_turned else table
+        pick, flat, n_columns, limit = self.pick, array.reshape(-1), len(self.sizes), self.limit
+        pack, memory = struct.Struct(f"{n_columns}{table.dtype.char}").pack_into, array.data
 
         def write(columns: Columns) -> None:
             row = _list_row(pick(columns))
@@ -234,7 +250,11 @@ class _Numbers:
             if total is None or total - total != 0 or max(row) > limit or min(row) < -limit:
                 self._finish(table)  # something is missing, infinite or large
 
-        return table, write
+        return array, write
+
+    def _make_table(self, n_rows: int) -> npt.NDArray[Any]:
+        """Return zeros, shape (n_rows, width), that lie as the graph reads them."""
+        return np.zeros((n_rows, self.width), self.dtype, order="F" if self._is_turned else "C")
 
     def _finish(self, table: npt.NDArray[Any]) -> None:
         """Fill the gaps of a table of which some number is missing or large.
@@ -250,7 +270,7 @@ class _Numbers:
 
 
 def _find_largest(table: npt.NDArray[Any]) -> float:
-    flat = table.reshape(-1)
+    flat = table.ravel("K")  # as it lies in memory
     return float(max(np.maximum.reduce(flat), -np.minimum.reduce(flat)))
 
 

@@ -121,7 +121,7 @@ def open_graph(
     """
     from onnxruntime.capi.onnxruntime_pybind11_state import InvalidArgument
 
-    session, taken = _open_without_texts(graph, inputs, n_threads=n_threads, device=device)
+    session, taken, turned = _open_changed(graph, inputs, n_threads=n_threads, device=device)
     outputs = [tensor.name for tensor in session.get_outputs() if tensor.name in OUTPUTS]
     expected = {tensor.name for tensor in inputs if not (taken and tensor.dtype == feeding.TEXT)}
     expected |= {lookup.name for lookup in taken}
@@ -140,7 +140,9 @@ def open_graph(
             )
         described = {key: getattr(tensor, key) for key in TensorInput.__dataclass_fields__}
         described["dtype"] = types.get(tensor.name) or tensor.dtype
-        compiled.append(feeding.CompiledInput(**described, filling=filling))
+        compiled.append(
+            feeding.CompiledInput(**described, filling=filling, is_turned=tensor.name in turned)
+        )
 
     run, plan = onnx_session.get_run(session), feeding.Plan(compiled, taken)
     row = _Row(session, plan, outputs[0]) if device == "cpu" else None
@@ -162,20 +164,18 @@ def open_graph(
     return answer
 
 
-def _open_without_texts(
+def _open_changed(
     graph: Path | bytes, inputs: Sequence[TensorInput], *, n_threads: int, device: str
-) -> tuple[Any, Sequence[lookups.Lookup]]:
-    """Open a graph; where texts are only looked up in it, without that."""
+) -> tuple[Any, Sequence[lookups.Lookup], frozenset[str]]:
+    """Open a graph, changed where it is quicker to feed so; return what it looks up and turns."""
     open_session = functools.partial(onnx_session.open_session, n_threads=n_threads, device=device)
-    for tensor in inputs:
-        if tensor.dtype == feeding.TEXT:
-            content = graph if isinstance(graph, bytes) else graph.read_bytes()
-            taken = lookups.take_lookups(content, tensor.name)
-            # otherwise it reads texts elsewhere, too
-            with contextlib.suppress(ValueError):
-                if taken is not None:
-                    return open_session(taken[0]), taken[1]
-    return open_session(graph), ()
+    texts = next((tensor.name for tensor in inputs if tensor.dtype == feeding.TEXT), None)
+    numbers = [tensor.name for tensor in inputs if "float" in tensor.dtype and device == "cpu"]
+    content = graph if isinstance(graph, bytes) else graph.read_bytes()
+    with contextlib.suppress(ValueError):  # something else reads them, too
+        if changed := lookups.change_inputs(content, texts, numbers):
+            return open_session(changed.content), changed.lookups, changed.turned
+    return open_session(graph), (), frozenset()
 
 
 class _Row:
