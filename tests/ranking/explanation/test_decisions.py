@@ -23,11 +23,12 @@ from rightfit.ranking.explanation.findings import find
 @pytest.mark.parametrize(
     ("found", "expected"),
     [
-        ({"request_path": "model"}, "encoded rows; encoding is not included"),
+        ({"request_path": "model"}, "encoded rows; feeding is not included"),
         ({"request_path": "request"}, "raw columns, encoder included"),
         (
             {"request_path": "request", "encoding_ms": 0.005},
-            "raw columns; encoding takes 0.005 ms of the median latency of 0.02 ms (25 %)",
+            "raw columns; of the median latency of 0.02 ms, feeding (reading, checking, encoding) "
+            "takes 0.005 ms (25 %), the model 0.015 ms",
         ),
     ],
 )

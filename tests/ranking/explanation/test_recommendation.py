@@ -81,6 +81,20 @@ def test_decision_names_twins_and_graphs_whose_samples_contradict() -> None:
     assert "a-1 is the same graph as a-3" in found.sentence
 
 
+@pytest.mark.parametrize(("feeding_ms", "is_found"), [(None, False), (5.0, False), (5.1, True)])
+def test_a_winner_whose_feeding_takes_more_than_half_is_found(
+    feeding_ms: float | None, *, is_found: bool
+) -> None:
+    row = make_profile("net-1", quality=0.9, latency_p50_ms=10) | {"encoding_ms": feeding_ms}
+
+    decision = Decision.model_validate(recommend_for(row)["datasets"]["landsat"])
+
+    found = decision.finding("RF020")
+    assert (found is not None) == is_found
+    if found is not None:
+        assert "51 % of the median latency of net-1" in found.sentence
+
+
 def test_recommendation_names_winner_runner_up_and_reversal() -> None:
     found = recommend_for(*ROWS)
     decision = found["datasets"]["landsat"]

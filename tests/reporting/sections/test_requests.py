@@ -8,14 +8,14 @@ from rightfit.reporting.run_results import Results
 from rightfit.reporting.sections.requests import build_loads, build_requests, describe_paths
 
 
-def test_requests_say_what_encoding_takes_of_each_winner(results: Results) -> None:
+def test_requests_say_what_feeding_takes_of_each_winner(results: Results) -> None:
     section = build_requests(results)
 
     assert section.sentences == (
         "What was measured: satellite_archive, edge_device, web_api and accuracy_first: whole "
         "requests (raw columns in, encoder included).",
-        "Encoding takes 25 % of a winner's median latency: the difference to the same model on "
-        "encoded rows.",
+        "Feeding (reading, checking, encoding) takes 25 % of a winner's median latency: the "
+        "difference to the same model on encoded rows.",
     )
     assert {row[-1] for row in section.tables[0].rows} == {"25 %"}
     assert len(section.tables[1].rows) == 6  # three datasets in two runtimes
@@ -42,7 +42,7 @@ def test_profiles_that_were_not_compared_say_so(results: Results) -> None:
         )
     )
 
-    assert section.sentences[1] == "What encoding takes was not compared."
+    assert section.sentences[1] == "What feeding takes was not compared."
     assert len(section.tables) == 1
 
 

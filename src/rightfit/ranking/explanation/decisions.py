@@ -736,16 +736,18 @@ def find_facts(decision: Decision, *kinds: FactKind) -> Iterator[Fact]:
 
 
 def describe_input(profile: Profile) -> str:
-    """Say what a measured request held, and what encoding took of the median latency."""
+    """Say what a measured request held, and where its median latency went."""
     if profile.serving.request_path == MODEL:
-        return "encoded rows; encoding is not included"
-    encoding_ms, whole_ms = profile.encoding_ms, profile.latency_p50_ms.value
-    if encoding_ms is None or not whole_ms:
+        return "encoded rows; feeding is not included"
+    feeding_ms, whole_ms = profile.encoding_ms, profile.latency_p50_ms.value
+    if feeding_ms is None or not whole_ms:
         return "raw columns, encoder included"
-    share = format_share(min(1.0, encoding_ms / whole_ms))
+    feeding_ms = min(feeding_ms, whole_ms)
     return (
-        f"raw columns; encoding takes {format_metric(P50, encoding_ms)} of the median latency of "
-        f"{format_metric(P50, whole_ms)} ({share})"
+        f"raw columns; of the median latency of {format_metric(P50, whole_ms)}, feeding (reading, "
+        f"checking, encoding) takes {format_metric(P50, feeding_ms)} "
+        f"({format_share(feeding_ms / whole_ms)}), the model "
+        f"{format_metric(P50, whole_ms - feeding_ms)}"
     )
 
 

@@ -167,6 +167,14 @@ RULES: Mapping[str, Rule] = {
         "Measure again on a quiet machine. If it stays, the weights are the cause, and each "
         "candidate's own figures hold.",
     ),
+    "RF020": Rule(
+        "Feeding takes more than half",
+        "note",
+        "Most of a request's time goes into reading, checking and encoding its columns, not into "
+        "the model: a smaller model would hardly answer sooner.",
+        "Send several rows a request, or columns as arrays or Arrow where rows are many; look at "
+        "columns of long texts, dates and images first.",
+    ),
 }
 """The rules by code. A code is never used again for something else."""
 

@@ -21,6 +21,7 @@ from rightfit._core.formatting import (
     format_duration,
     format_number,
     format_quality,
+    format_share,
 )
 from rightfit._core.spelling import name_some
 from rightfit._core.typed_tables import read_rows
@@ -43,6 +44,7 @@ from rightfit.ranking.applications.utility import Ints
 from rightfit.ranking.assessment.assessment import Assessment, find_twins, read_limited
 from rightfit.ranking.assessment.profile_table import DISTURBED, FINAL, ProfileKey
 from rightfit.ranking.explanation.decisions import (
+    P50,
     AcrossDatasets,
     Decision,
     Fleet,
@@ -69,6 +71,7 @@ from rightfit.ranking.sensitivity.weights import WeightInterval
 
 ARROW = "\N{RIGHTWARDS ARROW}"
 MAX_FACTOR = 10  # a weight that must grow or shrink more tells nobody how sure the winner is
+MOST_FEEDING = 0.5  # of the median latency
 LEAST_GAIN = 0.02  # of the way from guessing to the best, below which a model is hardly worth it
 FEW_ROWS_HALF_WIDTH = 0.02  # of the scaled quality: twice the default of practical equality
 NO_SMALL_CHANGE = (
@@ -513,6 +516,14 @@ def check_decision(
             subject,
             f"{winner.candidate} is the same graph as {name_some(unlike)}, with other weights, but "
             "their samples contradict each other: each has its own figures.",
+        )
+    feeding_ms, whole_ms = profile.get("encoding_ms"), profile.get(P50)
+    if feeding_ms is not None and whole_ms and feeding_ms > MOST_FEEDING * whole_ms:
+        yield find(
+            "RF020",
+            subject,
+            f"Feeding takes {format_share(min(1.0, feeding_ms / whole_ms))} of the median latency "
+            f"of {winner.candidate}.",
         )
     if otherwise:
         yield find(

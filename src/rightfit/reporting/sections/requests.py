@@ -1,4 +1,4 @@
-"""Requests: what they pass, what encoding takes, and the load that one server sustains."""
+"""Requests: what they pass, what feeding takes, and the load that one server sustains."""
 
 from __future__ import annotations
 
@@ -23,39 +23,40 @@ PATH_WORDS = {
 
 
 def build_requests(results: Results) -> Section:
-    """Say what each application's requests pass and what encoding costs."""
+    """Say what each application's requests pass and what feeding costs."""
     share = pl.when(pl.col(P50) > 0).then(pl.col("encoding_ms") / pl.col(P50))
     winners = results.list_winners(P50).with_columns(share=share.clip(upper_bound=1))
     shares = winners["share"].drop_nulls()
-    encoding = "What encoding takes was not compared."
+    feeding = "What feeding takes was not compared."
     if shares.len():
         least, most = (format_share(shares.quantile(end) or 0.0) for end in (0, 1))
-        encoding = (
-            f"Encoding takes {least if least == most else f'{least} to {most}'} of a winner's "
-            "median latency: the difference to the same model on encoded rows."
+        shown = least if least == most else f"{least} to {most}"
+        feeding = (
+            f"Feeding (reading, checking, encoding) takes {shown} of a winner's median latency: "
+            "the difference to the same model on encoded rows."
         )
     compared = results.profiles.drop_nulls("encoding_ms").group_by(
         "dataset", "runtime", maintain_order=True
     )
     by_runtime = tabulate(
-        "What encoding takes by runtime: the median of all profiles that could be chosen",
+        "What feeding takes by runtime: the median of all profiles that could be chosen",
         compared.agg(pl.len().alias("n"), pl.col("encoding_ms").median()).to_dicts(),
         *keys("dataset"),
         text("Runtime", lambda row: row["runtime"]),
         number("Profiles", lambda row: str(row["n"])),
-        number("Encoding", lambda row: format_metric(P50, row["encoding_ms"])),
+        number("Feeding", lambda row: format_metric(P50, row["encoding_ms"])),
     )
     return Section(
         id="requests",
         title="From the request to the answer",
-        sentences=(describe_paths(results.rankings), encoding),
+        sentences=(describe_paths(results.rankings), feeding),
         tables=(
             tabulate(
-                "What encoding takes of the winners' median latency",
+                "What feeding takes of the winners' median latency",
                 winners.to_dicts(),
                 *keys("application", "dataset", "candidate", "serving"),
                 number("Median latency", lambda row: format_metric(P50, row[P50])),
-                number("Encoding", lambda row: format_metric(P50, row["encoding_ms"])),
+                number("Feeding", lambda row: format_metric(P50, row["encoding_ms"])),
                 number(
                     "Share",
                     lambda row: (
