@@ -7,7 +7,7 @@ unexport PYTHONDONTWRITEBYTECODE # or each process that a test starts compiles e
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses=logical --maxprocesses=8 --dist=loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help help-dev install perf test test-long test-quick test-core test-lowest test-pages check-run attack attack-quick check lint types contracts structure viz docs docs-serve docs-images package supply airflow airflow-env bench-main bench-ranking bench-measuring bench-duet bench-twins bench-scale-out bench-peers bench-distil bench-defaults bench-repeat bench-serving-search bench-large bench-start bench-report clean
+.PHONY: help help-dev install perf test test-long test-quick test-core test-lowest test-pages check-run attack attack-quick check lint types contracts structure viz docs docs-serve docs-images package supply airflow airflow-env bench-main bench-ranking bench-measuring bench-duet bench-twins bench-scale-out bench-peers bench-distil bench-defaults bench-repeat bench-serving-search bench-request bench-large bench-start bench-report clean
 
 help: ## list these targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 24
@@ -137,6 +137,10 @@ bench-twins: .venv/.installed #: are copies of one model told the same; OPTIONS=
 
 bench-large: .venv/.installed #: training on all rows of a table larger than memory: memory, gain against forecast, CPU
 	$(BIN)/python benchmarks/large.py $(OPTIONS)
+
+BEFORE ?= HEAD^
+bench-request: .venv/.installed #: what a request costs beside commit BEFORE, on the models of the last make perf; quiet
+	$(BIN)/python benchmarks/request.py --before $(BEFORE) $(OPTIONS)
 
 bench-serving-search: .venv/.installed #: what compiling served graphs gives, on the winners of the last make perf; quiet
 	$(BIN)/python benchmarks/serving_search.py $(OPTIONS)

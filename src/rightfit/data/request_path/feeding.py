@@ -418,7 +418,8 @@ class _Categories:
         found = [numbering.find(columns[numbering.column]) for numbering in self._numberings]
         if len(set(map(len, found))) > 1:
             raise ValueError(UNUSUAL)
-        return found[0] if len(found) == 1 else np.array(found).sum(axis=0)
+        total: npt.NDArray[np.int64] = found[0] if len(found) == 1 else np.array(found).sum(axis=0)
+        return total
 
     def look_up(self, texts: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
         """Return the sums of texts, shape (n_rows, n_columns of the tensor)."""

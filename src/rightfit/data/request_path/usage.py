@@ -33,7 +33,7 @@ else:  # run in an exported folder, which stands for itself
     import feeding  # type: ignore[import-not-found,no-redef]
     import lookups  # type: ignore[import-not-found,no-redef]
     import onnx_session  # type: ignore[import-not-found,no-redef]
-    from feeding import Columns, TensorInput  # type: ignore[import-not-found,no-redef]
+    from feeding import Columns, TensorInput  # type: ignore[no-redef]
 
 AGAIN = export_check.AGAIN
 Floats = npt.NDArray[np.float32]
@@ -169,7 +169,7 @@ def _open_changed(
 ) -> tuple[Any, Sequence[lookups.Lookup], frozenset[str]]:
     """Open a graph, changed where it is quicker to feed so; return what it looks up and turns."""
     open_session = functools.partial(onnx_session.open_session, n_threads=n_threads, device=device)
-    texts = next((tensor.name for tensor in inputs if tensor.dtype == feeding.TEXT), None)
+    texts = next((tensor.name for tensor in inputs if tensor.dtype == feeding.TEXT), "")
     numbers = [tensor.name for tensor in inputs if "float" in tensor.dtype and device == "cpu"]
     content = graph if isinstance(graph, bytes) else graph.read_bytes()
     with contextlib.suppress(ValueError):  # something else reads them, too
@@ -321,7 +321,8 @@ def choose_classes(
     if threshold is not None:
         return (answers[:, 1] >= np.float32(threshold)).astype(int)  # answers are of 32 bits too
     expected = answers if costs is None else -(answers @ np.array(costs))
-    return expected.argmax(axis=1)
+    likeliest: npt.NDArray[Any] = expected.argmax(axis=1)
+    return likeliest
 
 
 def main() -> None:
