@@ -47,7 +47,7 @@ FitCosts = Mapping[str, Mapping[str, float | None]]
 # Raise it when the meaning of stored measurements changes, and say why: older ones are then
 # measured again.
 MEASUREMENT_VERSION = 19
-WHY_AGAIN = "earlier measurements took the batch size from one process"
+WHY_AGAIN = "requests are fed in another way than in earlier measurements"
 OPEN_BUNDLE = "rightfit.measuring.worker.phases:open_bundle"
 OPEN_REQUEST = "rightfit.data.request_path.opening:open_request"
 
