@@ -79,10 +79,7 @@ def test_every_form_of_a_request_makes_the_same_tensors(
     np.testing.assert_array_equal(table, expected["numbers"])
     tables = list(TABLES.values())
     sums = [
-        sum(
-            table.get(text, other)
-            for text, (table, other) in zip(row, TABLES.values(), strict=True)
-        )
+        sum(table.get(text, other) for text, (table, other) in zip(row, tables, strict=True))
         for row in expected["texts"].tolist()
     ]
     assert fed["places"].tolist() == sums
