@@ -36,15 +36,8 @@ FORMATS = ("PNG", "JPEG")
 MAX_PIXELS = 50_000_000  # of an image file; a small one can claim to hold gigabytes
 TEXT, IMAGE = "string", "uint8"  # types of tensors that hold no numbers
 WHOLE = "int64"
-PLAIN: set[type] = {
-    int,
-    float,
-    bool,
-    type(None),
-    np.float64,
-    np.float32,
-    np.int64,
-}  # kinds of most values
+NONE = type(None)
+PLAIN: set[type] = {int, float, bool, NONE, np.float64, np.float32, np.int64}  # of most values
 PLAIN_OF: Mapping[str, set[type]] = {TEXT: PLAIN | {str}, IMAGE: {str, bytes}}
 NOT_NUMBERS = (dict, list, bytes, str, datetime.date, datetime.time, datetime.timedelta)
 NOT_HELD = {TEXT: (dict, list, bytes), IMAGE: (dict, float, bool)}
@@ -568,16 +561,10 @@ def check_kinds(columns: Sequence[Values], tensor: TensorInput) -> None:
         ...
     ValueError: Row 0: 'a' must be a number or null: '3'
     """
-    if type(columns[0]) is list:  # all columns at once: a request has microseconds
-        kinds = set(map(type, chain.from_iterable(columns)))
-    else:
-        kinds = {
-            kind
-            for values in columns
-            for kind in (
-                {values.dtype.type} if isinstance(values, np.ndarray) else set(map(type, values))
-            )
-        }
+    kinds: set[type] = set()
+    for values in columns:
+        is_array = isinstance(values, np.ndarray)
+        kinds |= {values.dtype.type} if is_array else set(map(type, values))
     if kinds <= PLAIN_OF.get(tensor.dtype, PLAIN):
         return
     wrong = NOT_HELD.get(tensor.dtype, NOT_NUMBERS)
@@ -626,10 +613,7 @@ def _make_numbers(values: Sequence[Values], tensor: TensorInput) -> npt.NDArray[
             table[:, i] = column
     elif n_rows == 1:  # twice as fast as nested lists; each column must hold one value
         row = [value for (value,) in values]
-        if filling and n_indicated:  # gaps are usual
-            indicated = [float(row[i] is None) for i in filling.indicated.tolist()]
-            fill = filling.fill.tolist()
-            row = [fill[i] if value is None else value for i, value in enumerate(row)] + indicated
+        row += [0.0] * n_indicated
         table = np.array([row], dtype=dtype)
     else:
         no_gaps = [[0.0] * n_rows] * n_indicated
