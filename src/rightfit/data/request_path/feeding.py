@@ -418,7 +418,8 @@ class _Categories:
         """Return the sums of texts, shape (n_rows, n_columns of the tensor)."""
         parts = zip(self._places, self._numberings, strict=True)
         found = [list(map(numbering.__getitem__, texts[:, i])) for i, numbering in parts]
-        return np.array(found, dtype=np.int64).sum(axis=0)
+        total: npt.NDArray[np.int64] = np.array(found, dtype=np.int64).sum(axis=0)
+        return total
 
     def plan_row(self, _: int | None) -> Row:
         """Return an array of one sum, and what writes it."""
@@ -563,8 +564,10 @@ def check_kinds(columns: Sequence[Values], tensor: TensorInput) -> None:
     """
     kinds: set[type] = set()
     for values in columns:
-        is_array = isinstance(values, np.ndarray)
-        kinds |= {values.dtype.type} if is_array else set(map(type, values))
+        if isinstance(values, np.ndarray):
+            kinds.add(values.dtype.type)
+        else:
+            kinds.update(map(type, values))
     if kinds <= PLAIN_OF.get(tensor.dtype, PLAIN):
         return
     wrong = NOT_HELD.get(tensor.dtype, NOT_NUMBERS)
