@@ -153,7 +153,7 @@ def test_readme_says_how_to_feed_it(exported: Path) -> None:
     assert "low, middle, high" in readme
     assert "where 1.0 is `1`." in readme
     assert "Measured in the run of 2026-01-02 03:04 UTC" in readme
-    assert "Input: encoded rows; encoding is not included." in readme
+    assert "Input: encoded rows; feeding is not included." in readme
     assert "| Scaled quality | 0.800 | 0.780 to 0.825 |" in readme
     assert "| Quality | accuracy 0." in readme
     assert "`day`: weekday of `time`" in readme
