@@ -13,9 +13,17 @@ from kedro.pipeline import Pipeline
 
 from rightfit._core.processes.regular_files import SPECIAL, find_special
 from rightfit.kedro_project.configuration import ConfigurationError
-from rightfit.kedro_project.error_messages import SYSTEM_ERRORS, describe_csv, one_line
-from rightfit.kedro_project.kedro_private import Catalog, find_path, is_versioned, tells_existence
+from rightfit.kedro_project.error_messages import REMAKE, SYSTEM_ERRORS, describe_csv, one_line
+from rightfit.kedro_project.kedro_private import (
+    Catalog,
+    find_load_version,
+    find_path,
+    find_versioned_path,
+    is_versioned,
+    tells_existence,
+)
 from rightfit.kedro_project.nodes import is_own, list_own_inputs, list_own_outputs
+from rightfit.kedro_project.result_records import open_records
 from rightfit.ranking.applications.applications import Applications
 
 RAW_READER = "check_raw_tables"
@@ -116,6 +124,27 @@ def _find_unwritable_results(pipeline: Pipeline, catalog: Catalog) -> list[str]:
         if path is not None:
             paths.append(path if name in stores or is_versioned(dataset) else path.parent)
     return find_unwritable(paths)
+
+
+def refuse_damaged_inputs(pipeline: Pipeline, catalog: Catalog) -> None:
+    """Compare the results that a run reads, and no node of it makes, with what their runs wrote.
+
+    Raises:
+        ConfigurationError: Naming each damaged file.
+    """
+    records, faults = open_records(catalog), []
+    for name in sorted(list_own_inputs(pipeline) & pipeline.inputs()):
+        dataset = catalog.get(name)
+        version = find_load_version(dataset)
+        path = None if version is None else find_versioned_path(dataset, version)
+        if version is None or path is None:
+            continue
+        try:
+            records.verify(name, version, path)
+        except ValueError as err:
+            faults.append(f"{name} in {path.parent} is damaged: {err}. {REMAKE}")
+    if faults:
+        raise ConfigurationError("\n".join(faults))
 
 
 def find_unwritable(paths: Iterable[Path]) -> list[str]:

@@ -25,9 +25,6 @@ from rightfit._core.spelling import name_some, suggest
 PLACEHOLDER = "${"
 GLOBALS = ("globals*", "globals*/**", "**/globals*")
 DATA_ROOT = "data_root"
-# given to a run, in no file
-REUSE_RESULTS = "reuse_results"  # false: a run makes everything anew
-VERIFY_RESULTS = "verify_results"  # true: stored files are read, whatever their size and times
 DEFAULT_DATA_ROOT = "data"
 MAX_BITS = 14_000  # of a whole number; Python writes no more than 4,300 digits
 

@@ -33,8 +33,6 @@ from rightfit.kedro_project.catalog import complete_catalog, make_catalog
 from rightfit.kedro_project.config_loader import (
     DATA_ROOT,
     OWN_PROJECT,
-    REUSE_RESULTS,
-    VERIFY_RESULTS,
     find_broken_files,
     find_data_root,
     list_texts,
@@ -174,12 +172,6 @@ class ConfigurationHook:
         faults = find_block_faults(
             parameters, stages=stages, machine=machine, tagged_models=tagged_models
         )
-        runtime_params = context.config_loader.runtime_params or {}
-        faults += [
-            f"--params {name} must be true or false, but got {runtime_params[name]!r}."
-            for name in (REUSE_RESULTS, VERIFY_RESULTS)
-            if not isinstance(runtime_params.get(name), bool | None)
-        ]
         faults += find_unread(context.config_loader, parameters)
         if faults:  # or the families are asked once it is known whether they are needed
             lines = [*faults, *find_model_faults(parameters, stages)]
@@ -293,7 +285,7 @@ def find_unread(loader: AbstractConfigLoader, parameters: RawParameters) -> Iter
     Yields:
         One line per parameter, with the places where blocks have one of that name.
     """
-    read_names = {*BLOCKS, *PROJECT_BLOCKS, DATA_ROOT, REUSE_RESULTS, VERIFY_RESULTS}
+    read_names = {*BLOCKS, *PROJECT_BLOCKS, DATA_ROOT}
     names = [str(name) for name in loader.runtime_params or {} if name not in read_names]
     if not names:
         return

@@ -23,7 +23,7 @@ from rightfit.kedro_project.kedro_private import Catalog
 
 logger = logging.getLogger(__name__)
 
-REMAKE = "Make it anew: kedro run --pipelines perf --params verify_results=true"
+REMAKE = "Make it anew: kedro run --pipelines perf"
 MAX_REASON = 300  # characters
 AGAIN = "Then run the command again: what is finished is not repeated."
 

@@ -36,12 +36,12 @@ def report_failures(outputs: Iterable[str], catalog: Catalog) -> None:
     """List what failed in a run.
 
     Args:
-        outputs: Names of the results that the run is about, also of those that it keeps.
+        outputs: Names of the results that the run has made.
         catalog: Of the run.
 
     Raises:
         PartsFailedError: In a command, if a cell or a measurement failed.
-        ClickException: If a result that was kept cannot be read.
+        ClickException: If a result cannot be read.
     """
     names = sorted(outputs)
     failed: list[str] = []
@@ -76,18 +76,6 @@ def report_failures(outputs: Iterable[str], catalog: Catalog) -> None:
     if click.get_current_context(silent=True) is not None:
         raise PartsFailedError(message)
     logger.error(clean_text(message))
-
-
-def holds_failure(result: object) -> bool:
-    """Tell whether the next run should try a result again: it tells of a part that failed."""
-    if not isinstance(result, pl.DataFrame) or result.is_empty():
-        return False
-    if {"state", "stop_reason"} <= set(result.columns):  # trials
-        return "complete" not in result["state"]
-    if not {"null_reasons", *NEEDED} <= set(result.columns):
-        return False
-    useless = _select_useless(result).to_dicts()
-    return any(REFUSED not in _find_reason(profile) for profile in useless)
 
 
 def _select_useless(profiles: pl.DataFrame) -> pl.DataFrame:

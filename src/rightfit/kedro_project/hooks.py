@@ -29,7 +29,11 @@ from rich.console import Console
 from rightfit._core.errors import RightfitError
 from rightfit._core.kedro_logs import log_as_written
 from rightfit._core.typed_tables import write_as_text
-from rightfit.kedro_project.checks import list_raw, refuse_unusable_surroundings
+from rightfit.kedro_project.checks import (
+    list_raw,
+    refuse_damaged_inputs,
+    refuse_unusable_surroundings,
+)
 from rightfit.kedro_project.command_line import (
     LEVEL,
     explain_run_params,
@@ -102,12 +106,13 @@ class RunHook:
         is_kedros_runner = SEQUENTIAL in str(run_params.get("runner"))
         if is_kedros_runner and not is_served() and holds_own(pipeline):
             logger.info(
-                "Every step runs, and one search after another: settings.py lacks SESSION_CLASS = "
-                "RightfitSession, of rightfit.kedro_project.run."
+                "One search runs after another: settings.py lacks SESSION_CLASS = RightfitSession, "
+                "of rightfit.kedro_project.run."
             )
         try:
             refuse_unusable_surroundings(pipeline, catalog)
             choose_run_versions(run_params, pipeline, catalog)
+            refuse_damaged_inputs(pipeline, catalog)
         except OSError as err:  # a disk may be full before the first node
             raise ConfigurationError(explain_error(err) or str(err)) from err
         self._during.enter_context(prepared_process(pipeline))
@@ -117,7 +122,7 @@ class RunHook:
         """Print the table of winners, where the report is, and what failed.
 
         Raises:
-            ConfigurationError: If a ranking that was kept cannot be read.
+            ConfigurationError: If the ranking cannot be read.
             PartsFailedError: In a command, if a cell or a measurement failed.
         """
         self._during.close()
@@ -132,9 +137,7 @@ class RunHook:
         if "report" in outputs:
             report = catalog.get("report")
             latest = getattr(report, "latest", None)  # a project may store it in its own way
-            if latest is None or not Path(latest).is_file():  # a kept report's may be deleted
-                latest = find_versioned_path(report) or latest or "report"
-            click.echo(f"Report: {latest}")
+            click.echo(f"Report: {latest or find_versioned_path(report) or 'report'}")
         report_failures(outputs, catalog)
 
     @hook_impl(tryfirst=True)  # another hook may end the command with an error of its own
