@@ -188,8 +188,6 @@ def test_catalog_entry_that_cannot_be_opened_is_refused_in_one_line(
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({"verify_results": "maybe"}, "--params verify_results must be true or false, but got 'm"),
-        ({"reuse_results": 1}, "--params reuse_results must be true or false, but got 1"),
         ({"": {"training": 3}}, "--params sets '', which nothing reads"),
         (
             {"rankin": {"seed": 3}},

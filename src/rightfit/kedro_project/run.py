@@ -50,6 +50,7 @@ from rightfit.kedro_project.result_records import RecordStore, open_records
 
 if TYPE_CHECKING:
     from rightfit.searching.parallel.planned_search import PlannedSearch
+    from rightfit.searching.studies.study_store import StudyStore
 
 logger = logging.getLogger(__name__)
 
@@ -242,8 +243,8 @@ class Searches:
     once, and the nodes find theirs finished; so is a single search with several workers. A search
     that could not be planned here, or broke, is its node's own.
 
-    Their processes are forked from one that imports for seconds. It starts with the run, so that
-    it imports while tables are read and encoded.
+    Their processes are forked from one that imports for seconds. Where a cell was never searched it
+    starts with the run, so that it imports while tables are read and encoded.
 
     Args:
         nodes: Of the run, in the order in which they run.
@@ -262,7 +263,9 @@ class Searches:
             return
         searching = list(self._waiting.values())
         self._training = self._load(searching[0], "training")  # the same for all
-        if self._is_spread(len(searching)) and self._training.cluster is None:
+        studies: StudyStore = self._load(searching[0], "studies")
+        is_first = any(studies.cell(find_place(node)).is_empty for node in self._waiting)
+        if is_first and self._is_spread(len(searching)) and self._training.cluster is None:
             from rightfit.searching.parallel.forked_workers import shared_fork_server
 
             families = [self._load(func, "model").family for func in searching]
