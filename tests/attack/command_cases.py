@@ -61,7 +61,6 @@ def list_commands(data: Path, place: Path) -> Iterator[Command]:
         f"training.seed=0x{'f' * 5_000}": "training.seed has too many digits",
         f"training.seed={'[' * 5_000}": "cannot be read",
         ".training=3": "--params sets ''",
-        "verify_results=maybe": "verify_results must be true or false",
     }
     for given, told in refused.items():
         params = given if given.startswith("data_root") else f"{root},{given}"

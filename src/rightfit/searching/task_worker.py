@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import optuna
+from sqlalchemy.exc import SQLAlchemyError
 from threadpoolctl import threadpool_limits
 
 from rightfit._core.errors import RightfitError
