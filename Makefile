@@ -7,7 +7,7 @@ unexport PYTHONDONTWRITEBYTECODE # or each process that a test starts compiles e
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses=logical --maxprocesses=8 --dist=loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help help-dev install perf test test-long test-quick test-core test-lowest test-pages check-run attack attack-quick check lint types contracts structure viz docs docs-serve docs-images package supply airflow airflow-env bench-main bench-ranking bench-measuring bench-check bench-duet bench-scale-out bench-peers bench-distil bench-defaults bench-repeat bench-serving-search bench-large bench-start bench-report clean
+.PHONY: help help-dev install perf test test-long test-quick test-core test-lowest test-pages check-run attack attack-quick check lint types contracts structure viz docs docs-serve docs-images package supply airflow airflow-env bench-main bench-ranking bench-measuring bench-duet bench-twins bench-scale-out bench-peers bench-distil bench-defaults bench-repeat bench-serving-search bench-large bench-start bench-report clean
 
 help: ## list these targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 24
@@ -129,11 +129,11 @@ bench-ranking: .venv/.installed #: time the ranking of up to 10^6 profiles, chec
 bench-measuring: .venv/.installed #: does the instrument repeat itself and find a known load; wants a quiet machine
 	$(BIN)/python benchmarks/measuring/measuring.py
 
-bench-check: .venv/.installed #: what check --against FILE --measure says of a release that is slower by more trees
-	$(BIN)/python benchmarks/measuring/check_gate.py
-
 bench-duet: .venv/.installed #: do slices that alternate tell models apart better than turns, on this host and with busy cores
 	$(BIN)/python benchmarks/measuring/duet.py
+
+bench-twins: .venv/.installed #: are copies of one model told the same; OPTIONS=--busy beside a busy core
+	$(BIN)/python benchmarks/measuring/twins.py $(OPTIONS)
 
 bench-large: .venv/.installed #: training on all rows of a table larger than memory: memory, gain against forecast, CPU
 	$(BIN)/python benchmarks/large.py $(OPTIONS)

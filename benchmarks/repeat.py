@@ -12,6 +12,11 @@ runs that measured it. The last line is JSON:
   runs chose the same candidate; ``servings_same_min``: and serve it in the same way;
 - ``unsaid``: pairs of runs with different winners of a choice of which one says neither that the
   choice is open, nor that the other's winner is practically equal or not told apart;
+- ``contradicting_clear``: the choices that two runs call clear, with different winners of which
+  neither run names the other's as practically equal;
+- ``told_clear_held``, ``told_likely_held``: of the choices that a run calls clear, or likely, the
+  share whose winner is the best, or practically equal to it, by the mean utilities of the other
+  runs; a limit that it breaks in one of them does not hold. Null: there is no such choice;
 - ``utility_spread_max``: the largest difference between the winners of one choice;
 - ``utility_mean``: of all winners;
 - ``kept``: choices that a second run on the first one's data left as they were.
@@ -22,6 +27,7 @@ from __future__ import annotations
 import argparse
 import itertools
 import json
+import math
 import subprocess
 import sys
 import tempfile
@@ -56,6 +62,10 @@ class Decided(NamedTuple):
         candidates: Name and settings of each, by dataset and hash.
         winners: Key of the winner's profile, or nothing, by application and dataset.
         utilities: By application and key of a profile.
+        marks: How sure a run calls its winner, by application and dataset; nothing: no winner.
+        equal: Candidates that a run calls practically equal to its winner, likewise.
+        worths: Utility of each candidate as a run would serve it, -inf where it does not qualify,
+            by application and dataset, and candidate.
         doubted: Candidates that a run does not tell apart from its winner, all where the choice is
             open (``None``), by application and dataset.
     """
@@ -63,6 +73,9 @@ class Decided(NamedTuple):
     candidates: dict[tuple[str, str], str]
     winners: dict[tuple[str, str], tuple[object, ...] | None]
     utilities: dict[tuple[str, tuple[object, ...]], float]
+    marks: dict[tuple[str, str], str | None]
+    equal: dict[tuple[str, str], set[str]]
+    worths: dict[tuple[str, str], dict[str, float]]
     doubted: dict[tuple[str, str], set[str] | None]
 
 
@@ -79,29 +92,36 @@ def read(root: Path, env: str) -> Decided:
     hash_of = {tuple(names): sha256 for *names, sha256 in hashes.iter_rows()}
     winners: dict[tuple[str, str], tuple[object, ...] | None] = {}
     doubted: dict[tuple[str, str], set[str] | None] = {}
+    marks: dict[tuple[str, str], str | None] = {}
+    equal: dict[tuple[str, str], set[str]] = {}
     for application, dataset, decision in list_decisions(
         read_recommendations(load("recommendations"))
     ):
         doubts = {hash_of[dataset, name] for name in decision.equal_to + decision.not_told_apart}
         doubted[application, dataset] = None if decision.mark == "open" else doubts
+        marks[application, dataset] = decision.mark
+        equal[application, dataset] = {hash_of[dataset, name] for name in decision.equal_to}
         winner = decision.winner
         winners[application, dataset] = (
             None
             if winner is None
             else (dataset, hash_of[dataset, winner.candidate], *astuple(winner.serving))
         )
+    hashed = rankings.join(hashes, on=["dataset", "candidate"])
+    worths: dict[tuple[str, str], dict[str, float]] = defaultdict(dict)
+    for row in hashed.iter_rows(named=True):
+        worth = row["utility"] if row["feasible"] else -math.inf
+        worths[row["application"], row["dataset"]][row[PREDICTIONS]] = worth
     utilities = {
         (row["application"], tuple(row[key] for key in KEYS)): row["utility"]
-        for row in rankings.join(hashes, on=["dataset", "candidate"])
-        .filter(pl.col("utility").is_not_null())
-        .iter_rows(named=True)
+        for row in hashed.filter(pl.col("utility").is_not_null()).iter_rows(named=True)
     }
     settings = dict(profiles.select(pl.concat_str("dataset", "candidate"), SETTINGS).iter_rows())
     candidates = {
         (dataset, sha256): f"{name} {settings[dataset + name]}"
         for (dataset, name), sha256 in hash_of.items()
     }
-    return Decided(candidates, winners, utilities, doubted)
+    return Decided(candidates, winners, utilities, marks, equal, worths, doubted)
 
 
 @contextmanager
@@ -118,7 +138,48 @@ def busy_core(*, is_busy: bool) -> Iterator[None]:
         spinning.wait()
 
 
-def compare(runs: list[Decided]) -> dict[str, float]:
+def count_contradictions(runs: list[Decided]) -> int:
+    """Count the choices of which two runs are clear about winners that are not equal."""
+
+    def contradict(one: Decided, other: Decided, choice: tuple[str, str]) -> bool:
+        a, b = ((run.winners[choice] or ())[1:2] for run in (one, other))
+        is_clear = one.marks[choice] == other.marks[choice] == "clear"
+        return is_clear and not {*a, *b} & (one.equal[choice] | other.equal[choice]) and a != b
+
+    return sum(
+        any(contradict(one, other, choice) for one, other in itertools.combinations(runs, 2))
+        for choice in runs[0].winners
+    )
+
+
+def share_held(runs: list[Decided], mark: str, equal_within: float) -> float | None:
+    """Return the share of choices with a mark whose winner is the best by the other runs.
+
+    Args:
+        runs: What the runs found.
+        mark: ``clear`` or ``likely``.
+        equal_within: Utilities that differ by less are practically equal.
+
+    Returns:
+        In [0, 1]; ``None`` where no run marks a choice so, or no other run has its winner.
+    """
+    held = []
+    for run in runs:
+        for choice, winner in run.winners.items():
+            if winner is None or run.marks[choice] != mark:
+                continue
+            pooled = defaultdict(list)
+            for other in runs:
+                for name, worth in other.worths[choice].items() if other is not run else ():
+                    pooled[name].append(worth)
+            worths = {name: fmean(several) for name, several in pooled.items()}
+            if (mine := str(winner[1])) in worths:
+                highest = max(worths.values())
+                held.append(worths[mine] > max(highest - equal_within, -math.inf))
+    return fmean(held) if held else None
+
+
+def compare(runs: list[Decided], equal_within: float) -> dict[str, float | None]:
     """Compare what several runs found."""
     anywhere, everywhere = (
         method(*(set(run.candidates) for run in runs)) for method in (set.union, set.intersection)
@@ -158,6 +219,9 @@ def compare(runs: list[Decided]) -> dict[str, float]:
         "n_choices": len(choices),
         "winners_same_min": min(agree(one, other, 2) for one, other in pairs),
         "servings_same_min": min(agree(one, other, len(KEYS)) for one, other in pairs),
+        "contradicting_clear": count_contradictions(runs),
+        "told_clear_held": share_held(runs, "clear", equal_within),
+        "told_likely_held": share_held(runs, "likely", equal_within),
         "utility_spread_max": max(spreads),
         "utility_mean": fmean(worths),
     }
@@ -189,11 +253,13 @@ def main() -> None:
                     ran = version.run(root)
                 print(f"run {number + 1}, busy: {is_busy}: {ran.wall_s:.0f} s", flush=True)
             runs.append(read(root, asked.env))
-        figures = compare(runs)
+        parameters = ProjectLocation(env=asked.env, folder=PROJECT).read_parameters()
+        figures = compare(runs, parameters["ranking"]["equal_within"])
         version.run(folder / "0")
         again = read(folder / "0", asked.env)
         figures["kept"] = sum(again.winners[one] == won for one, won in runs[0].winners.items())
-    print(json.dumps({name: round(value, 4) for name, value in figures.items()}))
+    rounded = {name: value and round(value, 4) for name, value in figures.items()}
+    print(json.dumps(rounded))
 
 
 if __name__ == "__main__":

@@ -20,7 +20,13 @@ import rightfit
 OUTSIDE = re.compile(r"\]\((?:\.\./)+(SECURITY|CHANGELOG)\.md")
 SYNONYMS = yaml.safe_load((Path(__file__).parent / "synonyms.yml").read_text(encoding="utf-8"))
 # what answers no question of a user
-NOT_SEARCHED = ("decisions/", "explanation/evidence/", "reference/made/changelog")
+NOT_SEARCHED = (
+    "decisions/",
+    "development/",
+    "explanation/evidence/",
+    "explanation/map",
+    "reference/made/changelog",
+)
 TITLED = re.compile(r'^```(\w+) title="(.+?)"\n', re.MULTILINE)
 
 project = "Rightfit"
@@ -88,7 +94,7 @@ def adapt_page(app: Sphinx, docname: str, source: list[str]) -> None:  # noqa: A
 
 
 def leave_out_of_search(app: Sphinx) -> Sequence[object]:
-    """Remove decision records and evidence from the index, once every page is in it."""
+    """Remove the pages on development from the index, once every page is in it."""
     searched = {name for name in app.env.all_docs if not name.startswith(NOT_SEARCHED)}
     app.builder.indexer.prune(searched)
     return ()

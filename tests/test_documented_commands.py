@@ -70,9 +70,6 @@ ELSEWHERE = {
         "tests/cli/test_check.py::test_worse_winner_fails_and_says_by_how_much"
     ),
     "rightfit size *": "tests/cli/test_check.py::test_size_needs_a_measured_rate_or_a_load",
-    "rightfit check --measure": (
-        "tests/cli/test_watching.py::test_winner_is_measured_again_and_what_was_found_is_kept"
-    ),
     'python -c "import polars; *': BY_HAND + "writes raw rows of a sample, for the next one",
     "rightfit remote pack *": (
         "tests/cli/test_remote.py::test_packed_candidates_are_taken_in_again"

@@ -157,23 +157,23 @@ def run_contender(pipe: Connection, subject: MeasurementTarget, bench: Measureme
     request = ask_measurement(subject, bench)
     module, _, function = subject.factory.partition(":")
     contender = Contender(getattr(importlib.import_module(module), function), request, None)
-    timed = (contender._rows, contender._batches)
+    timed = {None: contender._rows, BATCH_SIZE: contender._batches[BATCH_SIZE].slices}
     pipe.send(contender.ready)
     while True:
         first, second = pipe.recv()
         if isinstance(first, list):
             figures = []
             for rows, batches in (([], []), (first, second)):
-                phase = contender.finish(row_slowdowns=rows, batch_slowdowns=batches)
+                phase = contender.finish(row_slowdowns=rows, batch_slowdowns=[batches])
                 p50, p95 = np.quantile(np.load(request.samples), (0.5, 0.95))
                 figures.append([p50, p95, phase.batches[-1].rows_per_s])
             pipe.send(figures)
-            for slices in timed:
+            for slices in timed.values():
                 slices._pieces.clear()  # no other caller forgets what was timed
                 slices._ends.clear()
         else:
             timed[first].slice_ms = second
-            pipe.send(contender.time_slice(is_batch=first).call_ns)
+            pipe.send(contender.time_slice(first).call_ns)
 
 
 def ask_measurement(subject: MeasurementTarget, bench: MeasurementContext) -> MeasureRequest:
@@ -185,7 +185,6 @@ def ask_measurement(subject: MeasurementTarget, bench: MeasurementContext) -> Me
         rows=bench.locate_rows(subject),
         warm_up_max_ms=settings.warm_up_max_ms,
         slice_ms=SLICE_MS,
-        batch_ms=SLICE_MS,
         batch_sizes=(BATCH_SIZE,),
         batch_max_call_ms=settings.batch_max_call_ms,
         files_mib=None,
@@ -201,20 +200,20 @@ def time_contenders(
     Returns:
         Their figures as they were timed, and as told without what the machine was slowed down by.
     """
-    slices: list[tuple[int, bool, float]] = []
+    slices: list[tuple[int, int | None, float]] = []
     for number, (_, ready) in enumerate(opened):
-        for is_batch, usual_ms in ((False, ready.row_slice_ms), (True, ready.batch_slice_ms)):
+        for batch_size, usual_ms in ((None, ready.row_slice_ms), *ready.batch_slices_ms.items()):
             length_ms = max(slice_ms, usual_ms)
-            slices += [(number, is_batch, length_ms)] * max(1, round(TURN_MS / length_ms))
+            slices += [(number, batch_size, length_ms)] * max(1, round(TURN_MS / length_ms))
     timed = []
     for position in rng.permutation(len(slices)):
-        number, is_batch, length_ms = slices[position]
-        opened[number][0].send((is_batch, length_ms))
-        timed.append(TimedSlice(number, is_batch, opened[number][0].recv()))
+        number, batch_size, length_ms = slices[position]
+        opened[number][0].send((batch_size, length_ms))
+        timed.append(TimedSlice(number, batch_size, opened[number][0].recv()))
     slowdowns = estimate_slowdowns(timed)
     figures = []
     for number, (pipe, _) in enumerate(opened):
-        pipe.send([slowdowns[number, is_batch] for is_batch in (False, True)])
+        pipe.send([slowdowns[number, size] for size in (None, BATCH_SIZE)])
         figures.append(pipe.recv())
     raw, told = zip(*figures, strict=True)
     return list(raw), list(told)

@@ -238,7 +238,7 @@ def test_a_range_is_of_numbers_and_not_of_floats(ask: Ask) -> None:
 
 @pytest.mark.parametrize(
     "words",
-    [["run", "--pipelines", "perf"], ["check"], ["check", "--against", "baseline.json"]],
+    [["run", "--pipelines", "perf"], ["check", "--against", "baseline.json"]],
     ids=" ".join,
 )
 def test_verbs_outside_a_project_say_the_same_sentence(

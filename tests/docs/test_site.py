@@ -50,7 +50,7 @@ def test_reference_holds_keys_metrics_commands_and_columns(site: Path) -> None:
         "parameters": ["paused_memory_mib", "max_degradation", "p99_limit_ms", "keep_winner"],
         "metrics": ["latency_under_load_p99_ms", "cost_usd_per_1m_rows"],
         "commands": ["rightfit export", "--with-server", "rightfit remote measure"],
-        "results": ["rejections.parquet", "stop_checkpoint", "p_best", "pays_back_after_rows"],
+        "results": ["rejections.parquet", "stop_checkpoint", "p_best"],
     }
 
     for page, words in expected.items():

@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 NEEDS_MORE = {  # pages whose Python is a part of something, and what runs it
-    "docs/howto/ci.md": "a DAG of Airflow",
     "docs/howto/dagster.md": "a job of Dagster",
     "docs/howto/existing_project.md": "tests/adoption/test_adoption.py",
     "docs/howto/large_table.md": "a Dask cluster; tests/searching/parallel/test_dask_training.py",

@@ -140,7 +140,7 @@ def test_run_reads_what_it_wrote_and_notes_its_grid(
 ) -> None:
     monkeypatch.setattr(versions, "find_grid", lambda: GRID)
     monkeypatch.setattr(versions, "pipelines", create_pipelines(GRID))
-    names = ("rankings", "rankings_csv", "utility_breakdown")
+    names = ("rankings", "rankings_csv", "rejections")
     written = {name: make_dataset(tmp_path, name, MONDAY, FUTURE) for name in names}
     told = make_dataset(tmp_path, "resource_profiles", MONDAY, TUESDAY)
     told._version = Version(MONDAY, NOW)

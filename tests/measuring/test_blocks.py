@@ -27,7 +27,7 @@ def draw_slices(rng: np.random.Generator, n_processes: int, n_each: int) -> list
     order = rng.permutation(np.repeat(np.arange(n_processes), n_each))
     noise = np.exp(0.02 * rng.standard_normal(len(order)))
     return [
-        TimedSlice(int(process), False, float(10.0**process * factor))
+        TimedSlice(int(process), None, float(10.0**process * factor))
         for process, factor in zip(order, noise, strict=True)
     ]
 
@@ -37,7 +37,7 @@ def slow_down(
 ) -> list[TimedSlice]:
     """Return slices that took longer at some moments, of all processes or one."""
     return [
-        TimedSlice(one.process, one.is_batch, one.call_ns * moment)
+        TimedSlice(one.process, one.batch_size, one.call_ns * moment)
         if process in (None, one.process)
         else one
         for one, moment in zip(slices, moments, strict=True)
@@ -47,7 +47,7 @@ def slow_down(
 def flatten(slices: list[TimedSlice]) -> list[float]:
     """Return the slowdowns in the order of the slices."""
     found = estimate_slowdowns(slices)
-    return [found[one.process, one.is_batch].pop(0) for one in slices]
+    return [found[one.process, one.batch_size].pop(0) for one in slices]
 
 
 def test_moments_at_which_the_machine_is_slow_are_found() -> None:
@@ -72,9 +72,7 @@ def test_what_one_model_does_by_itself_is_left_to_it() -> None:
     assert found == pytest.approx([1.0] * len(slices), abs=0.1)
 
 
-@pytest.mark.parametrize(
-    "slices", [[], [TimedSlice(0, False, 5.0)], [TimedSlice(0, True, 5.0)] * 9]
-)
+@pytest.mark.parametrize("slices", [[], [TimedSlice(0, None, 5.0)], [TimedSlice(0, 32, 5.0)] * 9])
 def test_without_others_nothing_is_known_of_a_moment(slices: list[TimedSlice]) -> None:
     assert flatten(slices) == [1.0] * len(slices)
 

@@ -15,6 +15,7 @@ from rightfit._core.processes.codec import to_plain
 from rightfit.exporting.model_call import Model
 from rightfit.measuring.profile import MeasuredHow
 from rightfit.measuring.worker.results import LimitTrial
+from rightfit.ops.server import MAX_REQUESTS_VARIABLE
 from rightfit.ops.sizing import LOAD_AGAIN, ServedFigures, count_instances, size_deployment
 from rightfit.ranking.applications.applications import MachineKind
 from rightfit.ranking.records.load_records import LoadCurve
@@ -83,6 +84,17 @@ def test_loaded_server_counts_instead_of_the_bare_model(model: Model) -> None:
         "limits": {"cpu": "2", "memory": "271Mi"},
     }
     assert "within a p99 of 20 ms (rightfit load-test)" in text
+
+
+def test_a_server_waits_for_as_many_as_it_can_answer_in_time(model: Model) -> None:
+    served = ServedFigures(50, 100, server_cores=0.5, peak_memory_mib=400)
+
+    (_, few), (_, many) = (
+        size(model, "server", replace(served, limit_ms=limit_ms)) for limit_ms in (100, 5_000)
+    )
+
+    assert f'{{name: {MAX_REQUESTS_VARIABLE}, value: "64"}}' in few  # the server's own
+    assert f'{{name: {MAX_REQUESTS_VARIABLE}, value: "250"}}' in many  # 50 requests/s for 5 s
 
 
 def test_rows_of_a_request_count_where_rows_are_asked_for(model: Model) -> None:

@@ -6,7 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from rightfit.params.defaults import read_default
-from rightfit.params.evaluation import EvaluationParams, find_load_faults
+from rightfit.params.evaluation import EvaluationParams, find_preset_faults
 
 
 @pytest.fixture
@@ -70,7 +70,7 @@ def ask_under_load(values: dict[str, Any], **application: Any) -> list[str]:
         "constraints": {"latency_under_load_p99_ms": {"max": 50}},
     }
     applications = {"web_api": web_api | application}
-    return list(find_load_faults({"evaluation": values, "applications": applications}))
+    return list(find_preset_faults({"evaluation": values, "applications": applications}))
 
 
 def test_figure_under_load_needs_a_preset_that_measures_it(values: dict[str, Any]) -> None:
@@ -90,3 +90,19 @@ def test_other_applications_are_no_matter_of_the_preset(
     application: dict[str, Any], values: dict[str, Any]
 ) -> None:
     assert ask_under_load(values, **application) == []
+
+
+def test_batch_sizes_need_a_preset_that_measures_one_of_them(values: dict[str, Any]) -> None:
+    sizes = values["presets"]["quick"]["batch_sizes"]
+    quality = {"scenario": "offline", "constraints": {}}
+
+    faults = ask_under_load(
+        values | {"preset": "quick"}, serving={"batch_size": {"max": min(sizes) - 1}}, **quality
+    )
+
+    (fault,) = faults
+    assert fault.startswith(
+        f"applications.web_api.serving.batch_size asks for at most {min(sizes) - 1} rows a call, "
+        f"but only batches of {sizes[0]:,}, "
+    )
+    assert ask_under_load(values, serving={"batch_size": sizes[0]}, **quality) == []

@@ -16,6 +16,8 @@ from rightfit.reporting.decision_views import DecisionView, view_decisions
 from rightfit.reporting.run_results import Results
 from rightfit.reporting.sections.run_findings import list_findings
 
+SATELLITE = "satellite_archive", "landsat"
+
 
 def view(results: Results, application: str) -> list[DecisionView]:
     return view_decisions(results, application, list_findings(results, LADDER))
@@ -210,3 +212,34 @@ def test_where_none_qualifies_the_page_names_the_limit_to_relax(
     assert facts_of(found)["Decision"].startswith("No candidate qualifies for landsat")
     assert "Would qualify" in facts_of(found)
     assert "Without the limit of peak memory at most 50 MiB" in facts_of(found)["Limits"]
+
+
+def test_record_lists_batch_sizes_with_intervals_and_marks_the_chosen_one(results: Results) -> None:
+    curve = find(results, *SATELLITE).curve
+
+    assert curve is not None
+    assert [row[0] for row in curve.rows] == ["32", "256", "4,096 (chosen)"]
+    assert curve.rows[-1][1:] == ("5.92 M (5.33 M to 7.1 M) rows/s", "122 MiB", "micro")
+
+
+def test_record_says_why_batch_sizes_have_no_figures(results: Results) -> None:
+    earlier = results.profiles.with_columns(measured_how=pl.lit(None))
+    found = find(replace(results, profiles=earlier), *SATELLITE)
+
+    assert found.curve is None
+    assert found.unmeasured[-1].startswith("Batch sizes: it was measured before batch sizes")
+
+
+def test_record_says_with_whom_the_winner_shares_its_costs(results: Results) -> None:
+    found = find(results, *SATELLITE)
+    shared = found.decision.model_copy(update={"twins": ["net-11"]})
+    recommendation = results.recommendations["satellite_archive"]
+    datasets = {**recommendation.datasets, "landsat": shared}
+    changed = {
+        **results.recommendations,
+        "satellite_archive": recommendation.model_copy(update={"datasets": datasets}),
+    }
+
+    assert "Costs" not in facts_of(found)
+    facts = facts_of(find(replace(results, recommendations=changed), *SATELLITE))
+    assert facts["Costs"].startswith("Costs estimated together with net-11: the same graph")

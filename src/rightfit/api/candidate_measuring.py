@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import logging
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -12,11 +11,9 @@ from types import MappingProxyType
 import numpy as np
 import polars as pl
 
-from rightfit._core.errors import RightfitError
 from rightfit._core.processes.json_store import JsonStore
 from rightfit._core.processes.leftovers import temporary_folder
 from rightfit.data.data_card import DataCard
-from rightfit.data.encoding import apply_encoder
 from rightfit.data.model_inputs import write_raw_rows
 from rightfit.data.request_path import MODEL, REQUEST, RequestPath
 from rightfit.data.request_path.encoder import Encoder
@@ -34,7 +31,6 @@ from rightfit.measuring.profiles.candidate_profiles import (
     profile_set,
     profile_unmeasured,
 )
-from rightfit.measuring.profiles.measured import Measured
 from rightfit.measuring.profiles.prediction_quality import find_final_rows
 from rightfit.measuring.remote_documents import (
     RUNTIME,
@@ -42,13 +38,11 @@ from rightfit.measuring.remote_documents import (
     load_measured,
     select_measured,
 )
-from rightfit.measuring.rounds.block_timing import measure_jobs, reference_key
+from rightfit.measuring.rounds.block_timing import reference_key
 from rightfit.measuring.rounds.jobs import (
     CandidateSet,
     FitCosts,
-    Job,
     RawRequests,
-    RowsFile,
     plan_jobs,
     plan_servings,
     with_paths,
@@ -71,8 +65,6 @@ from rightfit.searching.studies.study_store import StudyStore
 logger = logging.getLogger(__name__)
 
 ENVIRONMENT_KEY = "environment-{id}"
-# The preset's processes, where two releases are compared: benchmarks/measuring/check_gate.py
-TIMES_BESIDE = 4
 
 
 @dataclass(frozen=True)
@@ -291,142 +283,6 @@ def profile_elsewhere(
         reference=measured.states.get(reference_key(remote_environment.environment_id)),
     )
     return profiles.with_columns(pl.format(name_device("{}", name), "device").alias("device"))
-
-
-@dataclass(frozen=True)
-class Release:
-    """Models that were made together, with what they read.
-
-    Args:
-        candidates: Bundles by name.
-        servings: Serving configurations to measure each in.
-        raw: The rows to answer, and this release's encoder.
-        version: Of the ranking that chose them.
-    """
-
-    candidates: Mapping[str, Bundle]
-    servings: Mapping[str, Sequence[Serving]]
-    raw: RawTest
-    version: str
-
-    def plan(self, dataset: str, folder: Path, classes: tuple[str, ...]) -> list[Job]:
-        """Plan its jobs and write the rows that they answer.
-
-        Args:
-            dataset: Name of the dataset.
-            folder: For its files alone.
-            classes: That the rows are labelled with.
-
-        Raises:
-            RightfitError: If its models cannot answer these rows.
-        """
-        inputs = list_inputs(self.raw.encoder)
-        columns = {name for tensor in inputs for name in tensor.columns}
-        missing = sorted(columns - set(self.raw.rows.columns))
-        if missing or any(one.schema.classes != classes for one in self.candidates.values()):
-            why = f"read columns that {dataset} has no longer: {missing}"
-            raise RightfitError(
-                f"The winners of {self.version} {why if missing else 'predict other classes'}. "
-                "Write a new baseline: rightfit check --against FILE --write"
-            )
-        folder.mkdir()
-        requests = _make_requests(self.raw, folder)
-        encoded = apply_encoder(Encoder.model_validate(self.raw.encoder), self.raw.rows)
-        features = next(iter(self.candidates.values())).schema.features
-        matrix = np.ascontiguousarray(encoded.select(features).to_numpy(), dtype=np.float32)
-        rows_file = RowsFile.write(matrix, folder, "rows")
-        servings = dict.fromkeys(itertools.chain(*self.servings.values()))
-        return [
-            replace(job, rows=rows_file)
-            for job in plan_jobs(dataset, self.candidates, servings, requests)
-            if job.serving in self.servings[job.candidate]
-        ]
-
-
-@dataclass(frozen=True)
-class Remeasured:
-    """A release as it was measured again.
-
-    Args:
-        profiles: One row per candidate and wanted serving configuration.
-        measured: The same by block, by candidate and serving configuration.
-    """
-
-    profiles: pl.DataFrame
-    measured: Mapping[tuple[str, Serving], Measured]
-
-
-def remeasure(
-    releases: Sequence[Release],
-    targets: pl.Series,
-    data_card: DataCard,
-    *,
-    measurements: JsonStore,
-    params: EvaluationParams,
-) -> list[Remeasured]:
-    """Measure candidates of a dataset again, in common blocks, whatever is stored of them.
-
-    Beside another release each is measured in more processes than the preset asks for: a change of
-    some percent is to be told.
-
-    Args:
-        releases: What is timed beside each other, today's first.
-        targets: Labels of the rows that they answer.
-        data_card: The dataset today.
-        measurements: Keeps predictions, and the reference's rounds.
-        params: How to measure.
-
-    Returns:
-        What was found of each release.
-    """
-    environment = describe_environment()
-    raw, candidates = releases[0].raw, releases[0].candidates
-    classes = next(iter(candidates.values())).schema.classes
-    with temporary_folder("again") as folder:
-        jobs = [
-            replace(job, candidate=f"{number}.{job.candidate}")
-            for number, release in enumerate(releases)
-            for job in release.plan(data_card.dataset, folder / str(number), classes)
-        ]
-        rows = folder / "0" / "rows.npy"
-        settings = params.settings
-        if len(releases) > 1:
-            names = ("min_processes", "max_processes", "max_s")
-            more = {name: TIMES_BESIDE * getattr(settings, name) for name in names}
-            settings = settings.model_copy(update=more)
-        bench = MeasurementContext(shared_pool(), rows, folder, settings, params.preset)
-        bundles = {job.candidate: job.bundle for job in jobs}
-        candidate_set = _make_set(bundles, {}, targets, data_card, environment, params, raw)
-        states = measure_jobs(
-            jobs,
-            [f"again-{number}" for number in range(len(jobs))],
-            bench,
-            JsonStore(folder / "again"),
-            choose=lambda profiles: [True] * len(profiles),
-            environment_id=environment.environment_id,
-            references=measurements,
-        )
-        profiles = profile_measured(
-            candidate_set,
-            jobs,
-            states,
-            bench,
-            measurements,
-            tiers=params.tiers,
-            is_apart=len(releases) == 1,
-        )
-    number, name = (pl.col("candidate").str.splitn(".", 2).struct[field] for field in (0, 1))
-    return [
-        Remeasured(
-            profiles.filter(number == str(position)).with_columns(candidate=name),
-            {
-                (job.candidate.partition(".")[2], job.serving): Measured(state, params.settings)
-                for job, state in zip(jobs, states, strict=True)
-                if job.candidate.startswith(f"{position}.")
-            },
-        )
-        for position in range(len(releases))
-    ]
 
 
 def list_servings(params: EvaluationParams, environment: Environment) -> list[Serving]:

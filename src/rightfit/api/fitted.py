@@ -50,7 +50,7 @@ from rightfit.models.family import Rows
 from rightfit.models.predictions import check_predictions
 from rightfit.models.runtimes import Predict, open_predictor
 from rightfit.ranking.assessment.profile_table import ProfileKey
-from rightfit.ranking.explanation.answer import Answer, Origin
+from rightfit.ranking.explanation.answer import Answer, Origin, read_candidate_profiles
 
 Labels = npt.NDArray[Any]
 
@@ -291,7 +291,7 @@ class FittedModel:
             dataset=dataset,
             purpose=self._ranking.recommendations[name].description,
             decision=decision,
-            profiles=tuple(self._ranking.profiles.select(candidate=self.candidate)),
+            profiles=read_candidate_profiles(self._ranking.profiles.table, dataset, decision),
             origin=Origin(version, version, None, self._ranking.profiles.environment),
             learnt_since=self.learnt_since,
         )

@@ -47,6 +47,7 @@ from rightfit.ranking.applications.applications import (
     Applications,
     RankingRules,
 )
+from rightfit.ranking.applications.batch_sizes import serve_batches
 from rightfit.ranking.assessment.profile_table import (
     ProfileKey,
     ProfileTable,
@@ -564,11 +565,7 @@ class Ranking:
             environment=self.profiles.environment or describe_environment(),
             load_curves=LoadCurves(()),
             hardware_tiers=tabulate_tiers(profiles, tiers),
-            utility_breakdown=self.breakdown,
-            win_shares=self.win_shares,
-            limit_effects=self.limit_effects,
-            robust_choices=self.robust_choices,
-            break_even=self.break_even,
+            ranked=self.ranked,
         )
         with writing_to("path", path) as target:
             if target.suffix == ".md" or target.is_dir():
@@ -656,7 +653,8 @@ class Ranking:
         rows = self._tables.get(application, self.profiles.table).filter(
             dataset=dataset, model=key.model, candidate=key.candidate, **vars(key.serving)
         )
-        return Profile.from_row(rows.row(0, named=True))
+        sizes = self.applications[application].batch_sizes
+        return Profile.from_row(serve_batches(rows, sizes).row(0, named=True))
 
     def __repr__(self) -> str:
         lines = [

@@ -184,6 +184,7 @@ def read_rules(
         is_parallel=is_parallel,
         limit=None if budget_cpu_s is None and budget_s is None else limit,
     )
+    _check_batch_sizes(rules.applications, rules.evaluation)
     for name, block in models.items():
         try:
             family = get_family(block.family)
@@ -203,6 +204,14 @@ def _validate(model: type[Params], values: Mapping[str, object]) -> Params:
         faults = [fault.partition(":") for fault in list_faults(err)]
         lines = [f"{ARGUMENTS.get(key, key)}{colon}{text}" for key, colon, text in faults]
         raise RightfitError(f"{'; '.join(lines).rstrip('.')}.") from err
+
+
+def _check_batch_sizes(applications: Applications, evaluation: EvaluationParams) -> None:
+    """Refuse applications that can send no batch of a size that will be measured."""
+    for name, application in applications.items():
+        sizes = application.batch_sizes
+        if sizes and (fault := sizes.find_fault(name, evaluation.settings.batch_sizes)):
+            raise RightfitError(f"{fault} by preset {evaluation.preset}.")
 
 
 def _read_stopping(stopping: StoppingLike) -> tuple[str, StoppingRule | None]:

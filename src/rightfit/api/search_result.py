@@ -112,7 +112,7 @@ class SearchResult:
 
     def _remark_worthless(self) -> Iterator[str]:
         for name in self.applications:
-            if finding := self.ranking.decision(name).finding("RF019"):
+            if finding := self.ranking.decision(name).finding("RF013"):
                 yield (
                     f"{name}: {finding.sentence} See which columns were left out, or add some that "
                     "tell of the target."

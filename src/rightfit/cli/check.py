@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import get_args
@@ -11,14 +11,11 @@ from typing import get_args
 import click
 
 from rightfit._core.arguments import writing_to
-from rightfit._core.processes.codec import to_plain
 from rightfit._core.processes.regular_files import require_regular
 from rightfit.api.profiles import Profiles
-from rightfit.api.progress_line import showing_progress
 from rightfit.api.rank import Ranking
 from rightfit.cli.options import AS_JSON, MARGIN, echo_json, echo_lines, faults_as_message
 from rightfit.cli.stored_answers import load_recommendations, read_answers
-from rightfit.cli.watching import watch_winners
 from rightfit.kedro_project.stored_results import ProjectLocation, StoredResults, where
 from rightfit.params.applications import ApplicationsParams
 from rightfit.ranking.applications.applications import Applications, RankingRules
@@ -27,7 +24,6 @@ from rightfit.ranking.records.baseline import (
     EXIT_CODES,
     NONE_STANDS,
     Baseline,
-    Comparison,
     Standing,
     Verdict,
     compare_baselines,
@@ -48,10 +44,10 @@ SECTION = "Maintain"
     "--against",
     "baseline",
     type=click.Path(dir_okay=False, path_type=Path),
+    required=True,
     help="File of the baseline.",
 )
 @click.option("--write", is_flag=True, help="Write the last ranking's winners to it instead.")
-@click.option("--measure", is_flag=True, help="Measure the winners again, in seconds.")
 @MARGIN
 @click.option("--any-machine", is_flag=True, help="Compare with a baseline of another machine.")
 @click.option(
@@ -63,10 +59,9 @@ SECTION = "Maintain"
 @where
 def check(
     location: ProjectLocation,
-    baseline: Path | None,
+    baseline: Path,
     *,
     write: bool,
-    measure: bool,
     margin_pct: float,
     any_machine: bool,
     markdown: Path | None,
@@ -74,18 +69,11 @@ def check(
 ) -> None:
     """Fail if a winner breaks its limits or is worse than before.
 
-    --against compares the last ranking's winners with a stored baseline. --measure measures them
-    again, in seconds, and compares them with their stored figures; nothing is ranked. Both measure
-    the baseline's winners beside them. Exit status: 0 same, 1 regressed, or a fault, 3 cannot tell:
-    a loss beyond the margin that the errors hide.
+    Compares the last ranking's winners with a stored baseline. Exit status: 0 same, 1 regressed, or
+    a fault, 3 cannot tell: a loss beyond the margin that the errors hide.
     """
     with faults_as_message():
         location.require_conf_source()
-    if (baseline is None and not measure) or (measure and (write or any_machine)):
-        raise click.UsageError(
-            "Name a baseline (--against FILE), or measure again (--measure), or both; --write and "
-            "--any-machine belong to --against alone."
-        )
     if markdown is not None:
         if write:
             raise click.UsageError(
@@ -96,9 +84,6 @@ def check(
             markdown.parent.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryFile(dir=markdown.parent):
                 pass
-    if baseline is None or measure:
-        _check_measured(location, baseline, markdown, margin_pct=margin_pct, as_json=as_json)
-        return
     with faults_as_message():
         before = None if write else read_baseline(baseline)
         present, standing = read_present(
@@ -119,50 +104,18 @@ def check(
     if as_json:
         echo_json([asdict(finding) | {"verdict": finding.verdict} for finding in findings])
     else:
-        _echo_comparisons(findings)
+        width = max(map(len, get_args(Verdict)))
+        for finding in findings:
+            candidate = f"{finding.candidate}, " if finding.candidate else ""
+            subject = f"{candidate}{finding.application} on {finding.dataset}"
+            echo_lines([f"{finding.verdict:{width}}  {subject}"])
+            echo_lines(f"{'':{width}}  {text}" for text in finding.remarks)
         echo_lines([f"{len(failed)} of {len(findings)} regressed"])
-    _end_with(findings, markdown, title="Models against the baseline")
-
-
-def _echo_comparisons(compared: Sequence[Comparison]) -> None:
-    width = max(map(len, get_args(Verdict)))
-    for comparison in compared:
-        candidate = f"{comparison.candidate}, " if comparison.candidate else ""
-        subject = f"{candidate}{comparison.application} on {comparison.dataset}"
-        echo_lines([f"{comparison.verdict:{width}}  {subject}"])
-        echo_lines(f"{'':{width}}  {text}" for text in comparison.remarks)
-
-
-def _end_with(compared: Sequence[Comparison], markdown: Path | None, *, title: str) -> None:
-    """Write the verdict, and end with its exit status."""
     if markdown is not None:
         with faults_as_message():
-            markdown.write_text(write_verdict(compared, title=title), encoding="utf-8")
-    if code := EXIT_CODES[conclude(compared)]:
+            markdown.write_text(write_verdict(findings), encoding="utf-8")
+    if code := EXIT_CODES[conclude(findings)]:
         raise click.exceptions.Exit(code)
-
-
-def _check_measured(
-    location: ProjectLocation,
-    baseline: Path | None,
-    markdown: Path | None,
-    *,
-    margin_pct: float,
-    as_json: bool,
-) -> None:
-    """Measure the winners again, print what has changed, and fail if anything has."""
-    with faults_as_message(), showing_progress():
-        parameters = location.read_parameters()
-        before = None if baseline is None else read_baseline(baseline).ranked_in
-        results = location.open_results()
-        watch = watch_winners(results, parameters, margin_pct=margin_pct, before=before)
-    if as_json:
-        echo_json(to_plain(watch))
-    else:
-        _echo_comparisons(watch.winners)
-        echo_lines(f"not measured  {text}" for text in watch.left_out)
-        echo_lines([f"{len(watch.changed)} of {len(watch.winners)} regressed"])
-    _end_with(watch.winners, markdown, title="Models measured again")
 
 
 def read_present(

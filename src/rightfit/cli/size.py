@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import math
 import re
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import asdict, replace
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict
 from pathlib import Path
 
 import click
 from pydantic import TypeAdapter, ValidationError
 
-from rightfit._core.formatting import clean_text
 from rightfit._core.json_documents import parse_json
 from rightfit._core.processes.codec import from_plain, to_plain
 from rightfit._core.processes.regular_files import require_regular
@@ -24,25 +22,18 @@ from rightfit.cli.options import (
     AS_JSON,
     DATASET,
     GIVEN_FILE,
-    GIVEN_FOLDER,
     FiniteRange,
     echo_json,
     echo_lines,
     faults_as_message,
 )
 from rightfit.cli.stored_answers import load_recommendations, read_answers, read_loads
-from rightfit.data.request_path.usage import PROFILE, read_export
 from rightfit.kedro_project.stored_results import ProjectLocation, where
 from rightfit.measuring.serving import MACHINE_NAME, THIS_MACHINE
 from rightfit.ops.http_load.curve import SHARES, judge_curve
-from rightfit.ops.http_load.deployment_trial import TrialResult, read_deployment, try_deployment
-from rightfit.ops.http_load.loading import read_bodies
-from rightfit.ops.http_load.served import split_cores
 from rightfit.ops.sizing import (
     LOAD_AGAIN,
-    NOT_RAISED,
     OFFLINE,
-    Raised,
     ServedFigures,
     count_instances,
     size_deployment,
@@ -52,9 +43,6 @@ from rightfit.ranking.explanation.decisions import Decision
 from rightfit.ranking.records.load_records import LIMITED, LatencyLimit, LoadCurve
 
 SECTION = "Use"
-MAX_TRIALS = 4
-MORE_CORES = 0.5  # of the limit, where a trial was throttled
-MORE_MEMORY = 0.25  # share of the limit, where a trial was killed
 
 
 @click.command()
@@ -88,24 +76,6 @@ MORE_MEMORY = 0.25  # share of the limit, where a trial was killed
     type=GIVEN_FILE,
     help="YAML of price_per_hour by kind of machine, as in ranking.environments.",
 )
-@click.option(
-    "--try",
-    "folder",
-    type=GIVEN_FOLDER,
-    help="Try it on the exported winner in this folder; needs --load and --rows.",
-)
-@click.option(
-    "--rows",
-    type=click.Path(path_type=Path),
-    help="Raw rows to ask about while trying: a JSON list of objects, or a table.",
-)
-@click.option(
-    "--seconds",
-    type=FiniteRange(1, 3_600),
-    default=60.0,
-    show_default=True,
-    help="How long to try.",
-)
 @AS_JSON
 @where
 def size(
@@ -117,22 +87,15 @@ def size(
     headroom_pct: float,
     load_files: tuple[str, ...],
     prices: Path | None,
-    folder: Path | None,
-    rows: Path | None,
-    seconds: float,
     as_json: bool,
 ) -> None:
     """Write Kubernetes resources, threads and replicas for a winner, as YAML.
 
-    With --try only what held is written; --json gives the numbers of machines instead.
+    --json gives the numbers of machines instead.
     """
     is_table = as_json or prices is not None or len(rates_per_s) > 1
-    if folder is not None and (len(load_files) != 1 or rows is None or is_table):
-        raise click.UsageError("--try needs --load and --rows, once, and no --prices or --json.")
     if len(load_files) > 1 and not is_table:
         raise click.UsageError("Several --load need several --rate, --prices or --json.")
-    rate_per_s = rates_per_s[0]
-    remarks: list[str] = []
     with faults_as_message(), showing_progress():
         results = location.open_results()
         (answer,) = read_answers(results, application, dataset)
@@ -168,43 +131,10 @@ def size(
             echo_lines(table.write_lines())
             return
         served = next(map(read_served_figures, curves.values()), None)
-
-        def write(raised: Raised) -> str:
-            return size_deployment(
-                answer,
-                scenario,
-                rate_per_s=rate_per_s,
-                headroom_pct=headroom_pct,
-                served=served,
-                raised=raised,
-            )
-
-        def say(text: str) -> None:
-            remarks.append(f"# tried for {seconds:g} s with {clean_text(text)}")
-            click.echo(remarks[-1], err=True)
-
-        if folder is None or rows is None or served is None:
-            text = write(NOT_RAISED)
-        else:
-            inputs = read_export(folder, needed=[PROFILE]).inputs
-            card = json.loads((folder / PROFILE).read_bytes())
-            winner = answer.decision.winner
-            if winner and (card["dataset"], card["candidate"]) != (dataset, winner.candidate):
-                raise ValueError(
-                    f"{folder} holds {card['candidate']}, exported for {card['dataset']}, and not "
-                    f"{winner.candidate}, the winner. Export it: rightfit export --application "
-                    f"{application} --dataset {dataset} NEW_FOLDER"
-                )
-            bodies = read_bodies(rows, inputs, n_rows=served.n_rows)
-            requests_per_s = rate_per_s / (served.n_rows if scenario == OFFLINE else 1)
-
-            def attempt(text: str) -> TrialResult:
-                return try_deployment(
-                    text, folder, bodies, rate_per_s=requests_per_s, limit=limit, seconds=seconds
-                )
-
-            text = settle_size(write, attempt, n_cores=len(split_cores()[1]), say=say)
-    click.echo("\n".join([*remarks, text]), nl=False)
+        text = size_deployment(
+            answer, scenario, rate_per_s=rates_per_s[0], headroom_pct=headroom_pct, served=served
+        )
+    click.echo(text, nl=False)
 
 
 def find_latency_limits(decision: Decision) -> Iterator[LatencyLimit]:
@@ -326,42 +256,3 @@ def read_served_figures(curve: LoadCurve) -> ServedFigures:
     ):
         raise ValueError(f"These are no figures of a server: {figures}.")
     return figures
-
-
-def settle_size(
-    write: Callable[[Raised], str],
-    attempt: Callable[[str], TrialResult],
-    *,
-    n_cores: int,
-    say: Callable[[str], None],
-) -> str:
-    """Try deployments, each with more of what the one before lacked, until one holds.
-
-    Returns:
-        The deployment that held.
-
-    Raises:
-        ValueError: If none held.
-    """
-    raised, n_disturbed = NOT_RAISED, 0
-    for _ in range(MAX_TRIALS):
-        text = write(raised)
-        tried = attempt(text)
-        say(tried.said)
-        if tried.holds:
-            return text.replace("; not tried", "; tried, see above")
-        n_disturbed += tried.is_disturbed
-        cores = read_deployment(text).limits.cores
-        if tried.needs_memory:
-            raised = replace(raised, memory_share=raised.memory_share + MORE_MEMORY)
-        elif tried.needs_cores and cores + MORE_CORES <= n_cores:
-            raised = replace(raised, cores=raised.cores + MORE_CORES)
-        elif not tried.is_disturbed:  # that is tried again
-            raised = replace(raised, replicas=raised.replicas + 1)
-    message = f"None of {MAX_TRIALS} deployments held; the last: {', '.join(tried.faults)}. "
-    if n_disturbed:
-        message += (
-            f"In {n_disturbed} of these trials other processes used the cores: try again on a "
-            "quiet machine."
-        )
-    raise ValueError(message)

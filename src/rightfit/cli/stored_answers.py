@@ -4,16 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 
-import polars as pl
-
-from rightfit._core.errors import NothingStoredError, RightfitError
+from rightfit._core.errors import RightfitError
 from rightfit._core.spelling import suggest
 from rightfit.kedro_project.stored_results import StoredResults
 from rightfit.measuring.hardware.environment import Environment
-from rightfit.measuring.profile import Profile
-from rightfit.ranking.explanation.answer import Answer, Origin
+from rightfit.ranking.explanation.answer import Answer, Origin, read_candidate_profiles
 from rightfit.ranking.explanation.decisions import (
-    RankedCandidate,
     Recommendation,
     Recommendations,
     read_recommendations,
@@ -25,21 +21,18 @@ def read_answers(
     results: StoredResults,
     application: str | None = None,
     dataset: str | None = None,
-    *,
-    ranked_in: str | None = None,
 ) -> Iterator[Answer]:
-    """Read a ranking's answers.
+    """Read the last ranking's answers.
 
     Args:
         results: The stored results.
         application: One application; ``None``: all of them.
         dataset: One dataset; ``None``: all that were ranked for the application.
-        ranked_in: Version of the ranking; ``None``: the last one.
 
     Raises:
         ValueError: If nothing was ranked yet, or not this application or dataset.
     """
-    ranked_in, recommendations = load_recommendations(results, ranked_in)
+    ranked_in, recommendations = load_recommendations(results)
     if application is not None:
         require_ranked("application", application, recommendations)
         recommendations = {application: recommendations[application]}
@@ -76,7 +69,7 @@ def read_answers(
         decision = recommendation.datasets[dataset_name]
         load_finding = loads.check_decision(name, dataset_name, decision)
         with results.reading("resource_profiles", measured_in):
-            selected = read_candidate_profiles(profiles, dataset_name, decision.subject)
+            selected = read_candidate_profiles(profiles, dataset_name, decision)
         yield Answer(
             application=name,
             dataset=dataset_name,
@@ -103,25 +96,13 @@ def require_ranked(kind: str, name: str, ranked: Collection[str]) -> None:
     )
 
 
-def load_recommendations(
-    results: StoredResults, ranked_in: str | None = None
-) -> tuple[str, Recommendations]:
-    """Return the version of a ranking, and what it recommends.
-
-    Args:
-        results: The stored results.
-        ranked_in: The version; ``None``: the last one.
+def load_recommendations(results: StoredResults) -> tuple[str, Recommendations]:
+    """Return the version of the last ranking, and what it recommends.
 
     Raises:
-        ValueError: If nothing was ranked yet, or it is damaged or no longer stored.
+        ValueError: If nothing was ranked yet, or it is damaged.
     """
-    if ranked_in is None:
-        ranked_in = results.find_version("recommendations")
-    elif ranked_in not in results.list_versions("recommendations"):
-        raise NothingStoredError(
-            f"The ranking of {ranked_in} is not stored here. Bring back the data of that run, or "
-            "write a new baseline: rightfit check --against FILE --write"
-        )
+    ranked_in = results.find_version("recommendations")
     stored = results.load("recommendations", ranked_in)
     with results.reading("recommendations", ranked_in):
         return ranked_in, read_recommendations(stored)
@@ -133,13 +114,3 @@ def read_loads(results: StoredResults) -> LoadCurves:
         return LoadCurves(())
     loads: LoadCurves = results.load_newest("load_curves")
     return loads
-
-
-def read_candidate_profiles(
-    profiles: pl.DataFrame, dataset: str, candidate: RankedCandidate | None
-) -> tuple[Profile, ...]:
-    """Return the profiles of a candidate, if there is one."""
-    if candidate is None:
-        return ()
-    its = profiles.filter(dataset=dataset, model=candidate.model, candidate=candidate.candidate)
-    return tuple(map(Profile.from_row, its.to_dicts()))

@@ -12,7 +12,6 @@ from pathlib import Path
 
 from rightfit.data.request_path import usage
 from rightfit.data.request_path.encoder_graph import join_encoder
-from rightfit.exporting.badge import render_badge
 from rightfit.exporting.model_call import (
     BUNDLE,
     GRAPH_FILE,
@@ -39,7 +38,6 @@ PROGRAM_FILES = {
     Path(str(module.__file__)).name: Path(str(module.__file__))
     for module in (usage, export_check, onnx_session)
 }
-BADGE = "badge.svg"
 SERVER_FILES = ("server.py", "connections.py", "requirements.txt", "Dockerfile")
 
 # What answers is pinned to what was measured; what carries the answer may be newer.
@@ -133,14 +131,12 @@ def export_model(
     }
     write_json(folder / usage.PROFILE, measurement)
     write_replacing(folder / "README.md", write_readme(answer, model, call).encode())
-    write_replacing(folder / BADGE, render_badge(answer.decision).encode())
     if with_server:
         write_server(folder, call)
     return write_hashes(
         folder,
         [
             "README.md",
-            BADGE,
             "encoder.json",
             usage.CALL,
             usage.PROFILE,

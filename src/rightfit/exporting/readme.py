@@ -12,7 +12,7 @@ from rightfit._core.spelling import name_some
 from rightfit.exporting.model_call import Model, ModelCall
 from rightfit.measuring.naming import format_metric, metric_name, sentence_case
 from rightfit.ranking.explanation.answer import Answer, describe_origin
-from rightfit.ranking.explanation.decisions import describe_input
+from rightfit.ranking.explanation.decisions import describe_batches, describe_input
 
 _SPECIAL = re.compile(r"[\\`*\[\]<>|~]")  # what starts markup, HTML included, inside a line
 
@@ -77,6 +77,7 @@ def write_readme(answer: Answer, model: Model, call: ModelCall) -> str:
         ranked=format_version(answer.origin.ranked_in),
         findings=[one for one in answer.findings if one.severity != "not applicable"],
         went_in=describe_input(answer.profile) if answer.profile else "not known",
+        batches=answer.profile and describe_batches(answer.decision, answer.profile),
         origin=describe_origin(answer.origin),
     )
 

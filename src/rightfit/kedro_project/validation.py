@@ -24,7 +24,7 @@ from rightfit.models.schema import Task
 from rightfit.ops.http_load.loading import HttpLoadParams
 from rightfit.params.applications import find_contradictions, find_misnamed
 from rightfit.params.defaults import RawParameters, find_values
-from rightfit.params.evaluation import EvaluationParams, find_load_faults
+from rightfit.params.evaluation import EvaluationParams, find_preset_faults
 from rightfit.params.faults import explain_faults
 from rightfit.params.grid import (
     CascadeBlock,
@@ -134,7 +134,7 @@ def find_block_faults(
     faults += _find_final_training_faults(parameters)
     faults += _find_stopping_faults(parameters)
     if "evaluation" in stages:
-        faults += find_load_faults(parameters)
+        faults += find_preset_faults(parameters)
     if machine is not None:
         faults += _find_machine_faults(parameters, stages, machine)
     return list(dict.fromkeys(faults))

@@ -53,16 +53,18 @@ class TimedSlice:
 
     Args:
         process: Its number within the block.
-        is_batch: Whether they answered batches.
+        batch_size: Rows a call; ``None``: single rows.
         call_ns: Their middle time.
     """
 
     process: int
-    is_batch: bool
+    batch_size: int | None
     call_ns: float
 
 
-def estimate_slowdowns(slices: Sequence[TimedSlice]) -> dict[tuple[int, bool], list[float]]:
+def estimate_slowdowns(
+    slices: Sequence[TimedSlice],
+) -> dict[tuple[int, int | None], list[float]]:
     """Tell by how much the machine was slower than usual in each slice of a block.
 
     A host may change its speed from one hundredth of a second to the next. Slices that follow each
@@ -74,14 +76,14 @@ def estimate_slowdowns(slices: Sequence[TimedSlice]) -> dict[tuple[int, bool], l
         slices: All of a block, in the order in which they were timed.
 
     Returns:
-        Times / usual times of the block, by process and kind, in the order of their slices.
+        Times / usual times of the block, by process and batch size, in the order of their slices.
 
-    >>> slow = [TimedSlice(n % 2, False, 8.0 if 10 <= n < 22 else 4.0) for n in range(40)]
-    >>> [round(slowdown, 1) for slowdown in estimate_slowdowns(slow)[0, False][3:13]]
+    >>> slow = [TimedSlice(n % 2, None, 8.0 if 10 <= n < 22 else 4.0) for n in range(40)]
+    >>> [round(slowdown, 1) for slowdown in estimate_slowdowns(slow)[0, None][3:13]]
     [1.0, 1.0, 1.4, 2.0, 2.0, 2.0, 2.0, 2.0, 1.4, 1.0]
     """
     logs = np.log([one.call_ns for one in slices])
-    owners = np.array([(one.process, one.is_batch) for one in slices]).reshape(-1, 2)
+    owners = np.array([(one.process, one.batch_size or 0) for one in slices]).reshape(-1, 2)
     kinds = [np.flatnonzero((owners == kind).all(axis=1)) for kind in np.unique(owners, axis=0)]
     around = np.arange(len(logs))[:, None] + np.arange(-N_NEIGHBOURS, N_NEIGHBOURS + 1)
     is_known = (around >= 0) & (around < len(logs))
@@ -94,9 +96,9 @@ def estimate_slowdowns(slices: Sequence[TimedSlice]) -> dict[tuple[int, bool], l
         moments = np.nan_to_num(_median(np.where(is_known, own[around], np.nan), axis=1))
     if len(moments):
         moments -= np.median(moments)
-    found: dict[tuple[int, bool], list[float]] = {}
+    found: dict[tuple[int, int | None], list[float]] = {}
     for one, moment in zip(slices, moments, strict=True):
-        found.setdefault((one.process, one.is_batch), []).append(math.exp(moment))
+        found.setdefault((one.process, one.batch_size), []).append(math.exp(moment))
     return found
 
 

@@ -112,6 +112,11 @@ class Metric:
         return self if table is None else table.figures[self.column]
 
     @property
+    def has_batch_size(self) -> bool:
+        """Whether its figure belongs to a batch size."""
+        return self.of_batch is not None or self.depends_on_batch
+
+    @property
     def title(self) -> str:
         """Label with its unit, for an axis or a column head."""
         in_brackets = self.unit or self.scale

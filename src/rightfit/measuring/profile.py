@@ -11,7 +11,7 @@ import polars as pl
 
 from rightfit._core.errors import RightfitError
 from rightfit._core.processes.codec import from_plain
-from rightfit._core.spelling import suggest
+from rightfit._core.spelling import name_some, suggest
 from rightfit._core.strict_model import MAX_SIZE
 from rightfit._core.typed_tables import table_schema
 from rightfit.data.request_path import MODEL
@@ -25,6 +25,7 @@ from rightfit.measuring.metrics import (
     MetricTable,
 )
 from rightfit.measuring.serving import Serving
+from rightfit.measuring.throughput_curve import NO_CURVE, CurvePoint, ThroughputCurve
 from rightfit.measuring.worker.results import LimitTrial, ServerResult
 
 
@@ -52,6 +53,31 @@ class MeasuredHow:
     n_runs_seen: int | None = None  # on this machine, that it was estimated from
     slowdown: float | None = None  # times of the reference meanwhile / its usual ones
     server: LoadTried | None = None
+    throughput_curve: tuple[CurvePoint, ...] = ()  # by rising batch size
+    cost_class: str | None = None  # fingerprint of the served graph without its weights
+    twins: tuple[str, ...] = ()  # candidates of that class whose samples its costs rest on, too
+    unlike: tuple[str, ...] = ()  # candidates of that class whose samples contradict its own
+
+    @property
+    def sharing(self) -> str:
+        """With which candidates it shares its costs, in words; empty: with none."""
+        if self.unlike:
+            return (
+                f"costs estimated apart from {name_some(self.unlike)}: the same graph with other "
+                "weights, but the samples contradict each other"
+            )
+        return describe_twins(self.twins)
+
+
+def describe_twins(twins: Sequence[str]) -> str:
+    """Say that candidates of the same graph share their costs; empty: there is none.
+
+    >>> describe_twins(["linear-000"])
+    'costs estimated together with linear-000: the same graph with other weights'
+    """
+    if not twins:
+        return ""
+    return f"costs estimated together with {name_some(twins)}: the same graph with other weights"
 
 
 LEVEL_ERROR = "level_error_pct"  # half-width of what all times of a run share
@@ -181,7 +207,19 @@ class Profile(MetricTable):
             head += ", disturbed: another process took the cores while it was timed"
         width = max((len(figure.metric.label) for figure in self.measured()), default=0)
         lines = [f"  {figure.metric.label:{width}}  {figure}" for figure in self.measured()]
+        if self.how is not None and self.how.sharing:
+            lines.append(f"  {self.how.sharing}")
         return "\n".join([head, *lines])
+
+    @property
+    def throughput_curve(self) -> ThroughputCurve:
+        """Throughput, memory and what else depends on it at each batch size that was timed.
+
+        Empty, with the reason, where nothing was timed, or before batch sizes had figures each.
+        """
+        points = () if self.how is None else self.how.throughput_curve
+        reason = "" if points else self.throughput_rows_per_s.reason or NO_CURVE
+        return ThroughputCurve(points, self.best_batch_size, reason)
 
     def measured(self) -> Iterator[Figure]:
         """Yield the figures that were measured, in the order of the metric table."""

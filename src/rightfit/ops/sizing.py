@@ -38,30 +38,11 @@ class ServedFigures:
 
 
 @dataclass(frozen=True)
-class Raised:
-    """Additions to the measured figures, by trials that did not hold."""
-
-    cores: float = 0.0
-    memory_share: float = 0.0
-    replicas: int = 0
-
-
-NOT_RAISED = Raised()
-
-
-@dataclass(frozen=True)
 class _Sourced:
     """A figure and the measurement that it comes from, in words."""
 
     value: float
     source: str
-
-    def raise_by(self, further: float) -> _Sourced:
-        """Add what a trial has shown to be needed."""
-        if not further:
-            return self
-        source = f"{self.source}; {further:,.4g} more, as the trial with less did not hold"
-        return _Sourced(self.value + further, source)
 
 
 @dataclass(frozen=True)
@@ -83,7 +64,6 @@ def size_deployment(
     rate_per_s: float,
     headroom_pct: float,
     served: ServedFigures | None,
-    raised: Raised = NOT_RAISED,
 ) -> str:
     """Write a patch of a Kubernetes deployment for an application's winner.
 
@@ -94,7 +74,6 @@ def size_deployment(
         headroom_pct: Further rate and memory that they must sustain.
         served: What loading its server has found; ``None``: the profile of the bare model counts,
             which knows rows a second alone.
-        raised: What earlier trials have shown to be needed besides.
 
     Returns:
         YAML with a comment at each figure.
@@ -121,10 +100,8 @@ def size_deployment(
         n_replicas,
         f"{format_number(rate_per_s)}/s and {headroom_pct:g} % head-room over "
         f"{sizes.capacity.source}",
-    ).raise_by(raised.replicas)
-    cores_limit = sizes.cores_limit.raise_by(raised.cores)
-    more_mib = sizes.memory_limit_mib.value * raised.memory_share
-    memory_limit = sizes.memory_limit_mib.raise_by(more_mib)
+    )
+    cores_limit, memory_limit = sizes.cores_limit, sizes.memory_limit_mib
     name = re.sub(r"[^a-z0-9]+", "-", f"{answer.application}-{answer.dataset}".lower()).strip("-")
     threads = [
         f'            - {{name: {variable}, value: "{winner.serving.n_threads}"}}'

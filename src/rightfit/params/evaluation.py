@@ -64,25 +64,32 @@ class EvaluationParams(StrictModel):
         return self
 
 
-def find_load_faults(parameters: RawParameters) -> Iterator[str]:
-    """Describe applications that ask for figures under load where the preset measures none.
+def find_preset_faults(parameters: RawParameters) -> Iterator[str]:
+    """Describe applications that ask for what the preset does not measure.
+
+    That is figures under load, or batch sizes.
 
     Blocks with faults of their own are left out.
 
     Yields:
-        One line per application, with the file to correct.
+        One line per fault, with the file to correct.
     """
     try:
         params = EvaluationParams.model_validate(parameters.get("evaluation"))
         applications = Applications.model_validate(parameters.get("applications"))
     except ValidationError:
         return
-    if params.settings.server.n_processes > 0:
-        return
     for name, application in applications.items():
         if application.environment is not None:  # measured elsewhere
             continue
-        if UNDER_LOAD in application.needed_metrics():
+        sizes = application.batch_sizes
+        if sizes and (fault := sizes.find_fault(name, params.settings.batch_sizes)):
+            yield (
+                f"{fault} by evaluation.preset {params.preset}. Correct "
+                "parameters_applications.yml, or add the size to the preset's batch_sizes in "
+                "parameters_evaluation.yml."
+            )
+        if params.settings.server.n_processes == 0 and UNDER_LOAD in application.needed_metrics():
             yield (
                 f"applications.{name} asks for {UNDER_LOAD}, but evaluation.preset "
                 f"{params.preset} serves no requests at random, so no candidate would qualify. "

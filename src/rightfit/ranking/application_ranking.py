@@ -20,6 +20,8 @@ from rightfit.ranking.assessment.assessment import (
     Assessment,
     Incumbent,
     assess_candidates,
+)
+from rightfit.ranking.assessment.configurations import (
     is_practically_equal,
     orient,
     tie_preference,
@@ -127,7 +129,8 @@ def keep_winners(assessment: Assessment, earlier: DatasetWinners) -> Assessment:
     """Let earlier winners stand that are feasible and closer to the best than ``prefer_within``.
 
     Returns:
-        The assessment, in which they have their earlier serving configurations.
+        The assessment, in which they have their earlier serving configurations, where these may
+        still be chosen.
     """
     table = assessment.table
     if not assessment.rules.keep_winner or not earlier:
@@ -137,6 +140,8 @@ def keep_winners(assessment: Assessment, earlier: DatasetWinners) -> Assessment:
     utility, within = assessment.judgement.utility, assessment.rules.prefer_within
     for position, (dataset, first) in enumerate(zip(table.datasets, firsts, strict=True)):
         row = table.find_row(dataset, earlier[dataset]) if dataset in earlier else None
+        if row is not None and not assessment.choice.is_allowed[row]:
+            row = int(chosen[table.candidate_of_row[row]])
         if row is None or first is None or not assessment.judgement.feasible[row] or row == first:
             continue
         part = table.candidate_slices[position]

@@ -19,6 +19,7 @@ import polars as pl
 from rightfit.data.request_path import RequestPath
 from rightfit.measuring.metrics import LATENCY_COLUMNS, METRICS, columns_from, find_slowdown
 from rightfit.ranking.applications.applications import Application, Applications
+from rightfit.ranking.applications.batch_sizes import serve_batches
 from rightfit.ranking.applications.constraints import Limit, measure_excess, resolve_limits
 from rightfit.ranking.applications.utility import Bools, Floats, compute_utility
 
@@ -54,7 +55,7 @@ def could_be_chosen(
         if not needed <= set(profiles.columns):
             chosen[mine] = True  # the ranking will say what is missing
             continue
-        rivals = profiles.filter(mine)
+        rivals = serve_batches(profiles.filter(mine), application.batch_sizes)
         best, worst = (
             _ends(rivals, application, favourable=favourable) for favourable in (True, False)
         )

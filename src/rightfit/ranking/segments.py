@@ -24,11 +24,8 @@ from rightfit.ranking.application_ranking import (
     order_candidates,
 )
 from rightfit.ranking.applications.utility import Floats, compute_utility
-from rightfit.ranking.assessment.assessment import (
-    Assessment,
-    assess_candidates,
-    is_practically_equal,
-)
+from rightfit.ranking.assessment.assessment import Assessment, assess_candidates
+from rightfit.ranking.assessment.configurations import is_practically_equal
 from rightfit.ranking.assessment.profile_table import (
     ProfileKey,
     ProfileTable,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from operator import itemgetter
 from typing import Any
 
@@ -19,6 +20,7 @@ from rightfit._core.formatting import (
     format_quality,
 )
 from rightfit._core.typed_tables import read_rows
+from rightfit.measuring.metrics import METRICS_BY_COLUMN
 from rightfit.measuring.naming import (
     describe_limit,
     format_metric,
@@ -31,6 +33,7 @@ from rightfit.measuring.naming import (
 )
 from rightfit.measuring.profile import Profile
 from rightfit.measuring.serving import THIS_MACHINE, Serving
+from rightfit.measuring.throughput_curve import SHOWN, CurvePoint
 from rightfit.ranking.applications.applications import QUALITIES, THREADS, THROUGHPUT
 from rightfit.ranking.assessment.profile_table import PROFILE_KEYS, SERVING_KEYS
 from rightfit.ranking.explanation.decisions import (
@@ -56,6 +59,7 @@ IN_RECORD: tuple[FactKind, ...] = (
     "correction",
     "held_out",
     "chance",
+    "twins",
     "in_use",
     "deadline",
     "segments",
@@ -134,6 +138,7 @@ class DecisionView:
         facts: What the decision rests on.
         reversals: What would change it.
         prices: What each limit costs; ``None`` where none decides.
+        curve: Throughput and peak memory by batch size; ``None`` where they are not known.
         unmeasured: What is not known.
     """
 
@@ -150,6 +155,7 @@ class DecisionView:
     facts: tuple[Fact, ...]
     reversals: tuple[str, ...]
     prices: Table | None
+    curve: Table | None
     unmeasured: tuple[str, ...]
 
 
@@ -162,6 +168,8 @@ def view_decisions(
     views = []
     for dataset, decision in results.recommendations[application].datasets.items():
         context = results, application, dataset, decision
+        row = results.find_profile(dataset, decision)
+        profile = None if row is None else Profile.from_row(row)
         removed = read_rows(effects.filter(dataset=dataset), LimitEffect)
         reversals = [reversal.sentence for reversal in decision.reversals[:MAX_REVERSALS]]
         views.append(
@@ -193,7 +201,8 @@ def view_decisions(
                 prices=_tabulate_prices(removed)
                 if any(effect.flips for effect in removed)
                 else None,
-                unmeasured=tuple(_list_unmeasured(*context)),
+                curve=tabulate_curve(profile) if profile and profile.throughput_curve else None,
+                unmeasured=tuple(_list_unmeasured(*context[:3], profile)),
             )
         )
     return views
@@ -242,7 +251,8 @@ def _list_places(
     scope = {"application": application, "dataset": dataset}
     key = itemgetter(*PROFILE_KEYS)
     profiles = {
-        key(row): row for row in results.profiles.filter(dataset=dataset).iter_rows(named=True)
+        key(row): row
+        for row in results.list_profiles(application).filter(dataset=dataset).iter_rows(named=True)
     }
     parts = results.utility_breakdown.filter(**scope).partition_by("candidate", as_dict=True)
     for row in results.rankings.filter(**scope).iter_rows(named=True):
@@ -389,8 +399,29 @@ def _find_lost(price: LimitEffect) -> float | None:
     return None if now is None or then is None else then - now
 
 
+def tabulate_curve(profile: Profile) -> Table:
+    """List throughput and peak memory by batch size, and mark the size of all other figures."""
+    curve = profile.throughput_curve
+
+    def write_size(point: CurvePoint) -> str:
+        is_best = point.batch_size == curve.best_batch_size
+        return f"{point.batch_size:,}{' (chosen)' if is_best else ''}"
+
+    def write(column: str, point: CurvePoint) -> str:
+        figure = point[column]
+        return NOT_MEASURED if figure.value is None else str(figure)
+
+    return tabulate(
+        "Batch sizes, with 95 % intervals. Throughput and memory elsewhere are of the chosen one",
+        curve,
+        number("Rows a call", write_size),
+        *(number(METRICS_BY_COLUMN[name].label, partial(write, name)) for name in SHOWN),
+        text("Smallest machine", lambda point: point.hardware_tier or "none"),
+    )
+
+
 def _list_unmeasured(
-    results: Results, application: str, dataset: str, decision: Decision
+    results: Results, application: str, dataset: str, profile: Profile | None
 ) -> Iterator[str]:
     """Say what is not known of this decision; what no profile has stands in the details."""
     scope = {"application": application, "dataset": dataset}
@@ -399,13 +430,12 @@ def _list_unmeasured(
         first = lacking.row(0, named=True)
         number = count(lacking.height, "candidate")
         yield f"{number} could not be ranked: {first['candidate']} {first['reason']}."
-    if decision.winner is None:
-        return
-    row = results.find_profile(dataset, decision)
-    if row is None:
+    if profile is None:
         return
     measured = {name for name in results.profiles.columns if results.profiles[name].count()}
-    for reason, metrics in Profile.from_row(row).missing().items():
+    for reason, metrics in profile.missing().items():
         names = [metric_name(metric.column) for metric in metrics if metric.column in measured]
         if names:
             yield f"{sentence_case(listing(names))}: {reason}."
+    if not profile.throughput_curve:
+        yield f"Batch sizes: {profile.throughput_curve.reason}."

@@ -27,7 +27,7 @@ from rightfit.reporting.page_data import collect_page_data
 from rightfit.reporting.run_results import Results
 from rightfit.reporting.sections.hardware import build_fleet, build_hardware
 from rightfit.reporting.sections.how_measured import build_measuring, build_profiles
-from rightfit.reporting.sections.in_use import build_changed, build_replacements
+from rightfit.reporting.sections.in_use import build_replacements
 from rightfit.reporting.sections.requests import build_loads, build_requests
 from rightfit.reporting.sections.run_findings import build_findings, list_findings
 from rightfit.reporting.sections.sensitivity import build_across, build_sensitivity
@@ -128,7 +128,6 @@ def render_report(results: Results, tiers: Sequence[Tier]) -> str:
         sections=[
             *build_fleet(results),
             build_findings(findings),
-            *build_changed(results),
             *build_replacements(results),
             build_sensitivity(results),
             build_across(results),

@@ -15,10 +15,11 @@ from rightfit.ranking.applications.applications import (
     S_PER_HOUR,
     THROUGHPUT,
     Application,
+    BatchSizes,
     RankingRules,
 )
-from rightfit.ranking.assessment.assessment import UTILITY_DIGITS
-from rightfit.ranking.assessment.profile_table import choose_path, read_profiles
+from rightfit.ranking.assessment.configurations import MAX_HALF_WIDTH, UTILITY_DIGITS
+from rightfit.ranking.assessment.profile_table import ProfileTable, choose_path, read_profiles
 from rightfit.ranking.explanation.decisions import Decision
 from rightfit.reporting.run_results import Results, list_costs
 
@@ -59,12 +60,22 @@ def collect_page_data(results: Results) -> Json:
             "worst": worst,
             "best": best,
         }
+    demands = dict.fromkeys(app.batch_sizes for app in applications.values())
+    parts = [
+        (table.of_environment(environment).of_path(path).in_batches(sizes), sizes)
+        for sizes in dict.fromkeys([None, *demands])
+        for environment in table.environments
+        for path in table.of_environment(environment).paths
+    ]
     return {
         "applications": {
             name: {
                 **list_application_parts(name, app, results.rules),
-                "path": f"{choose_path(table.of_environment(app.environment), app)}{ELSEWHERE}"
-                f"{app.environment}",
+                "path": _name_path(
+                    choose_path(table.of_environment(app.environment), app),
+                    app.environment,
+                    app.batch_sizes,
+                ),
                 "costs": [
                     x for x in dict.fromkeys([*list_costs(app), *DEFAULT_COSTS]) if x in columns
                 ],
@@ -72,12 +83,16 @@ def collect_page_data(results: Results) -> Json:
             for name, app in applications.items()
         },
         "profiles": {
-            dataset: _list_profiles(table.frame.filter(pl.col("dataset") == dataset), columns)
+            dataset: [
+                profile
+                for part, sizes in parts
+                for profile in _list_profiles(part, sizes, dataset, columns)
+            ]
             for dataset in results.datasets
         },
         "decisions": {
             name: {
-                dataset: _write_decision(decision)
+                dataset: _write_decision(decision, applications[name])
                 for dataset, decision in recommendation.datasets.items()
             }
             for name, recommendation in results.recommendations.items()
@@ -134,32 +149,52 @@ def list_application_parts(name: str, application: Application, rules: RankingRu
         "ties": [key.model_dump() for key in rules.ties.for_application(name, application)],
         "utility_digits": UTILITY_DIGITS,
         "prefer_within": rules.prefer_within,
+        "max_half_width": MAX_HALF_WIDTH,
         "keep_winner": rules.keep_winner,
     }
 
 
-def _list_profiles(profiles: pl.DataFrame, columns: list[str]) -> list[Json]:
-    """List profiles; ``values`` with their intervals, ``None`` where nothing was measured."""
+def _name_path(path: str, environment: str | None, sizes: BatchSizes | None) -> str:
+    """Name the profiles that an application chooses among: request path, machine, batch sizes."""
+    name = f"{path}{ELSEWHERE}{environment}"
+    return name if sizes is None else f"{name}, {sizes}"
+
+
+def _list_profiles(
+    table: ProfileTable, sizes: BatchSizes | None, dataset: str, columns: list[str]
+) -> list[Json]:
+    """List profiles of one path; ``values`` with their intervals, ``None`` if not measured.
+
+    ``reach`` holds the ends that the rules of configurations go by, ``ends`` what is drawn.
+    """
+    costs = [name for name in columns if name not in QUALITIES]
+    intervals = {name: interval for name in costs if (interval := table.interval(name))}
+    rows = table.frame.with_row_index("row").filter(pl.col("dataset") == dataset)
     return [
         {
             "model": row["model"],
             "candidate": row["candidate"],
             "serving": Serving(row["runtime"], row["n_threads"], row["device"]).label,
+            "n_threads": row["n_threads"],
             "disturbed": bool(row.get("disturbed")),
-            "path": f"{row['request_path']}{ELSEWHERE}{split_device(row['device'])[1]}",
+            "path": _name_path(row["request_path"], split_device(row["device"])[1], sizes),
             "values": {name: _finite(row[name]) for name in columns},
+            "reach": {
+                name: [_finite(end[row["row"]]) for end in interval]
+                for name, interval in intervals.items()
+            },
             "ends": {
                 name: [_round(row[f"{name}_low"]), _round(row[f"{name}_high"])]
-                for name in columns
-                if name not in QUALITIES and row.get(f"{name}_low") is not None
+                for name in costs
+                if row.get(f"{name}_low") is not None
             },
             "quality": [_round(row.get(f"quality_raw{end}")) for end in ("", "_low", "_high")],
         }
-        for row in profiles.to_dicts()
+        for row in rows.to_dicts()
     ]
 
 
-def _write_decision(decision: Decision) -> Json:
+def _write_decision(decision: Decision, application: Application) -> Json:
     """Write who won; the same stands under other weights as long as it is practically the best."""
     winner = decision.winner
     document: Json = {"winner": winner and winner.candidate}
@@ -170,7 +205,7 @@ def _write_decision(decision: Decision) -> Json:
             member.kind: {
                 "winner": member.candidate,
                 "serving": member.serving and member.serving.label,
-                "path": f"{member.request_path}{ELSEWHERE}{member.kind}",
+                "path": _name_path(str(member.request_path), member.kind, application.batch_sizes),
             }
             for member in decision.fleet.kinds
             if member.kind != THIS_MACHINE

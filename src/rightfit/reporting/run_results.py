@@ -1,9 +1,10 @@
-"""Everything a report is made from."""
+"""Everything a report is made from; what it alone shows is computed from the rankings."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import polars as pl
@@ -11,6 +12,7 @@ import polars as pl
 from rightfit.data.data_card import DataCard
 from rightfit.measuring.hardware.environment import Environment
 from rightfit.models.quality.metric import QualityMetric
+from rightfit.ranking.application_ranking import ApplicationRanking
 from rightfit.ranking.applications.applications import (
     QUALITIES,
     THREADS,
@@ -18,10 +20,14 @@ from rightfit.ranking.applications.applications import (
     Applications,
     RankingRules,
 )
+from rightfit.ranking.applications.batch_sizes import serve_batches
 from rightfit.ranking.assessment.profile_table import PROFILE_KEYS
 from rightfit.ranking.explanation.decisions import Decision, Recommendations
-from rightfit.ranking.records.baseline import Watch
+from rightfit.ranking.explanation.rankings import tabulate_breakdown, tabulate_robust_choices
 from rightfit.ranking.records.load_records import LoadCurves
+from rightfit.ranking.sensitivity.break_even import tabulate_break_even
+from rightfit.ranking.sensitivity.limit_effects import tabulate_limit_effects
+from rightfit.ranking.sensitivity.weights import tabulate_win_shares
 from rightfit.reporting.charts.palette import Mark, marks_of
 
 
@@ -42,12 +48,7 @@ class Results:
         environment: Where it was measured.
         load_curves: What the winners' servers did under load.
         hardware_tiers: On which tier each profile runs.
-        utility_breakdown: Contribution of each objective to each utility.
-        win_shares: How much of the space of weights each candidate wins.
-        limit_effects: What loosening, tightening or removing each limit changes.
-        robust_choices: How the families compare over the datasets.
-        break_even: After how many predictions a longer training pays back.
-        watch: The latest ``rightfit check --measure``; ``None``: there was none.
+        ranked: The rankings as arrays, one for each application.
         run: Version of the run that reports; empty: none.
         measured_in: Version of the run that measured; empty: not known.
     """
@@ -64,12 +65,7 @@ class Results:
     environment: Environment
     load_curves: LoadCurves
     hardware_tiers: pl.DataFrame
-    utility_breakdown: pl.DataFrame
-    win_shares: pl.DataFrame
-    limit_effects: pl.DataFrame
-    robust_choices: pl.DataFrame
-    break_even: pl.DataFrame
-    watch: Watch | None = None
+    ranked: list[ApplicationRanking]
     run: str = ""
     measured_in: str = ""
 
@@ -83,12 +79,41 @@ class Results:
         """Colour and symbol of each family."""
         return marks_of(self.profiles["model"])
 
+    def list_profiles(self, application: str) -> pl.DataFrame:
+        """Return the profiles with their figures at batch sizes that an application can send."""
+        return serve_batches(self.profiles, self.applications[application].batch_sizes)
+
+    @cached_property
+    def utility_breakdown(self) -> pl.DataFrame:
+        """Contribution of each objective to each utility."""
+        return tabulate_breakdown(self.ranked)
+
+    @cached_property
+    def win_shares(self) -> pl.DataFrame:
+        """Share of the space of weights that each candidate wins."""
+        return tabulate_win_shares(self.ranked)
+
+    @cached_property
+    def limit_effects(self) -> pl.DataFrame:
+        """Effects of loosening, tightening or removing each limit."""
+        return tabulate_limit_effects(self.ranked)
+
+    @cached_property
+    def robust_choices(self) -> pl.DataFrame:
+        """Comparison of the families over the datasets."""
+        return tabulate_robust_choices(self.rankings)
+
+    @cached_property
+    def break_even(self) -> pl.DataFrame:
+        """Number of predictions after which a longer training pays back."""
+        return tabulate_break_even(self.ranked)
+
     def find_profile(self, dataset: str, decision: Decision) -> dict[str, Any] | None:
         """Return the profile of a decision's winner; ``None`` if it is no longer stored."""
         winner = decision.winner
         if winner is None:
             return None
-        rows = self.profiles.filter(
+        rows = serve_batches(self.profiles, decision.batch_sizes).filter(
             dataset=dataset,
             model=winner.model,
             candidate=winner.candidate,
@@ -98,9 +123,15 @@ class Results:
 
     def list_winners(self, *columns: str) -> pl.DataFrame:
         """Return the winners' rows of the rankings, with some columns of their profiles."""
-        measured = self.profiles.select(*PROFILE_KEYS, *columns)
-        return select_winners(self.rankings).join(
-            measured, on=PROFILE_KEYS, how="left", maintain_order="left"
+        winners = select_winners(self.rankings)
+        return pl.concat(
+            winners.filter(application=name).join(
+                self.list_profiles(name).select(*PROFILE_KEYS, *columns),
+                on=PROFILE_KEYS,
+                how="left",
+                maintain_order="left",
+            )
+            for name in self.rankings["application"].unique(maintain_order=True)
         )
 
     def quality_title(self, dataset: str) -> str:

@@ -13,10 +13,11 @@ from rightfit.measuring.metrics import METRICS, Metric, MetricTable
 from rightfit.measuring.profile import MeasuredHow, ProfileBuilder
 from rightfit.measuring.profiles.measured import (
     Measured,
-    compare_in_blocks,
+    make_point,
     pool_spreads,
     set_measured,
     set_tiers,
+    share_costs,
     tell_at_usual_speed,
 )
 from rightfit.measuring.rounds.state import FinishedRound, MeasurementState
@@ -70,6 +71,49 @@ def test_metrics_come_from_the_best_batch_size() -> None:
     assert profile.values["peak_memory_mib"] == 150.0  # 95 + 50 + 5; not the 500 of 512 rows
     assert profile.values["model_memory_mib"] == 55.0
     assert profile.values["peak_memory_one_row_mib"] == 114.0  # 95 + 14 + 5
+
+
+def test_curve_tells_what_depends_on_the_batch_size_at_each_of_them() -> None:
+    state = MeasurementState(rounds=in_blocks([fake_round([SMALL, LARGE])] * 6), settled="precise")
+    measured = Measured(state, make_settings())
+
+    small, large = (make_point(measured, size, lambda _: None) for size in measured.batch_sizes)
+
+    found = [{one.column: one.value for one in point.figures} for point in (small, large)]
+    assert [point.batch_size for point in (small, large)] == [8, 64]
+    assert [one["throughput_rows_per_s"] for one in found] == [100.0, 400.0]
+    assert [one["peak_memory_mib"] for one in found] == [120.0, 150.0]
+    assert "latency_p50_ms" not in found[0]
+
+
+def measure_alike(*rates: float, jitter: float = 0.01) -> list[Measured]:
+    """Return measurements that differ by the rate of their batches alone."""
+    measured = []
+    for rate in rates:
+        rounds = [
+            fake_round([LARGE | {"rows_per_s": rate * (1 + jitter * (number - 2))}])
+            for number in range(4)
+        ]
+        state = MeasurementState(rounds=in_blocks(rounds), settled="processes")
+        measured.append(Measured(state, make_settings()))
+    return measured
+
+
+def test_twins_are_told_the_same_from_all_their_samples() -> None:
+    measured = measure_alike(400.0, 408.0, 300.0)
+
+    first, second, other = share_costs(measured, ["graph", "graph", None])
+
+    throughput = MetricTable.throughput_rows_per_s
+    assert first.interval(throughput) == second.interval(throughput)
+    assert len(first.rounds) == 8
+    assert other.interval(throughput) == measured[2].interval(throughput)
+
+
+def test_members_of_a_class_that_contradict_each_other_are_told_separately() -> None:
+    measured = measure_alike(400.0, 200.0)
+
+    assert share_costs(measured, ["graph", "graph"]) == measured
 
 
 def test_cpu_comes_with_the_interval_of_their_processes() -> None:
@@ -191,23 +235,6 @@ def test_profiles_compared_with_others_carry_the_error_of_their_blocks() -> None
     assert find_width(p99, is_apart=False) == pytest.approx(0, abs=1e-6)
     assert find_width(p99, is_apart=True) == pytest.approx(23, abs=1)  # 2.20 × 0.36 / √12 in logs
     assert find_width(MetricTable.latency_p50_ms, is_apart=True) == pytest.approx(0, abs=1e-6)
-
-
-def test_ratio_of_two_in_common_blocks_holds_nothing_that_a_block_does_to_both() -> None:
-    def measure(times: float) -> Measured:
-        rounds = [
-            fake_round(
-                [LARGE], percentiles_ns={"0.5": times * ms * 1e6, "0.95": None, "0.99": None}
-            )
-            for ms in (1.0, 4.0, 2.0, 8.0, 1.0, 3.0)
-        ]
-        return Measured(MeasurementState(rounds=in_blocks(rounds)), make_settings())
-
-    p50 = compare_in_blocks(measure(1.2), measure(1.0))["latency_p50_ms"]
-    failed = Measured(MeasurementState(error="killed"), make_settings())
-
-    assert (p50.value, p50.low, p50.high) == pytest.approx((1.2, 1.2, 1.2))
-    assert compare_in_blocks(measure(1.2), failed) == {}
 
 
 def measure_twice(low_ms: float, high_ms: float, *, is_disturbed: bool = False) -> MeasurementState:

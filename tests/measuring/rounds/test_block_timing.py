@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
@@ -10,7 +10,8 @@ from factories.measurements import DictStore, known_load, make_round, make_setti
 
 from rightfit._core.processes.codec import from_plain
 from rightfit.measuring.rounds import block_timing
-from rightfit.measuring.rounds.block_timing import measure_jobs, reference_key
+from rightfit.measuring.rounds.block_timing import VERSION_KEY, measure_jobs, reference_key
+from rightfit.measuring.rounds.jobs import WHY_AGAIN
 from rightfit.measuring.rounds.measurement import MeasurementContext
 from rightfit.measuring.rounds.state import FinishedRound, MeasurementState
 from rightfit.measuring.worker.protocol import Failure
@@ -21,15 +22,16 @@ class ScriptedRound:
 
     log: list[str]
     pid = None
+    slow_ns: Mapping[str, float] = {}  # of jobs that take longer than others
 
     def __init__(self, subject: Any, _bench: MeasurementContext, state: MeasurementState) -> None:
         self._name = f"{subject.label}{len(state.rounds) + 1}"
 
-    def count_slices(self) -> tuple[int, int]:
-        return 2, 0
+    def count_slices(self) -> dict[int | None, int]:
+        return {None: 2}
 
-    def time_slice(self, *, is_batch: bool) -> float:
-        assert not is_batch
+    def time_slice(self, batch_size: int | None) -> float:
+        assert batch_size is None
         self._note("slice")
         return 100.0
 
@@ -38,13 +40,11 @@ class ScriptedRound:
         *,
         block: str,
         others_cores: object,
-        row_slowdowns: Sequence[float],
-        batch_slowdowns: Sequence[float],
+        slowdowns: Mapping[int | None, Sequence[float]],
     ) -> FinishedRound | Failure:
-        assert list(row_slowdowns) == [1.0] * 2  # of each of its slices
-        assert list(batch_slowdowns) == []
+        assert slowdowns == {None: [1.0] * 2}  # of each of its slices
         self._note("finished")
-        percentiles_ns = {"0.5": 100.0, "0.95": None}
+        percentiles_ns = {"0.5": self.slow_ns.get(self._name[0], 100.0), "0.95": None}
         return make_round(percentiles_ns=percentiles_ns, total_ms=5.0, block=block)
 
     def leave(self) -> None:
@@ -144,7 +144,7 @@ def test_processes_are_left_when_measuring_fails(
 ) -> None:
     settings = make_settings(screening_processes=1, min_processes=2, max_processes=2)
 
-    def interrupt(_round: object, **_: object) -> None:
+    def interrupt(*_: object) -> None:
         raise KeyboardInterrupt("stop")
 
     monkeypatch.setattr(ScriptedRound, "time_slice", interrupt)
@@ -158,6 +158,28 @@ def test_processes_are_left_when_measuring_fails(
         )
 
     assert sorted(log) == ["a1 left", "b1 left"]
+
+
+@pytest.mark.parametrize(("slow_ns", "n_rounds"), [(100.0, [2, 2, 2, 4]), (200.0, [4, 4, 4, 4])])
+def test_members_of_a_cost_class_share_their_processes_unless_they_contradict_each_other(
+    slow_ns: float,
+    n_rounds: list[int],
+    log: list[str],
+    bench: MeasurementContext,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    settings = make_settings(screening_processes=2, min_processes=4, max_processes=4)
+    monkeypatch.setattr(ScriptedRound, "slow_ns", {"c": slow_ns})
+
+    states = measure(
+        "abcd",
+        replace(bench, settings=settings),
+        DictStore(),
+        choose=lambda states: [True] * len(states),
+        cost_classes=["graph", "graph", "graph", None],
+    )
+
+    assert [len(state.rounds) for state in states] == n_rounds
 
 
 def test_many_jobs_are_timed_in_groups_of_what_may_be_open(
@@ -235,3 +257,39 @@ def test_failed_job_is_tried_again_by_the_next_run(
 
 def test_nothing_to_measure_takes_no_process(bench: MeasurementContext) -> None:
     assert measure("", bench, DictStore(), choose=lambda _: []) == []
+
+
+@pytest.mark.parametrize(
+    ("version", "n_lines"),
+    [(None, 1), ({"version": 1}, 1), ({"version": 1_000}, 0)],
+)
+def test_store_of_an_earlier_version_says_once_why_it_is_measured_again(
+    version: dict[str, int] | None,
+    n_lines: int,
+    log: list[str],
+    bench: MeasurementContext,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    settings = make_settings(screening_processes=1, min_processes=1, max_processes=1)
+    here, store = replace(bench, settings=settings), DictStore()
+    measure("a", here, store, choose=lambda _: [True], environment_id="e")
+    del store[VERSION_KEY]
+    if version is not None:
+        store[VERSION_KEY] = version
+    caplog.set_level("INFO")
+
+    for name in "bc":
+        measure(name, here, store, choose=lambda _: [True], environment_id="e")
+
+    assert sum(WHY_AGAIN in message for message in caplog.messages) == n_lines
+
+
+def test_new_store_says_nothing_of_earlier_measurements(
+    log: list[str], bench: MeasurementContext, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings = make_settings(screening_processes=1, min_processes=1, max_processes=1)
+    caplog.set_level("INFO")
+
+    measure("a", replace(bench, settings=settings), DictStore(), choose=lambda _: [True])
+
+    assert not any(WHY_AGAIN in message for message in caplog.messages)

@@ -4,7 +4,7 @@ import logging
 from typing import Any
 
 import pytest
-from factories.measurements import BATCH, DictStore, make_round
+from factories.measurements import DictStore, make_round
 
 from rightfit.measuring.rounds.state import MeasurementState
 
@@ -29,19 +29,3 @@ def test_state_of_an_unknown_form_is_made_anew_with_one_message(
 
     assert state is None
     assert ["it is made anew" in record.getMessage() for record in caplog.records] == [True]
-
-
-@pytest.mark.parametrize(
-    ("rows_per_s", "expected"),
-    [
-        ({1: 10.0, 8: 60.0, 64: 100.0}, 64),
-        ({1: 10.0, 8: 99.0, 64: 100.0}, 8),  # a larger batch that gains 1 % is not worth it
-        ({1: 10.0, 8: 100.0, 64: 50.0}, 8),
-    ],
-)
-def test_best_batch_size_is_the_smallest_that_is_about_as_fast(
-    rows_per_s: dict[int, float], expected: int
-) -> None:
-    batches = [BATCH | {"batch_size": n, "rows_per_s": rate} for n, rate in rows_per_s.items()]
-
-    assert make_round(batches=batches).best_batch_size == expected

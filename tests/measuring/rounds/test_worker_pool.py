@@ -50,8 +50,8 @@ def test_pool_does_not_close_a_worker_whose_children_stay(bench: MeasurementCont
     process = OpenRound(known_load(), own, MeasurementState())
 
     try:
-        process.time_slice(is_batch=False)
-        process.time_slice(is_batch=True)
+        process.time_slice()
+        process.time_slice(4)
         staying = pool.get(known_load().kind)
         other = pool.get(WorkerKind(imports=("json",), n_threads=1))
         is_kept = not staying.is_closed

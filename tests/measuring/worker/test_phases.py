@@ -18,7 +18,6 @@ from rightfit.measuring.worker import phases
 from rightfit.measuring.worker.latency import time_calls
 from rightfit.measuring.worker.meters.devices import DeviceMeter
 from rightfit.measuring.worker.meters.memory import MemoryMeter
-from rightfit.measuring.worker.results import BatchPhase
 from rightfit.measuring.worker.units import NS_PER_MS
 
 CALL_NS = 400_000
@@ -144,17 +143,11 @@ def test_throughput_of_several_threads_is_that_of_the_median_piece() -> None:
 
 
 def try_batch_sizes(
-    call: Callable[[Any], object], batch_sizes: Sequence[int], *, n_threads: int, max_ms: float
-) -> list[BatchPhase]:
-    request: Any = SimpleNamespace(
-        batch_max_call_ms=max_ms,
-        batch_sizes=batch_sizes,
-        batch_ms=10,
-        arguments={"n_threads": n_threads},
-    )
+    call: Callable[[Any], object], batch_sizes: Sequence[int], *, max_ms: float
+) -> list[tuple[int, float, float]]:
+    request: Any = SimpleNamespace(batch_max_call_ms=max_ms, batch_sizes=batch_sizes, slice_ms=2.0)
     rows = np.arange(14, dtype=np.float32).reshape(7, 2)
-    meters = MemoryMeter(None), DeviceMeter("cpu")
-    return list(phases._try_batches(call, rows, request, *meters))
+    return list(phases._try_batches(call, rows, request, MemoryMeter(None)))
 
 
 @pytest.mark.parametrize(
@@ -172,35 +165,20 @@ def test_throughput_is_whole_batches_over_their_own_time(
         batches.append(batch)
         return clock.call(batch)
 
-    [timed] = try_batch_sizes(call, [3], n_threads=n_threads, max_ms=1e9)
+    rows = np.arange(14, dtype=np.float32).reshape(7, 2)
+    inputs = itertools.cycle(phases._cut_batches(rows, 3))
+    slices = phases._Slices(inputs, 2.0, has_threads=n_threads > 1)
+    timed = phases._Batches(3, slices, call_ms=1.0, peak_mib=5.0)
+    timed.time(call, DeviceMeter("cpu"))
 
-    assert timed.rows_per_s == pytest.approx(3e3 / call_ms)
-    assert [batch[:, 0].tolist() for batch in batches[1:3]] == [[0, 2, 4], [6, 8, 10]]
+    assert timed.sum_up().rows_per_s == pytest.approx(3e3 / call_ms)
+    assert [batch[:, 0].tolist() for batch in batches[:2]] == [[0, 2, 4], [6, 8, 10]]
     assert all(batch.flags.c_contiguous for batch in batches)
 
 
-@pytest.mark.parametrize("max_ms", [1e9, 25.0])
-def test_one_call_that_others_disturbed_chooses_no_batch_size_of_several_threads(
-    max_ms: float, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    clock = Clock(taken_ns=0, n_waits=0)
-    clock.install(monkeypatch)
-    n_calls = {2: 0, 4: 0}
-
-    def call(batch: npt.NDArray[np.float32]) -> object:
-        n_calls[len(batch)] += 1
-        is_disturbed = len(batch) == 4 and n_calls[4] == 2  # the first timed one
-        clock.wall_ns += (30 if is_disturbed else 12) * NS_PER_MS
-        return batch
-
-    small, large = try_batch_sizes(call, [2, 4], n_threads=2, max_ms=max_ms)
-
-    assert (large.rows_per_s > small.rows_per_s) == (max_ms > 25)
-    assert n_calls[4] == (4 if max_ms > 25 else 2)  # the time for it is limited
-
-
-def test_several_threads_try_the_only_batch_size_in_one_slice(
-    monkeypatch: pytest.MonkeyPatch,
+@pytest.mark.parametrize(("max_ms", "sizes"), [(1e9, [1, 2, 4]), (25.0, [1, 2])])
+def test_batch_size_is_not_tried_if_a_call_would_take_too_long(
+    max_ms: float, sizes: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = Clock(taken_ns=0, n_waits=0)
     clock.install(monkeypatch)
@@ -208,13 +186,30 @@ def test_several_threads_try_the_only_batch_size_in_one_slice(
 
     def call(batch: npt.NDArray[np.float32]) -> object:
         n_rows.append(len(batch))
-        clock.wall_ns += 12 * NS_PER_MS
+        clock.wall_ns += 8 * NS_PER_MS * len(batch)
         return batch
 
-    [timed] = try_batch_sizes(call, [4], n_threads=2, max_ms=1e9)
+    tried = try_batch_sizes(call, [1, 2, 4], max_ms=max_ms)
 
-    assert n_rows == [4, 4]  # warming up, and a slice of 10 ms
-    assert timed.n_calls == 1
+    assert [size for size, _, _ in tried] == sizes
+    assert n_rows == sizes  # a slow call is not repeated
+    assert [call_ms for _, call_ms, _ in tried] == pytest.approx([8.0 * n for n in sizes])
+
+
+def test_first_call_of_a_fast_batch_size_does_not_tell_its_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    clock = Clock(taken_ns=0, n_waits=0)
+    clock.install(monkeypatch)
+    times_ms = iter([1.5, 0.25])
+
+    def call(batch: npt.NDArray[np.float32]) -> object:
+        clock.wall_ns += int(next(times_ms) * NS_PER_MS)
+        return batch
+
+    [(_, call_ms, _)] = try_batch_sizes(call, [4], max_ms=1e9)
+
+    assert call_ms == 0.25
 
 
 @pytest.mark.parametrize(
@@ -239,13 +234,14 @@ from rightfit.measuring.worker.protocol import MeasureRequest
 folder = sys.argv[1]
 request = MeasureRequest(
     factory="", arguments={"n_threads": 2}, rows=f"{folder}/rows.npy", warm_up_max_ms=1,
-    slice_ms=1, batch_ms=1, batch_sizes=(2, 4), batch_max_call_ms=100, files_mib=None,
+    slice_ms=1, batch_sizes=(2, 4), batch_max_call_ms=100, files_mib=None,
     samples=f"{folder}/samples.npy",
 )
 before = set(sys.modules)
 contender = Contender(lambda **_: lambda: lambda rows: rows, request, None)
-contender.time_slice(is_batch=True)
-contender.time_slice(is_batch=False)
+contender.time_slice(2)
+contender.time_slice(4)
+contender.time_slice()
 contender.finish()
 print(json.dumps(sorted(set(sys.modules) - before)))
 """

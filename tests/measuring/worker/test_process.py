@@ -52,7 +52,6 @@ def measuring(tmp_path: Path) -> MeasureRequest:
         arguments=request.arguments,
         rows=request.rows,
         slice_ms=1,
-        batch_ms=1,
         batch_sizes=(2,),
         batch_max_call_ms=100,
         warm_up_max_ms=1,
@@ -124,9 +123,9 @@ def test_child_is_timed_in_slices_until_it_tells_what_it_found(
     worker: Worker, tmp_path: Path
 ) -> None:
     child = open_child(worker, measuring(tmp_path))
-    first = worker.ask(SliceRequest(child, is_batch=False), SliceTimed)
+    first = worker.ask(SliceRequest(child), SliceTimed)
     between = worker.ask(predicting(tmp_path), Predicted)
-    second = worker.ask(SliceRequest(child, is_batch=True), SliceTimed)
+    second = worker.ask(SliceRequest(child, 2), SliceTimed)
     last = worker.ask(FinishRequest(child), ProcessResult)
 
     assert isinstance(first, SliceTimed)
@@ -148,8 +147,8 @@ def test_process_of_several_threads_is_stopped_between_its_slices(
 
     states = [await_state(first, "T")]
     for child in (first, second):
-        for is_batch in (False, True):
-            worker.ask(SliceRequest(child, is_batch=is_batch), SliceTimed)
+        for batch_size in (None, 2):
+            worker.ask(SliceRequest(child, batch_size), SliceTimed)
             states.append(await_state(child, "T"))
     finished = worker.ask(FinishRequest(first), ProcessResult)
     os.kill(second, signal.SIGCONT)  # somebody else's signal
@@ -179,7 +178,7 @@ def test_ready_child_that_dies_is_an_answer(worker: Worker, tmp_path: Path) -> N
     child = open_child(worker, measuring(tmp_path))
     os.kill(child, signal.SIGKILL)
 
-    dead = worker.ask(SliceRequest(child, is_batch=False), SliceTimed)
+    dead = worker.ask(SliceRequest(child), SliceTimed)
 
     assert dead == Failure(
         "the measuring process ended early (signal SIGKILL, as when the machine's memory runs out)"
@@ -206,7 +205,7 @@ def test_ready_child_ends_when_its_pipe_is_closed(worker: Worker, tmp_path: Path
 
     assert not is_alive(older)
     assert is_alive(younger)
-    assert isinstance(worker.ask(SliceRequest(younger, is_batch=False), SliceTimed), SliceTimed)
+    assert isinstance(worker.ask(SliceRequest(younger), SliceTimed), SliceTimed)
     worker.leave(younger)  # the worker is every test's
 
 

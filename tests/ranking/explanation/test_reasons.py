@@ -11,6 +11,7 @@ from factories.rankings import (
     make_profile,
     make_rules,
     make_tiered,
+    make_twin,
     number_of,
     rank,
 )
@@ -338,3 +339,31 @@ def test_quality_may_decide_between_practically_equal_ones() -> None:
 
     assert outcomes["outcome"].to_list() == ["winner", "equal"]
     assert outcomes["preference"].to_list() == ["the higher scaled quality"] * 2
+
+
+def test_twins_are_said_to_be_one_graph() -> None:
+    ranked = rank(
+        make_twin("a-1", twins=("a-2",), quality=0.9, **CHEAP),
+        make_twin("a-2", twins=("a-1",), quality=0.8, **CHEAP),
+        make_profile("b-1", quality=0.7, **CHEAP),
+    )
+
+    found = explain_candidates(ranked)
+
+    assert found["is_twin"].to_list() == [True, True, False]
+    assert ["one graph with other weights" in reason for reason in found["reason"]] == [
+        True,
+        True,
+        False,
+    ]
+
+
+def test_a_disturbed_twin_is_no_better_on_a_quiet_machine() -> None:
+    ranked = rank(
+        *(
+            make_twin(name, twins=twins, quality=quality, latency_p50_ms=50, disturbed=True)
+            for name, twins, quality in (("a-1", ("a-2",), 0.9), ("a-2", ("a-1",), 0.8))
+        ),
+    )
+
+    assert explain_candidates(ranked)["outcome"].to_list() == ["winner", "dominated"]

@@ -5,7 +5,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from factories.rankings import around, make_application, make_profile, number_of, rank
+from factories.rankings import (
+    around,
+    make_application,
+    make_profile,
+    make_twin,
+    number_of,
+    rank,
+)
 from pydantic import ValidationError
 
 from rightfit._core.typed_tables import read_rows
@@ -57,6 +64,21 @@ ROWS = [
     make_profile("forest-1", quality=0.5, latency_p50_ms=30),
     make_profile("linear-1", quality=0.3, latency_p50_ms=5),
 ]
+
+
+def test_decision_names_twins_and_graphs_whose_samples_contradict() -> None:
+    rows = [
+        make_twin(name, twins=twins, quality=quality, latency_p50_ms=10)
+        for name, twins, quality in (("a-1", ("a-2",), 0.9), ("a-2", ("a-1",), 0.8))
+    ]
+    rows[0]["measured_how"]["unlike"] = ("a-3",)
+
+    decision = Decision.model_validate(recommend_for(*rows)["datasets"]["landsat"])
+
+    assert decision.twins == ["a-2"]
+    found = decision.finding("RF019")
+    assert found is not None
+    assert "a-1 is the same graph as a-3" in found.sentence
 
 
 def test_recommendation_names_winner_runner_up_and_reversal() -> None:

@@ -1,8 +1,17 @@
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
-from factories.rankings import around, assess, make_application, make_profile, rank
+from factories.rankings import (
+    around,
+    assess,
+    make_application,
+    make_profile,
+    make_twin,
+    rank,
+)
 
 from rightfit.ranking.uncertainty.selection_probability import Simulation, simulate
 
@@ -196,3 +205,41 @@ def test_those_that_may_be_the_best_include_the_best() -> None:
         held += rank(*rows, application=make_application(objectives=QUALITY_ALONE)).may_be_best[0]
 
     assert held / n_runs >= 0.94
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "worse"),
+    [
+        ({"twins": ("a-2",)}, {"twins": ("a-1",)}, 0.0),
+        ({"twins": ("a-2",)}, {"twins": ()}, 0.4),  # the samples of a-2 contradict those of a-1
+        ({"twins": ("a-2",)}, {"twins": ("a-1",), "n_threads": 2}, 0.4),
+        ({"twins": ("a-2",), "cost_class": None}, {"twins": ("a-1",), "cost_class": None}, 0.4),
+    ],
+)
+def test_only_quality_tells_twins_apart(
+    first: dict[str, Any], second: dict[str, Any], worse: float
+) -> None:
+    latency = around("latency_p50_ms", 10, 8)
+
+    found = simulate(
+        assess(
+            make_twin("a-1", quality=0.50, **first, **latency),
+            make_twin("a-2", quality=0.46, **second, **latency),
+        ),
+        np.arange(2),
+        n_draws=20_000,
+        rng=np.random.default_rng(0),
+    )
+
+    assert found.p_best[1] == pytest.approx(worse, abs=0.1)
+    assert found.find_possible_best(np.array([0.5, 0.48]), 0.95)[1] == (worse > 0)
+
+
+def test_twins_that_contradict_a_third_share_with_each_other_alone() -> None:
+    found = assess(
+        make_twin("a-1", twins=("a-2",)),
+        make_twin("a-2", twins=("a-1", "a-3")),
+        make_twin("a-3", twins=("a-2",)),
+    )
+
+    assert found.table.cost_class_of_row.tolist() == [0, 0, 2]

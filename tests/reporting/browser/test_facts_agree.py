@@ -46,7 +46,7 @@ def keep_earlier() -> Results:
     noisy = pl.col("quality_raw") - 0.3, pl.col("quality_raw") + 0.3
     profiles = make_profiles().with_columns(quality_raw_low=noisy[0], quality_raw_high=noisy[1])
     profiles = profiles.with_columns(quality_low=pl.lit(0.0), quality_high=pl.lit(1.0))
-    key = ProfileKey("forest", "forest-07", Serving("onnx", 2, "cpu", "request"))
+    key = ProfileKey("forest", "forest-07", Serving("onnx", 1, "cpu", "request"))
     earlier = {name: dict.fromkeys(("landsat", "flights"), key) for name in APPLICATIONS}
     return build_results(APPLICATIONS, profiles, earlier=earlier)
 

@@ -18,7 +18,7 @@ from playwright.sync_api import expect
 from rightfit._core.formatting import NOT_MEASURED
 from rightfit.measuring.serving import Serving
 from rightfit.ranking.application_ranking import order_candidates, rank_application
-from rightfit.ranking.applications.applications import Application
+from rightfit.ranking.applications.applications import Application, Applications
 from rightfit.ranking.assessment.assessment import assess_candidates
 from rightfit.ranking.assessment.profile_table import ProfileKey, read_profiles
 from rightfit.reporting.page_data import collect_page_data, list_application_parts
@@ -35,7 +35,7 @@ RANK = """([profiles, application]) => {
 }"""
 CHOOSE = """([profiles, application, decision]) => {
     const ranked = Ranking.rank(profiles, application, decision);
-    const winner = Ranking.choose(ranked, application, decision);
+    const winner = Ranking.choose(ranked, application);
     return winner ? [winner.candidate, winner.serving] : null;
 }"""
 
@@ -49,6 +49,18 @@ def vary(raw: dict[str, Any], rng: np.random.Generator) -> dict[str, Any]:
         for kind in constraint:
             constraint[kind] *= float(rng.choice([0.5, 0.98, 1.5, 10]))
     return varied
+
+
+def blur(profiles: pl.DataFrame, rng: np.random.Generator) -> pl.DataFrame:
+    """Give costs intervals of any width, and the native runtime a rounded quality."""
+    rounding = pl.when(pl.col("runtime") == "native").then(1e-9).otherwise(0.0)
+    ends = {}
+    for metric in ("latency_p50_ms", "throughput_rows_per_s", "peak_memory_mib"):
+        width = pl.Series(rng.uniform(0.01, 0.45, profiles.height))
+        ends[metric] = profiles[metric] * pl.Series(rng.uniform(0.9, 1.3, profiles.height))
+        ends[f"{metric}_low"] = ends[metric] * (1 - width)
+        ends[f"{metric}_high"] = ends[metric] * (1 + width)
+    return profiles.with_columns(pl.col("quality") + rounding, **ends)
 
 
 def rank_in_python(
@@ -81,20 +93,27 @@ def test_what_if_ranks_as_python_does(
     applications: dict[str, Any],
 ) -> None:
     page = open_page(report_path.as_uri())
-    rounding = pl.when(pl.col("runtime") == "native").then(1e-9).otherwise(0.0)
-    frame = results.profiles.with_columns(pl.col("quality") + rounding)
-    results = replace(results, profiles=frame)
-    # by the common tie rule, where only that rounding parts the runtimes
-    applications = applications | {"quality_alone": applications["accuracy_first"]}
-    profiles = collect_page_data(results)["profiles"]
     rng = np.random.default_rng(0)
+    # by the common tie rule, where only rounding parts the runtimes
+    applications = applications | {
+        "quality_alone": applications["accuracy_first"],
+        "capped": applications["satellite_archive"] | {"serving": {"batch_size": {"max": 256}}},
+    }
+    results = replace(
+        results,
+        profiles=blur(results.profiles, rng),
+        applications=Applications.model_validate(applications),
+    )
+    data = collect_page_data(results)
     n_infeasible = 0
     for _ in range(N_VARIANTS):
         name = str(rng.choice(list(applications)))
         application = Application.model_validate(vary(applications[name], rng))
         asked = list_application_parts(name, application, results.rules)
+        path = data["applications"][name]["path"]
         for dataset, expected in rank_in_python(results, name, application).items():
-            found = [tuple(row) for row in page.evaluate(RANK, [profiles[dataset], asked])]
+            pool = [one for one in data["profiles"][dataset] if one["path"] == path]
+            found = [tuple(row) for row in page.evaluate(RANK, [pool, asked])]
             n_infeasible += sum(not row[2] for row in found)
 
             assert found == expected

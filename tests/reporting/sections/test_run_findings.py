@@ -87,7 +87,7 @@ def test_winner_that_hardly_beats_guessing_is_found(
         **{name: pl.lit(value) for name, value in scaled.items()}
     )
 
-    assert len(find(make_results(profiles=profiles), "RF019")) == n_found
+    assert len(find(make_results(profiles=profiles), "RF013")) == n_found
 
 
 def test_disturbed_winner_is_found_beside_the_run(make_results: Callable[..., Results]) -> None:

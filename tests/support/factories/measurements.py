@@ -73,9 +73,9 @@ def run_round(
 ) -> FinishedRound:
     """Measure in a fresh process, all slices one after the other."""
     process = OpenRound(subject, bench, state)
-    for is_batch, n_slices in enumerate(process.count_slices()):
+    for batch_size, n_slices in process.count_slices().items():
         for _ in range(n_slices):
-            process.time_slice(is_batch=bool(is_batch))
+            process.time_slice(batch_size)
     finished = process.finish(block=f"a.{len(state.rounds)}", others_cores=None)
     assert isinstance(finished, FinishedRound), finished
     return finished

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 import polars as pl
 
+from rightfit.measuring.profile import MeasuredHow
 from rightfit.ranking.application_ranking import (
     ApplicationRanking,
     list_winner_keys,
@@ -45,6 +47,14 @@ def make_profiles(*rows: dict[str, Any]) -> pl.DataFrame:
     return pl.DataFrame(
         [{name: row.get(name) for name in columns} for row in rows], schema_overrides=schema
     )
+
+
+def make_twin(
+    candidate: str, *, twins: tuple[str, ...], cost_class: str | None = "graph", **values: Any
+) -> dict[str, Any]:
+    """A profile of a class of graphs that cost the same, which names its twins."""
+    how = MeasuredHow(preset="quick", devices=("cpu",), cost_class=cost_class, twins=twins)
+    return make_profile(candidate, measured_how=asdict(how), **values)
 
 
 def make_application(**values: Any) -> Application:

@@ -15,9 +15,9 @@ from rightfit.measuring.hardware.environment import Environment
 from rightfit.measuring.hardware.tiers import Tier
 from rightfit.measuring.median_estimates import Interval
 from rightfit.measuring.profile import MeasuredHow
+from rightfit.measuring.throughput_curve import CurveFigure, CurvePoint
 from rightfit.ranking.application_ranking import (
     NO_WINNERS,
-    ApplicationRanking,
     Winners,
     rank_applications,
 )
@@ -25,7 +25,6 @@ from rightfit.ranking.applications.applications import Applications, RankingRule
 from rightfit.ranking.assessment.profile_table import read_profiles
 from rightfit.ranking.explanation.decisions import Recommendations
 from rightfit.ranking.explanation.rankings import (
-    tabulate_breakdown,
     tabulate_rankings,
     tabulate_robust_choices,
 )
@@ -39,9 +38,8 @@ from rightfit.ranking.records.load_records import (
     Loop,
     WinnerLoad,
 )
-from rightfit.ranking.sensitivity.break_even import tabulate_break_even
 from rightfit.ranking.sensitivity.limit_effects import tabulate_limit_effects
-from rightfit.ranking.sensitivity.weights import tabulate_weight_intervals, tabulate_win_shares
+from rightfit.ranking.sensitivity.weights import tabulate_weight_intervals
 from rightfit.reporting.run_results import Results
 
 DATASETS = ("landsat", "fashion_mnist", "flights")
@@ -126,9 +124,35 @@ def _profile(
         "environment_id": "a1b2c3d4",
         "null_reasons": {"gpu_util_pct": "no NVIDIA driver on this machine"},
         "measured_how": asdict(
-            MeasuredHow(preset="quick", devices=("cpu",), n_processes=3, settled="precise")
+            MeasuredHow(
+                preset="quick",
+                devices=("cpu",),
+                n_processes=3,
+                settled="precise",
+                throughput_curve=_curve(rows_per_s * (1.0 if n_threads == 1 else 1.6), base_mib),
+            )
         ),
     }
+
+
+def _curve(rows_per_s: float, base_mib: float) -> tuple[CurvePoint, ...]:
+    """Figures at three batch sizes; the throughput grows with the batch, and so does memory."""
+    return tuple(
+        CurvePoint(
+            batch_size=batch_size,
+            figures=(
+                CurveFigure(
+                    "throughput_rows_per_s",
+                    share * rows_per_s,
+                    low=share * rows_per_s * 0.9,
+                    high=share * rows_per_s * 1.2,
+                ),
+                CurveFigure("peak_memory_mib", base_mib + batch_size / 64),
+            ),
+            hardware_tier="micro",
+        )
+        for batch_size, share in ((32, 0.4), (256, 0.8), (4_096, 1.0))
+    )
 
 
 APPLICATIONS: dict[str, Any] = {
@@ -283,18 +307,6 @@ def make_dataset_audits(dataset: str) -> pl.DataFrame:
     )
 
 
-def make_tables(
-    ranked: list[ApplicationRanking],
-) -> dict[str, pl.DataFrame]:
-    return {
-        "utility_breakdown": tabulate_breakdown(ranked),
-        "win_shares": tabulate_win_shares(ranked),
-        "limit_effects": tabulate_limit_effects(ranked),
-        "robust_choices": tabulate_robust_choices(tabulate_rankings(ranked)),
-        "break_even": tabulate_break_even(ranked),
-    }
-
-
 def make_load_curves(recommendations: Recommendations) -> LoadCurves:
     """One winner was loaded, for web_api on landsat; the others have a reason."""
     return LoadCurves(
@@ -367,12 +379,11 @@ def build_results(
     table = read_profiles(profiles)
     ranked = rank_applications(table, asked, rules, earlier)
     rankings = tabulate_rankings(ranked)
-    tables = make_tables(ranked)
     recommendations = recommend(
         ranked,
         weight_intervals=tabulate_weight_intervals(ranked),
-        limit_effects=tables["limit_effects"],
-        robust_choices=tables["robust_choices"],
+        limit_effects=tabulate_limit_effects(ranked),
+        robust_choices=tabulate_robust_choices(rankings),
         imported=imported,
         fleets={one.assessment.name: rank_fleet(one, table, rules) for one in ranked},
     )
@@ -389,7 +400,7 @@ def build_results(
         environment=ENVIRONMENT,
         load_curves=make_load_curves(recommendations),
         hardware_tiers=make_hardware_tiers(),
-        **tables,
+        ranked=ranked,
     )
 
 

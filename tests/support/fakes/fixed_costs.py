@@ -67,9 +67,8 @@ class FixedWorker(SimpleNamespace):
         match request:
             case MeasureRequest():
                 self.requests.append(request)
-                return Ready(
-                    1.0, row_slice_ms=2.0, batch_slice_ms=2.0, child=len(self.requests) - 1
-                )
+                slices_ms = dict.fromkeys(request.batch_sizes, 2.0)
+                return Ready(1.0, 2.0, slices_ms, child=len(self.requests) - 1)
             case SliceRequest():
                 return SliceTimed()
             case FinishRequest():

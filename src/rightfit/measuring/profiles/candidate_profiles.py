@@ -10,15 +10,18 @@ import polars as pl
 
 from rightfit._core.processes.json_store import JsonStore
 from rightfit.measuring.blocks import estimate_level
+from rightfit.measuring.cost_classes import fingerprint_structure
 from rightfit.measuring.hardware.environment import fingerprint
-from rightfit.measuring.hardware.tiers import Tier, TierFit, fit_tiers, unmet_requirements
+from rightfit.measuring.hardware.tiers import Tier, fit_tiers, unmet_requirements
 from rightfit.measuring.metrics import FIT_COLUMNS, METRICS_BY_COLUMN, MetricTable
 from rightfit.measuring.profile import MeasuredHow, ProfileBuilder, tabulate_profiles
 from rightfit.measuring.profiles.encoding_cost import measure_encoding_ms
 from rightfit.measuring.profiles.measured import (
     Measured,
+    make_point,
     set_measured,
     set_tiers,
+    share_costs,
     tell_at_usual_speed,
 )
 from rightfit.measuring.profiles.prediction_quality import (
@@ -34,11 +37,12 @@ from rightfit.measuring.rounds.jobs import CandidateSet, Job, plan_jobs
 from rightfit.measuring.rounds.measurement import MeasurementContext, try_memory
 from rightfit.measuring.rounds.state import MeasurementState
 from rightfit.measuring.serving import Serving
+from rightfit.measuring.worker.results import LimitTrial
 from rightfit.measuring.worker.units import BYTES_PER_MIB
 from rightfit.models.bundle import Bundle
 from rightfit.models.family import Rows
 from rightfit.models.graph_passes.compiling import log_dropped
-from rightfit.models.runtimes import NATIVE, ONNX
+from rightfit.models.runtimes import NATIVE, ONNX, reads_graph
 
 NOT_ASKED = "not measured: quality alone was asked for"
 
@@ -91,6 +95,7 @@ def profile_set(
         keys,
         bench,
         store,
+        cost_classes=assembly.cost_classes,
         choose=lambda states: choose(tabulate_profiles(assembly.build(states))),
         choosers=fingerprint({"by": choosers, "tiers": [tier.model_dump() for tier in tiers]}),
         environment_id=candidate_set.environment_id,
@@ -128,7 +133,6 @@ def profile_measured(
     *,
     tiers: Sequence[Tier],
     reference: MeasurementState | None = None,
-    is_apart: bool = False,
 ) -> pl.DataFrame:
     """Return profiles of candidates measured elsewhere; their predictions are judged here.
 
@@ -141,9 +145,8 @@ def profile_measured(
         store: Keeps the quality of the predictions.
         tiers: Hardware ladder, smallest first.
         reference: The reference's rounds on that machine; ``None``: those in ``store``.
-        is_apart: Whether they are compared with profiles that were measured at another time.
     """
-    assembly = _Assembly(candidate_set, jobs, bench, store, tiers, reference, is_apart=is_apart)
+    assembly = _Assembly(candidate_set, jobs, bench, store, tiers, reference)
     return tabulate_profiles(assembly.build(states))
 
 
@@ -210,6 +213,12 @@ class _Assembly:
         self._is_apart = is_apart
         self._qualities: dict[str, PredictionQuality | str] = {}  # asked for once in a run
         self._sizes_mib: dict[str, float] = {}
+        structures = [find_structure(candidate_set, job, store) for job in jobs]
+        self._structures = structures
+        self.cost_classes = [
+            None if structure is None else (structure, job.serving)
+            for structure, job in zip(structures, jobs, strict=True)
+        ]
 
     def build(self, states: Sequence[MeasurementState]) -> list[ProfileBuilder]:
         """Return a profile of each job, given the states of all."""
@@ -230,10 +239,11 @@ class _Assembly:
             for job, state in zip(self._jobs, states, strict=True)
         ]
         told = tell_at_usual_speed(measured, reference, is_apart=self._is_apart)
-        return [self._build_one(job, one) for job, one in zip(self._jobs, told, strict=True)]
+        shared = share_costs(told, self.cost_classes)
+        return [self._build_one(number, one) for number, one in enumerate(shared)]
 
-    def _build_one(self, job: Job, measured: Measured) -> ProfileBuilder:
-        state, devices = measured.state, tuple(self._given.devices)
+    def _build_one(self, number: int, measured: Measured) -> ProfileBuilder:
+        job, state, devices = self._jobs[number], measured.state, tuple(self._given.devices)
         quality: PredictionQuality | str = f"it does not run: {state.error}"
         if state.error is None:
             subject = job.subject.label
@@ -242,7 +252,13 @@ class _Assembly:
                     self._given, job, self._bench, self._store, rows=self._rows
                 )
             quality = self._qualities[subject]
-        how = MeasuredHow(preset=self._bench.preset, devices=devices)
+        how = MeasuredHow(
+            preset=self._bench.preset,
+            devices=devices,
+            cost_class=self._structures[number],
+        )
+        mates = self._list_mates(number)
+        how = replace(how, twins=mates) if measured.twins else replace(how, unlike=mates)
         profile = _begin_profile(self._given, job, quality, how)
         if state.error is None:
             profile.set("model_size_mib", self._find_size_mib(job))
@@ -250,20 +266,37 @@ class _Assembly:
             profile.miss(["model_size_mib"], f"it does not run: {state.error}")
         set_measured(profile, measured)
 
-        def judge(end: str) -> list[TierFit]:
-            peak_mib = profile.values.get(f"peak_memory_mib{end}")
-            if peak_mib is None:
-                return []
-            return fit_tiers(
-                self._tiers,
-                job.serving,
-                peak_memory_mib=peak_mib,
-                trials=state.limits,
-                devices=devices,
-            )
+        def judge(judged: ProfileBuilder, trials: Sequence[LimitTrial] = ()) -> None:
+            fits = {}
+            for end in ("", "_low", "_high"):
+                peak_mib = judged.values.get(f"peak_memory_mib{end}")
+                fits[end] = (
+                    []
+                    if peak_mib is None
+                    else fit_tiers(
+                        self._tiers,
+                        job.serving,
+                        peak_memory_mib=peak_mib,
+                        trials=trials,
+                        devices=devices,
+                    )
+                )
+            set_tiers(judged, fits[""], low=fits["_low"], high=fits["_high"])
 
-        set_tiers(profile, judge(""), low=judge("_low"), high=judge("_high"))
+        judge(profile, state.limits)
+        if state.error is None and profile.how is not None:
+            curve = tuple(make_point(measured, size, judge) for size in measured.batch_sizes)
+            profile.how = replace(profile.how, throughput_curve=curve)
         return profile
+
+    def _list_mates(self, number: int) -> tuple[str, ...]:
+        """Return the other candidates of a job's cost class."""
+        own = self.cost_classes[number]
+        return tuple(
+            job.candidate
+            for position, job in enumerate(self._jobs)
+            if own is not None and self.cost_classes[position] == own and position != number
+        )
 
     def _find_size_mib(self, job: Job) -> float:
         """Return the size of the files that answer a job's requests, its encoder included.
@@ -310,6 +343,30 @@ def _begin_profile(
         else:
             profile.set(column, value)
     return profile
+
+
+def find_structure(candidate_set: CandidateSet, job: Job, store: JsonStore) -> str | None:
+    """Return the fingerprint of the graph that answers a job's requests, but for its weights.
+
+    The store keeps it, since a graph of encoder and model takes a while to make.
+
+    Returns:
+        ``None``: no graph answers, or none can be made.
+    """
+    if not reads_graph(job.bundle, job.serving.runtime):
+        return None
+    of_threads = replace(job, serving=replace(job.serving, n_threads=0))
+    key = of_threads.key(part="structure", data_version=candidate_set.data_version)
+    stored = store.get(key)
+    if stored is None:
+        try:
+            job.prepare()
+            stored = {"structure": fingerprint_structure(job.graph) if job.graph else None}
+        except (ValueError, OSError):  # it fails again where it is measured, which tells it
+            return None
+        store.put(key, stored)
+    structure: str | None = stored["structure"]
+    return structure
 
 
 def _find_size_mib(job: Job) -> float:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from rightfit.measuring.blocks import FigureByBlock, Level, adjust_figures, estimate_group_error
+from rightfit.measuring.cost_classes import contradict
 from rightfit.measuring.hardware.tiers import TierFit, cheapest_fit, cost_per_1m_rows, smallest_fit
 from rightfit.measuring.interval import Interval
 from rightfit.measuring.median_estimates import (
@@ -19,19 +20,22 @@ from rightfit.measuring.metrics import (
     COMMON_MODE_MEMORY_ERROR_PCT,
     MEASURED_SOURCES,
     METRICS,
+    METRICS_BY_COLUMN,
     Metric,
     MetricTable,
     columns_from,
 )
 from rightfit.measuring.profile import LoadTried, MeasuredHow, ProfileBuilder
+from rightfit.measuring.rounds.batch_sizes import find_best_batch_size, list_batch_sizes
 from rightfit.measuring.rounds.presets import MeasuringSettings
 from rightfit.measuring.rounds.settling import usable_rounds
 from rightfit.measuring.rounds.state import FinishedRound, MeasurementState
+from rightfit.measuring.throughput_curve import CurveFigure, CurvePoint
 from rightfit.measuring.worker.latency import P99, calls_to_hold, min_calls_to_report
-from rightfit.measuring.worker.results import BatchPhase
 from rightfit.measuring.worker.units import MS_PER_S, NS_PER_MS
 
 LONGER = "measure again on a quieter machine, or with a longer preset"
+Adjusted = Mapping[tuple[str, int | None], FigureByBlock]
 
 
 @dataclass(frozen=True)
@@ -41,79 +45,99 @@ class Measured:
     Args:
         state: The measurement, with at least one round unless it failed.
         settings: The preset it was measured with.
-        adjusted: Figures of its processes at the machine's usual speed, by column and block, of the
-            metrics that a machine's speed moves.
+        adjusted: Figures of its processes at the machine's usual speed, by column, batch size and
+            block, of the metrics that a machine's speed moves; the batch size is ``None`` where the
+            metric has none.
         level: How sure that speed is.
         n_threads: Cores it was given.
         spreads: By how much processes of the measurements beside it differ, by column: what few
             processes cannot tell themselves.
         group_pct: Error that it shares with those, beside others that were timed in other blocks,
             by column.
+        twins: Measurements of the same served graph with other weights: all samples tell each.
     """
 
     state: MeasurementState
     settings: MeasuringSettings
-    adjusted: Mapping[str, FigureByBlock] = field(default_factory=dict)
+    adjusted: Adjusted = field(default_factory=dict)
     level: Level = field(default_factory=lambda: Level(0.0))
     n_threads: int = 1
     spreads: Mapping[str, ProcessSpread] = field(default_factory=dict)
     group_pct: Mapping[str, float] = field(default_factory=dict)
+    twins: tuple[Measured, ...] = ()
 
     @cached_property
-    def rounds(self) -> Sequence[FinishedRound]:
-        """The processes that count."""
+    def own_rounds(self) -> Sequence[FinishedRound]:
+        """Its processes that count."""
         return usable_rounds(self.state.rounds)
 
     @cached_property
-    def batch_size(self) -> int:
-        """Batch size that all of them timed: the one that processes after the first repeated."""
-        repeated = [
-            round_.batches[0].batch_size for round_ in self.rounds if len(round_.batches) == 1
-        ]
-        return statistics.mode(repeated) if repeated else self.rounds[0].best_batch_size
+    def rounds(self) -> Sequence[FinishedRound]:
+        """The processes that its figures rest on."""
+        return [*self.own_rounds, *(one for twin in self.twins for one in twin.own_rounds)]
 
     @cached_property
-    def timed_batches(self) -> Sequence[tuple[FinishedRound, BatchPhase]]:
-        """Their timings of that size; each with its process."""
-        return [
-            (one, batch)
-            for one in self.rounds
-            for batch in one.batches
-            if batch.batch_size == self.batch_size
-        ]
+    def batch_sizes(self) -> Sequence[int]:
+        """Batch sizes that most of the processes timed, rising."""
+        return list_batch_sizes(self.rounds)
+
+    @cached_property
+    def batch_size(self) -> int:
+        """Batch size of the throughput."""
+        return find_best_batch_size(self.rounds)
 
     @property
     def is_disturbed(self) -> bool:
         """Whether a process that counts was disturbed: too few others are left."""
         return any(round_.is_disturbed for round_ in self.rounds)
 
-    def figures(self, metric: Metric) -> list[float]:
-        """Return a metric's figures, one for each process whose calls hold it."""
-        figures = self.by_block(metric)
-        adjusted = self.adjusted.get(metric.column, figures)
-        return [adjusted.get(block, figure) for block, figure in figures.items()]
+    def figures(self, metric: Metric, batch_size: int | None = None) -> list[float]:
+        """Return a metric's figures, one for each process whose calls hold it.
 
-    def by_block(self, metric: Metric) -> dict[str, float]:
-        """Return a metric's figures as they were timed, by block."""
+        Args:
+            metric: The metric.
+            batch_size: Where it depends on one; ``None``: that of the throughput.
+        """
+        size = (batch_size or self.batch_size) if metric.has_batch_size else None
+        figures = []
+        for one in (self, *self.twins):
+            by_block = one.by_block(metric, size)
+            adjusted = one.adjusted.get((metric.column, size), by_block)
+            figures += [adjusted.get(block, figure) for block, figure in by_block.items()]
+        return figures
+
+    def by_block(self, metric: Metric, batch_size: int | None = None) -> dict[str, float]:
+        """Return a metric's figures in its own processes as they were timed, by block."""
+        size = batch_size or (self.batch_size if metric.has_batch_size else 0)
         if metric.percentile is not None:
-            times = {one.block: one.percentiles_ns[metric.percentile] for one in self.rounds}
+            times = {one.block: one.percentiles_ns[metric.percentile] for one in self.own_rounds}
             return {block: ns / NS_PER_MS for block, ns in times.items() if ns is not None}
         if metric.of_process is not None:
-            return {one.block: metric.of_process(one, self.batch_size) for one in self.rounds}
+            return {one.block: metric.of_process(one, size) for one in self.own_rounds}
         if metric.of_batch is not None:
-            figures = {one.block: metric.of_batch(batch) for one, batch in self.timed_batches}
+            figures = {
+                one.block: metric.of_batch(batch)
+                for one in self.own_rounds
+                for batch in one.batches
+                if batch.batch_size == size
+            }
             return {block: figure for block, figure in figures.items() if figure is not None}
         return {}
 
-    def interval(self, metric: Metric) -> Interval | str:
-        """Return a metric with its interval, or why it was not measured."""
+    def interval(self, metric: Metric, batch_size: int | None = None) -> Interval | str:
+        """Return a metric with its interval, or why it was not measured.
+
+        Args:
+            metric: The metric.
+            batch_size: Where it depends on one; ``None``: that of the throughput.
+        """
         if metric.source == "load_test":
             return self._interval_under_load(metric)
         if metric == MetricTable.cpu_util_pct:
             cores = MetricTable.cpu_cores
-            shares = [100 / self.n_threads * n_cores for n_cores in self.figures(cores)]
+            shares = [100 / self.n_threads * n for n in self.figures(cores, batch_size)]
             return estimate_median(shares, spread=self._spread(cores))
-        figures = self.figures(metric)
+        figures = self.figures(metric, batch_size)
         if metric.percentile is not None:
             n_calls = sum(round_.latency.n_calls for round_ in self.rounds)
             # during measuring it is read from fewer calls than may be published
@@ -200,15 +224,22 @@ def tell_at_usual_speed(
         is_apart: Whether they are compared with others, which were timed in other blocks.
     """
     group_pct = {}
-    adjusted: list[dict[str, FigureByBlock]] = [{} for _ in measured]
+    adjusted: list[dict[tuple[str, int | None], FigureByBlock]] = [{} for _ in measured]
     call_ms = reference.by_block(MetricTable.latency_p50_ms) if reference.rounds else {}
     calls_per_ms = {block: 1 / ms for block, ms in call_ms.items()}
+    running = [(number, one) for number, one in enumerate(measured) if one.rounds]
     for metric in METRICS:
         if metric.shares == "drift":
-            figures = [one.by_block(metric) if one.rounds else {} for one in measured]
+            # each batch size is one more figure that tells what a block did
+            rows: list[tuple[int, int | None]] = [
+                (number, size)
+                for number, one in running
+                for size in (one.batch_sizes if metric.has_batch_size else (None,))
+            ]
+            figures = [measured[number].by_block(metric, size) for number, size in rows]
             speed = calls_per_ms if metric.better == "higher" else call_ms
-            for found, of_profile in zip(adjusted, adjust_figures(figures, speed), strict=True):
-                found[metric.column] = of_profile
+            for (number, size), usual in zip(rows, adjust_figures(figures, speed), strict=True):
+                adjusted[number][metric.column, size] = usual
             if is_apart:
                 group_pct[metric.column] = estimate_group_error(figures, speed)
     told = [replace(one, adjusted=own) for one, own in zip(measured, adjusted, strict=True)]
@@ -219,21 +250,27 @@ def tell_at_usual_speed(
     return [replace(one, spreads=spreads[one.n_threads], group_pct=group_pct) for one in told]
 
 
-def compare_in_blocks(now: Measured, before: Measured) -> dict[str, Interval]:
-    """Return the ratio now / before of what processes of common blocks found, by metric's column.
+def share_costs(measured: Sequence[Measured], classes: Sequence[Hashable | None]) -> list[Measured]:
+    """Give measurements of one cost class each other's samples, unless these contradict each other.
 
-    What the machine did in a block is in both of its figures, and in no ratio.
+    Args:
+        measured: Measurements at the machine's usual speed.
+        classes: Cost class of each; ``None``: none.
     """
-    if not (now.rounds and before.rounds):
-        return {}
-    ratios = {}
-    for metric in METRICS:
-        old = before.by_block(metric)
-        figures = now.by_block(metric).items()
-        values = [figure / old[block] for block, figure in figures if old.get(block)]
-        if len(values) > 1:
-            ratios[metric.column] = estimate_median(values)
-    return ratios
+    members: dict[Hashable, list[int]] = {}
+    for number, (one, cost_class) in enumerate(zip(measured, classes, strict=True)):
+        if cost_class is not None and one.rounds:
+            members.setdefault(cost_class, []).append(number)
+    shared = list(measured)
+    for numbers in members.values():
+        mates = [measured[number] for number in numbers]
+        size = replace(mates[0], twins=tuple(mates[1:])).batch_size
+        metrics = MetricTable.latency_p50_ms, MetricTable.throughput_rows_per_s
+        if not any(contradict([one.figures(metric, size) for one in mates]) for metric in metrics):
+            for number in numbers:
+                twins = tuple(mate for mate in mates if mate is not measured[number])
+                shared[number] = replace(measured[number], twins=twins)
+    return shared
 
 
 def pool_spreads(measured: Iterable[Measured]) -> dict[str, ProcessSpread]:
@@ -272,6 +309,36 @@ def set_measured(profile: ProfileBuilder, measured: Measured) -> None:
     profile.disturbed = measured.is_disturbed
     if profile.how is not None:
         profile.how = measured.describe(profile.how)
+
+
+def make_point(
+    measured: Measured, batch_size: int, judge: Callable[[ProfileBuilder], None]
+) -> CurvePoint:
+    """Return all metrics that depend on the batch size, at one of the sizes.
+
+    Args:
+        measured: The measurement.
+        batch_size: One of its sizes.
+        judge: Sets the tier and the cost of a profile.
+    """
+    at_size = ProfileBuilder()
+    for metric in METRICS:
+        if metric.source in MEASURED_SOURCES and metric.has_batch_size:
+            interval = measured.interval(metric, batch_size)
+            if isinstance(interval, Interval):
+                at_size.set_interval(metric.column, interval)
+            else:
+                at_size.miss([metric.column], interval)
+    judge(at_size)
+    values = {column: float(value) for column, value in at_size.values.items() if value is not None}
+    figures = tuple(
+        CurveFigure(
+            column, values[column], values.get(f"{column}_low"), values.get(f"{column}_high")
+        )
+        for column in METRICS_BY_COLUMN
+        if column in values
+    )
+    return CurvePoint(batch_size, figures, at_size.hardware_tier)
 
 
 def set_tiers(

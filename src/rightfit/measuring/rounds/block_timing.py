@@ -16,7 +16,7 @@ import math
 import os
 import time
 import uuid
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Hashable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -31,8 +31,9 @@ from rightfit.measuring.blocks import (
     estimate_slowdowns,
     name_block,
 )
+from rightfit.measuring.cost_classes import contradict
 from rightfit.measuring.hardware.environment import fingerprint
-from rightfit.measuring.rounds.jobs import Job
+from rightfit.measuring.rounds.jobs import MEASUREMENT_VERSION, WHY_AGAIN, Job
 from rightfit.measuring.rounds.lock import machine_lock
 from rightfit.measuring.rounds.measurement import (
     MeasurementContext,
@@ -55,6 +56,10 @@ MAX_OPEN_PROCESSES = 16  # each holds its model between its slices
 REFERENCE = "rightfit.measuring.worker.reference:open_reference"
 N_REFERENCE_ROWS = 1_024
 MAX_REFERENCE_ROUNDS = 300  # the last ones are kept
+VERSION_KEY = "measurement_version"  # of the version that a store was last written with
+
+# Equal for jobs that are served in one way by one graph with other weights; None: of no class.
+CostClass = Hashable | None
 
 # Given the states of all jobs, returns for each whether it could still be chosen.
 Choose = Callable[[Sequence[MeasurementState]], Sequence[bool]]
@@ -70,6 +75,7 @@ class JobMeasurement:
         save: Keeps the state.
         job: What it is of; ``None``: the reference.
         bench: Where and how, if other than the others.
+        cost_class: What it shares its costs with: measurements with an equal one; ``None``: none.
     """
 
     subject: MeasurementTarget
@@ -77,6 +83,7 @@ class JobMeasurement:
     save: Callable[[MeasurementState], None]
     job: Job | None = None
     bench: MeasurementContext | None = None
+    cost_class: CostClass = None
 
     @property
     def is_over(self) -> bool:
@@ -92,8 +99,8 @@ def measure_jobs(
     *,
     choose: Choose,
     choosers: str = "",
+    cost_classes: Sequence[CostClass] = (),
     environment_id: str = "",
-    references: JsonStore | None = None,
     level: int = logging.INFO,
 ) -> list[MeasurementState]:
     """Measure jobs until each is settled.
@@ -111,8 +118,8 @@ def measure_jobs(
         choose: Tells which jobs could still be chosen; asked after the screening and whenever a
             process has ended.
         choosers: Fingerprint of what ``choose`` depends on beside the states.
+        cost_classes: Of each job; empty: each is told by itself.
         environment_id: Fingerprint of this machine and its libraries.
-        references: Keeps the reference's rounds; ``None``: ``store``.
         level: Of the log's lines.
 
     Returns:
@@ -122,15 +129,19 @@ def measure_jobs(
         return []
     start_s = time.perf_counter()
     choice = fingerprint({"choosers": choosers, "jobs": sorted(keys)})
-    reference = _open_reference(bench, references or store, environment_id)
+    reference = _open_reference(bench, store, environment_id)
+    _note_version(store, reference)
     all_jobs = []
-    for job, key in zip(jobs, keys, strict=True):
+    classes = cost_classes or [None] * len(jobs)
+    for job, key, cost_class in zip(jobs, keys, classes, strict=True):
         record = store.get_record(key, MeasurementState) or MeasurementState()
         state = replace(record, error=None)
         if state.settled == "screened" and state.screened_for != choice:
             state = replace(state, settled=None, screened_for="")
         save = functools.partial(store.put_record, key)
-        all_jobs.append(JobMeasurement(job.subject, state, save=save, job=job))
+        all_jobs.append(
+            JobMeasurement(job.subject, state, save=save, job=job, cost_class=cost_class)
+        )
     _settle(all_jobs, reference, bench)
     scope_name = _name_scope(jobs)
     n_kept = sum(measurement.is_over for measurement in all_jobs)
@@ -161,6 +172,19 @@ def measure_jobs(
             )
         logger.debug("%s: %s", scope_name, describe_cost(new_rounds, total_s=total_s))
     return states
+
+
+def _note_version(store: JsonStore, reference: JobMeasurement) -> None:
+    """Note a store's version; where it holds earlier measurements, say why they are made again.
+
+    A store without a version is an earlier one if the reference was timed for it.
+    """
+    noted = store.get(VERSION_KEY)
+    if noted is not None and noted["version"] >= MEASUREMENT_VERSION:
+        return
+    if noted is not None or reference.state.rounds:
+        logger.info("Stored profiles are measured again: %s", WHY_AGAIN)
+    store.put(VERSION_KEY, {"version": MEASUREMENT_VERSION})
 
 
 def reference_key(environment_id: str) -> str:
@@ -279,17 +303,17 @@ def time_block(
                 repeat_progress()
                 process = OpenRound(one.subject, one.bench or bench, one.state)
                 opened.append((one, process))  # at once: it is left whatever happens to the next
-            slices = []
+            slices: list[tuple[int, int | None]] = []
             for number, (_, process) in enumerate(opened):
-                n_rows, n_batches = process.count_slices()
-                slices += [(number, False)] * n_rows + [(number, True)] * n_batches
+                for batch_size, n_slices in process.count_slices().items():
+                    slices += [(number, batch_size)] * n_slices
             before = _read_others(opened)
             timed: list[TimedSlice] = []
             for position in rng.permutation(len(slices)):
-                number, is_batch = slices[position]
-                call_ns = opened[number][1].time_slice(is_batch=is_batch)
+                number, batch_size = slices[position]
+                call_ns = opened[number][1].time_slice(batch_size)
                 if call_ns is not None:
-                    timed.append(TimedSlice(number, is_batch, call_ns))
+                    timed.append(TimedSlice(number, batch_size, call_ns))
                 repeat_progress()  # between two slices, so that it disturbs none
             after = _read_others(opened)
             others_cores = None
@@ -301,8 +325,9 @@ def time_block(
                 finished = process.finish(
                     block=block,
                     others_cores=others_cores,
-                    row_slowdowns=slowdowns.get((number, False), ()),
-                    batch_slowdowns=slowdowns.get((number, True), ()),
+                    slowdowns={
+                        size: found for (owner, size), found in slowdowns.items() if owner == number
+                    },
                 )
                 if isinstance(finished, Failure):
                     one.state = replace(one.state, error=finished.error)
@@ -329,18 +354,41 @@ def _read_others(
 def _settle(
     all_jobs: Sequence[JobMeasurement], reference: JobMeasurement, bench: MeasurementContext
 ) -> None:
-    """Judge which measurements are precise enough, relative to each other."""
+    """Judge which measurements are precise enough, relative to each other.
+
+    The samples of a cost class serve each of its members that was screened, unless they contradict
+    each other.
+    """
     speed = read_percentile(reference.state, MEDIAN)
     adjusted = {
         share: adjust_figures([read_percentile(one.state, share) for one in all_jobs], speed)
         for share in (MEDIAN, P95)
     }
+    for members in _group_by_class(all_jobs):
+        is_one_cost = not contradict([list(adjusted[MEDIAN][mate].values()) for mate in members])
+        for number in members:
+            one = all_jobs[number]
+            if one.is_over:
+                continue
+            is_checked = len(one.state.rounds) >= bench.settings.screening_processes
+            sharing = members if is_one_cost and is_checked else [number]
+            known = {
+                share: [ns for mate in sharing for ns in figures[mate].values()]
+                for share, figures in adjusted.items()
+            }
+            rounds = [r for mate in sharing for r in all_jobs[mate].state.rounds]
+            state = replace(one.state, rounds=tuple(rounds))
+            one.state = replace(one.state, settled=find_stop_reason(state, bench.settings, known))
+
+
+def _group_by_class(all_jobs: Sequence[JobMeasurement]) -> list[list[int]]:
+    """Return the numbers of the measurements that have rounds, those of a cost class together."""
+    members: dict[object, list[int]] = {}
     for number, one in enumerate(all_jobs):
-        if one.is_over or not one.state.rounds:
-            continue
-        known = {share: list(figures[number].values()) for share, figures in adjusted.items()}
-        settled = find_stop_reason(one.state, bench.settings, known)
-        one.state = replace(one.state, settled=settled)
+        if one.state.rounds and one.state.error is None:
+            key = number if one.cost_class is None else ("class", one.cost_class)
+            members.setdefault(key, []).append(number)
+    return list(members.values())
 
 
 def read_percentile(state: MeasurementState, share: float) -> dict[str, float]:

@@ -44,8 +44,10 @@ logger = logging.getLogger(__name__)
 
 FitCosts = Mapping[str, Mapping[str, float | None]]
 
-# Raise it when the meaning of stored measurements changes: older ones are then measured again.
-MEASUREMENT_VERSION = 17
+# Raise it when the meaning of stored measurements changes, and say why: older ones are then
+# measured again.
+MEASUREMENT_VERSION = 18
+WHY_AGAIN = "earlier measurements took the batch size from one process"
 OPEN_BUNDLE = "rightfit.measuring.worker.phases:open_bundle"
 OPEN_REQUEST = "rightfit.data.request_path.opening:open_request"
 

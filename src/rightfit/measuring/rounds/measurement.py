@@ -1,24 +1,28 @@
 """One process of a measurement: a model under one serving configuration, timed in slices.
 
-The first process tries all batch sizes, the others repeat the best one and take over how much of
-the files it mapped.
+Each process times every batch size; all of them together tell the best one. The first ones
+tell how much of the files they mapped.
 """
 
 from __future__ import annotations
 
 import math
 import os
-from collections.abc import Sequence
+import statistics
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from rightfit.measuring.metrics import LATENCY_COLUMNS
+from rightfit.measuring.rounds.batch_sizes import find_contending_sizes
 from rightfit.measuring.rounds.lock import machine_lock
 from rightfit.measuring.rounds.presets import MeasuringSettings
+from rightfit.measuring.rounds.settling import usable_rounds
 from rightfit.measuring.rounds.state import FinishedRound, MeasurementState
 from rightfit.measuring.rounds.worker_pool import WorkerKind, WorkerPool
 from rightfit.measuring.worker.latency import REFILL_MS, percentile_ns
@@ -39,6 +43,9 @@ from rightfit.measuring.worker.results import LimitTrial, ProcessResult, ServerR
 
 # Cores that others may use beyond those that its threads leave free: docs/explanation/measuring.md
 MAX_SHARED_CORES = 0.3
+N_FILE_LOOKS = 3  # processes that look how much of files is resident, which takes 5-10 ms each
+MIN_SLICES = 2  # of each batch size that may be the best, once other processes have said which
+NO_SLOWDOWNS: Mapping[int | None, Sequence[float]] = MappingProxyType({})
 
 
 def has_shared_cores(n_threads: int, others_cores: float | None, *, n_cores: int) -> bool:
@@ -69,6 +76,7 @@ class OpenRound:
     ) -> None:
         self._bench = bench
         self._request = _request(subject, bench, state)
+        self._contending_sizes = find_contending_sizes(usable_rounds(state.rounds))
         self._worker = bench.pool.get(subject.kind)
         self._n_threads = subject.kind.n_threads
         self._ready = self._worker.ask(self._request, Ready)
@@ -83,28 +91,39 @@ class OpenRound:
         """Whether its worker has ended by another process' fault, and this process with it."""
         return isinstance(self._ready, Ready) and self._worker.is_closed
 
-    def count_slices(self) -> tuple[int, int]:
-        """Return how many slices of single rows and of batches it takes."""
+    def count_slices(self) -> dict[int | None, int]:
+        """Return how many slices it takes by batch size; ``None``: of single rows.
+
+        The first process has as many of each size. Later ones time those longer that may be the
+        best by what all earlier ones found, and every other size in one slice.
+        """
         if isinstance(self._ready, Failure):
-            return 0, 0
+            return {}
         settings = self._bench.settings
         call_ms, slice_ms = self._ready.call_ms, self._ready.row_slice_ms
         that_count = max(1.0, (slice_ms - REFILL_MS) / call_ms)  # calls of a slice
         rows_ms = max(settings.latency_min_ms, settings.latency_min_calls / that_count * slice_ms)
-        return (
-            math.ceil(min(rows_ms, settings.latency_max_ms) / slice_ms),
-            math.ceil(settings.batch_min_ms / self._ready.batch_slice_ms),
-        )
+        slices_ms = self._ready.batch_slices_ms
+        counts: dict[int | None, int] = dict.fromkeys(slices_ms, 1)
+        contending = [size for size in self._contending_sizes if size in slices_ms]
+        for size in contending or slices_ms:
+            least = MIN_SLICES if contending else 1
+            counts[size] = max(least, math.ceil(settings.batch_min_ms / slices_ms[size]))
+        counts[None] = math.ceil(min(rows_ms, settings.latency_max_ms) / slice_ms)
+        return counts
 
-    def time_slice(self, *, is_batch: bool) -> float | None:
+    def time_slice(self, batch_size: int | None = None) -> float | None:
         """Have a slice timed while all others sleep; return the middle time of its calls in ns.
+
+        Args:
+            batch_size: Rows a call; ``None``: single rows.
 
         Returns:
             ``None`` of a process that has failed or is lost: it is not asked.
         """
         if isinstance(self._ready, Failure) or self.is_lost:
             return None
-        request = SliceRequest(self._ready.child, is_batch, limit_s=self._request.limit_s)
+        request = SliceRequest(self._ready.child, batch_size, limit_s=self._request.limit_s)
         answer = self._worker.ask(request, SliceTimed)
         if isinstance(answer, Failure):
             self._ready = answer
@@ -116,17 +135,15 @@ class OpenRound:
         *,
         block: str,
         others_cores: float | None,
-        row_slowdowns: Sequence[float] = (),
-        batch_slowdowns: Sequence[float] = (),
+        slowdowns: Mapping[int | None, Sequence[float]] = NO_SLOWDOWNS,
     ) -> FinishedRound | Failure | None:
         """End the process and return what it found; ``None``: it is lost.
 
         Args:
             block: Name of the block.
             others_cores: Cores that processes outside the block used meanwhile; ``None``: unknown.
-            row_slowdowns: By how much the machine was slower than usual in each slice of single
-                rows, see :func:`~rightfit.measuring.blocks.estimate_slowdowns`; empty: unknown.
-            batch_slowdowns: Likewise of batches.
+            slowdowns: By how much the machine was slower than usual in each slice, by batch size;
+                see :func:`~rightfit.measuring.blocks.estimate_slowdowns`. Empty: unknown.
         """
         if isinstance(self._ready, Failure):
             return self._ready
@@ -135,8 +152,10 @@ class OpenRound:
         request = FinishRequest(
             self._ready.child,
             limit_s=self._request.limit_s,
-            row_slowdowns=tuple(row_slowdowns),
-            batch_slowdowns=tuple(batch_slowdowns),
+            row_slowdowns=tuple(slowdowns.get(None, ())),
+            batch_slowdowns=tuple(
+                tuple(slowdowns.get(size, ())) for size in self._ready.batch_slices_ms
+            ),
         )
         answer = self._worker.ask(request, ProcessResult)
         if isinstance(answer, Failure):
@@ -169,25 +188,18 @@ class OpenRound:
 def _request(
     subject: MeasurementTarget, bench: MeasurementContext, state: MeasurementState
 ) -> MeasureRequest:
-    """Ask the first process to try all batch sizes, later ones to repeat the best."""
+    """Ask for one more process."""
     settings = bench.settings
-    batch_sizes, files_mib = settings.batch_sizes, None
-    batch_ms = settings.batch_min_ms
-    if state.rounds:
-        first = state.rounds[0]
-        batch_sizes = (first.best_batch_size,)
-        files_mib = first.files_mib
-        batch_ms = settings.slice_ms
+    files_mib = [one.files_mib for one in state.rounds]
     return MeasureRequest(
         factory=subject.factory,
         arguments=subject.arguments,
         rows=bench.locate_rows(subject),
         warm_up_max_ms=settings.warm_up_max_ms,
         slice_ms=settings.slice_ms,
-        batch_ms=batch_ms,
-        batch_sizes=batch_sizes,
+        batch_sizes=settings.batch_sizes,
         batch_max_call_ms=settings.batch_max_call_ms,
-        files_mib=files_mib,
+        files_mib=statistics.median(files_mib) if len(files_mib) >= N_FILE_LOOKS else None,
         samples=str(bench.folder / "samples.npy"),
         limit_s=settings.answer_max_s,
     )

@@ -13,7 +13,6 @@ from rightfit.measuring.worker.results import (
     LimitTrial,
     ProcessResult,
     ServerResult,
-    find_best_batch,
 )
 
 # Why no further process is needed: precise enough, as many processes or as much time as allowed, or
@@ -40,11 +39,6 @@ class FinishedRound(ProcessResult):
     others_cores: float | None
     block: str
     is_disturbed: bool = False
-
-    @property
-    def best_batch_size(self) -> int:
-        """Batch size of its throughput."""
-        return find_best_batch(self.batches).batch_size
 
     def growth_mib(self, batch_size: int | None = None) -> float:
         """See :class:`rightfit.measuring.metrics.OneProcess`."""

@@ -1,8 +1,9 @@
 """What a measuring process does with its one model: load, warm up, answer rows, answer batches.
 
-The order matters. Loading comes first, on a heap that held no model before. Latency is timed
-before any large batch grows the heap. Batch sizes rise, so each memory peak belongs to its size.
-Throughput (MLPerf's scenario ``offline``) is timed at several sizes, never derived from a latency.
+The order matters. Loading comes first, on a heap that held no model before. The memory of single
+rows is read before any large batch grows the heap. Batch sizes rise, so each memory peak belongs to
+its size. Throughput (MLPerf's scenario ``offline``) is timed at every size, never derived from a
+latency.
 """
 
 from __future__ import annotations
@@ -51,12 +52,12 @@ from rightfit.measuring.worker.protocol import (
 )
 from rightfit.measuring.worker.results import (
     BatchPhase,
+    DeviceFigures,
     LoadPhase,
     ProcessResult,
     TimedPhase,
-    find_best_batch,
 )
-from rightfit.measuring.worker.units import MS_PER_S, NS_PER_MS, NS_PER_S
+from rightfit.measuring.worker.units import NS_PER_MS, NS_PER_S
 from rightfit.models.bundle import read_bundle
 from rightfit.models.predictions import require_alone, require_each
 from rightfit.models.runtimes import open_predictor
@@ -65,7 +66,6 @@ Factory = Callable[..., Callable[[], Call]]  # returns what opens the model
 
 N_ROTATING_ROWS = 1_024
 N_PREDICT_ROWS = 1_024  # rows a call when the test split is answered
-N_TRIED_SLICES = 3  # of each size to choose from, with several threads: others rarely disturb most
 PIECE_NS = NS_PER_MS // 4  # of a slice whose CPU time is read at once, or one call
 MAX_TAKEN_SHARE = 0.05  # of a piece whose single calls count
 MIN_SLICE_CALLS = 5
@@ -124,7 +124,7 @@ class Contender:
         gc.enable()
         open_model = factory(**request.arguments)
         gc.collect()
-        self._samples_path = request.samples
+        self._request = request
         has_threads = request.arguments.get("n_threads", 1) > 1
         self._device = DeviceMeter(request.arguments.get("device", "cpu"))
         memory = MemoryMeter(base_pages)
@@ -139,63 +139,70 @@ class Contender:
             self._call, rows, min_calls=3, min_ns=0, max_ns=int(request.slice_ms * NS_PER_MS)
         )
         self._row_peak_mib = memory.peak_mib(before_rows)
-        self._tried = tuple(_try_batches(self._call, pool, request, memory, self._device))
-        # Last, as looking takes memory itself; once a measurement, as it takes 5-10 ms.
-        self._files_mib = request.files_mib or memory.files_mib()
-        best = find_best_batch(self._tried)
-        self._best = best
         call_ms = float(np.median(first_ns)) / NS_PER_MS
-        batch_ms = best.batch_size * MS_PER_S / best.rows_per_s  # without what others took
-        self._rows, self._batches = (
-            _Slices(inputs, choose_slice_ms(request.slice_ms, ms), has_threads=has_threads)
-            for inputs, ms in (
-                (rows, call_ms),
-                (itertools.cycle(_cut_batches(pool, best.batch_size)), batch_ms),
-            )
+        self._rows = _Slices(
+            rows, choose_slice_ms(request.slice_ms, call_ms), has_threads=has_threads
         )
+        self._batches: dict[int, _Batches] = {}
+        for size, batch_ms, peak_mib in _try_batches(self._call, pool, request, memory):
+            slices = _Slices(
+                itertools.cycle(_cut_batches(pool, size)),
+                choose_slice_ms(request.slice_ms, batch_ms),
+                has_threads=has_threads,
+            )
+            self._batches[size] = _Batches(size, slices, batch_ms, peak_mib)
+        # Last, as looking takes memory itself; not in all processes, as it takes 5-10 ms.
+        looked_mib = request.files_mib
+        self._files_mib = memory.files_mib() if looked_mib is None else looked_mib
         self.ready = Ready(
-            call_ms, max(call_ms, self._rows.slice_ms), max(batch_ms, self._batches.slice_ms)
+            call_ms,
+            max(call_ms, self._rows.slice_ms),
+            {size: batches.slice_ms for size, batches in self._batches.items()},
         )
         self._spent_ns = time.perf_counter_ns() - start_ns
 
-    def time_slice(self, *, is_batch: bool) -> SliceTimed:
+    def time_slice(self, batch_size: int | None = None) -> SliceTimed:
         """Time calls for the length of a slice, at least one.
 
         The first calls after the others had the core refill its caches. They do not count where
         others follow: what is told is the time of calls back to back.
+
+        Args:
+            batch_size: Rows a call, one of ``ready.batch_slices_ms``; ``None``: single rows.
         """
         start_ns = time.perf_counter_ns()
-        slices = self._batches if is_batch else self._rows
-        call_ns = slices.time(self._call)
+        if batch_size is None:
+            call_ns = self._rows.time(self._call)
+        else:
+            call_ns = self._batches[batch_size].time(self._call, self._device)
         self._spent_ns += time.perf_counter_ns() - start_ns
         return SliceTimed(call_ns)
 
     def finish(
-        self, *, row_slowdowns: Sequence[float] = (), batch_slowdowns: Sequence[float] = ()
+        self,
+        *,
+        row_slowdowns: Sequence[float] = (),
+        batch_slowdowns: Sequence[Sequence[float]] = (),
     ) -> ProcessResult:
         """Write the times of single rows; return what was found.
 
         Args:
             row_slowdowns: How much slower than usual the machine was in each slice of single rows,
                 which is taken out of its times; empty: unknown.
-            batch_slowdowns: Likewise of batches.
+            batch_slowdowns: Likewise of batches, by size in the order of ``ready``.
         """
         self._rows.even_out(row_slowdowns)
-        self._batches.even_out(batch_slowdowns)
+        for batches, slowdowns in zip(self._batches.values(), batch_slowdowns, strict=False):
+            batches.slices.even_out(slowdowns)
         samples_ns = self._rows.read_samples_ns()
-        np.save(self._samples_path, samples_ns)
+        np.save(self._request.samples, samples_ns)
         rows = self._rows.sum_up()
-        best, timed = self._best, self._batches.sum_up()
-        batch = replace(
-            best,
-            **vars(timed) | {"peak_memory_mib": best.peak_memory_mib},
-            rows_per_s=best.batch_size * NS_PER_S / self._batches.read_call_ns(),
-            energy_j=best.energy_j and best.energy_j / best.n_calls * timed.n_calls,
-        )
         return ProcessResult(
             load=self._load,
             latency=replace(rows, n_calls=len(samples_ns), peak_memory_mib=self._row_peak_mib),
-            batches=tuple(batch if tried is best else tried for tried in self._tried),
+            batches=tuple(
+                batches.sum_up() for batches in self._batches.values() if batches.slices.is_timed
+            ),
             files_mib=self._files_mib,
             device_reasons=self._device.reasons,
             total_ms=self._spent_ns / NS_PER_MS,
@@ -308,6 +315,11 @@ class _Slices:
         taken_ns = 0 if has_waited else min(max(0, calls_ns - cpu_ns), calls_ns - 1)
         return _Piece(samples_ns, taken_ns, cpu_ns)
 
+    @property
+    def is_timed(self) -> bool:
+        """Whether there is a slice."""
+        return bool(self._ends)
+
     def read_samples_ns(self) -> npt.NDArray[np.float64]:
         """Return the times of single calls, of the pieces that others left alone if these do."""
         clean = [piece for piece in self._pieces if piece.is_clean]
@@ -336,6 +348,42 @@ class _Slices:
             cpu_ms=cpu_ns / NS_PER_MS,
             n_calls=sum(piece.n_calls for piece in self._pieces),
             peak_memory_mib=0.0,
+        )
+
+
+class _Batches:
+    """The timed calls of one batch size, and what its device took.
+
+    Args:
+        size: Rows a call.
+        slices: Their times.
+        call_ms: What a call takes, about.
+        peak_mib: Highest growth of memory up to this size.
+    """
+
+    def __init__(self, size: int, slices: _Slices, call_ms: float, peak_mib: float) -> None:
+        self.slices = slices
+        self.slice_ms = max(call_ms, slices.slice_ms)
+        self._size, self._peak_mib = size, peak_mib
+        self._figures = DeviceFigures()
+        self._energy_j: float | None = None
+
+    def time(self, call: Call, device: DeviceMeter) -> float:
+        """Time a slice more; return the middle time of its calls that count, in ns."""
+        device.start()
+        call_ns = self.slices.time(call)
+        self._figures = device.stop()
+        if self._figures.energy_j is not None:
+            self._energy_j = (self._energy_j or 0.0) + self._figures.energy_j
+        return call_ns
+
+    def sum_up(self) -> BatchPhase:
+        """Return what all slices found together."""
+        return BatchPhase(
+            **vars(self.slices.sum_up()) | {"peak_memory_mib": self._peak_mib},
+            **vars(self._figures) | {"energy_j": self.slices.share(self._energy_j)},
+            batch_size=self._size,
+            rows_per_s=self._size * NS_PER_S / self.slices.read_call_ns(),
         )
 
 
@@ -382,43 +430,34 @@ def _load(
 
 
 def _try_batches(
-    call: Call,
-    pool: Pool,
-    request: MeasureRequest,
-    memory: MemoryMeter,
-    device: DeviceMeter,
-) -> Iterator[BatchPhase]:
-    """Time batch sizes shortly one after another, until a call takes too long."""
-    max_call_ns = request.batch_max_call_ms * NS_PER_MS
-    has_threads = request.arguments.get("n_threads", 1) > 1
-    n_slices = N_TRIED_SLICES if has_threads and len(request.batch_sizes) > 1 else 1
-    call_ns_per_row, peak_mib = 0.0, -math.inf
+    call: Call, pool: Pool, request: MeasureRequest, memory: MemoryMeter
+) -> Iterator[tuple[int, float, float]]:
+    """Answer a batch of each size, until a call takes too long.
+
+    Yields:
+        Its size, what a call takes in ms, and the highest growth of memory so far in MiB.
+    """
+    call_ms, last_size, peak_mib = 0.0, 1, -math.inf
     for batch_size in request.batch_sizes:
-        if call_ns_per_row * batch_size > max_call_ns:
+        if call_ms / last_size * batch_size > request.batch_max_call_ms:
             return  # one call alone would take too long; the smaller sizes stand
-        inputs = _cut_batches(pool, batch_size)
+        first = _cut_batches(pool, batch_size)[0]
         reset_peak()
         before = read_memory()
-        # Held as a server would hold it; it warms the size up too, whose next call is timed.
-        answers = call(copy_input(inputs[0]))
+        batch = copy_input(first)
+        start_ns = time.perf_counter_ns()
+        answers = call(batch)  # held as a server would hold it
+        call_ms = (time.perf_counter_ns() - start_ns) / NS_PER_MS
         peak_mib = max(peak_mib, memory.peak_mib(before))
         require_each(answers, n_rows=batch_size)
         del answers
-        slices = _Slices(itertools.cycle(inputs), request.batch_ms, has_threads=has_threads)
-        device.start()
-        start_ns = time.perf_counter_ns()
-        for _ in range(n_slices):
-            slices.time(call)
-            if time.perf_counter_ns() - start_ns > max_call_ns:
-                break
-        figures, timed = device.stop(), slices.sum_up()
-        call_ns_per_row = slices.read_call_ns() / batch_size
-        yield BatchPhase(
-            **vars(timed) | {"peak_memory_mib": peak_mib},
-            **vars(figures) | {"energy_j": slices.share(figures.energy_j)},
-            batch_size=batch_size,
-            rows_per_s=NS_PER_S / call_ns_per_row,
-        )
+        if call_ms < request.slice_ms:  # the first call of a size has fresh memory to get
+            start_ns = time.perf_counter_ns()
+            call(batch)
+            call_ms = (time.perf_counter_ns() - start_ns) / NS_PER_MS
+        del batch
+        last_size = batch_size
+        yield batch_size, call_ms, peak_mib
 
 
 def _cut_batches(pool: Pool, batch_size: int) -> list[Input]:

@@ -194,7 +194,7 @@ def work(channel: Channel, *, base_pages: FilePages | None) -> int:
         channel.send(contender.ready)
         while (request := channel.receive()) is not None:
             if isinstance(request, SliceRequest):
-                channel.send(contender.time_slice(is_batch=request.is_batch))
+                channel.send(contender.time_slice(request.batch_size))
             elif isinstance(request, FinishRequest):
                 channel.send(
                     contender.finish(

@@ -28,14 +28,13 @@ class ModelRequest(Request):
 
 @dataclass(frozen=True, kw_only=True)
 class MeasureRequest(ModelRequest):
-    """Open one model and be ready for slices: loading, memory, all batch sizes shortly."""
+    """Open one model and be ready for slices: loading, warming up, memory of each batch size."""
 
     warm_up_max_ms: float
     slice_ms: float  # of calls in a row, at least one call
-    batch_ms: float  # of calls of each batch size, where there are several
     batch_sizes: tuple[int, ...]  # rising
     batch_max_call_ms: float  # a batch size whose call would take longer is not tried
-    files_mib: float | None  # what an earlier process found; None: look
+    files_mib: float | None  # what earlier processes found; None: look
     samples: str  # path of the .npy to write the latencies in nanoseconds to
 
 
@@ -82,7 +81,7 @@ class SliceRequest:
     """Time a slice of a process that is ready, by its number, which is its process id."""
 
     child: int
-    is_batch: bool  # batches, not single rows
+    batch_size: int | None = None  # None: single rows
     limit_s: float | None = None  # for an answer, after which the process is killed
 
 
@@ -103,7 +102,7 @@ class FinishRequest:
     child: int
     limit_s: float | None = None
     row_slowdowns: tuple[float, ...] = ()  # of the machine in each slice; empty: unknown
-    batch_slowdowns: tuple[float, ...] = ()
+    batch_slowdowns: tuple[tuple[float, ...], ...] = ()  # of each batch size that is timed
 
 
 @dataclass(frozen=True)
@@ -137,7 +136,7 @@ class Ready:
 
     call_ms: float  # of one row
     row_slice_ms: float  # what a slice of single rows takes
-    batch_slice_ms: float  # of batches
+    batch_slices_ms: dict[int, float]  # of batches, by rising size: those that are timed
     child: int = 0  # its number, filled in by who receives the answer
 
 

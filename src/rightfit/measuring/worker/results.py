@@ -6,11 +6,7 @@ resident memory above the empty worker's.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
-
-# A larger batch must be faster by this share to be preferred: it takes more memory.
-WORTHWHILE_GAIN = 0.05
 
 
 @dataclass(frozen=True)
@@ -47,13 +43,6 @@ class BatchPhase(DeviceFigures, TimedPhase):
 
     batch_size: int
     rows_per_s: float  # rows / time of a call; of several threads, of the median stretch
-
-
-def find_best_batch(batches: Sequence[BatchPhase]) -> BatchPhase:
-    """Return the smallest batch size beyond which a larger one gains too little."""
-    enough_per_s = max(batch.rows_per_s for batch in batches) / (1 + WORTHWHILE_GAIN)
-    good = (batch for batch in batches if batch.rows_per_s >= enough_per_s)
-    return min(good, key=lambda batch: batch.batch_size)
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ the parameters enter the pipeline, and where an application is made in Python.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self, TypeVar, get_args
 
@@ -15,6 +15,7 @@ from pydantic import ConfigDict, Field, ValidationError, model_validator
 
 from rightfit._core.spelling import suggest
 from rightfit._core.strict_model import (
+    BatchSize,
     NamedModels,
     Number,
     OneSentence,
@@ -126,10 +127,69 @@ class Workload(StrictModel, metaclass=OneSentence):
     hours: float = Field(gt=0, le=1e6)  # time for all of them
 
 
+class BatchSizes(StrictModel, metaclass=OneSentence):
+    """Rows a call that an application can send; a number alone is the only size.
+
+    >>> str(BatchSizes(max=256)), str(BatchSizes.model_validate(32))
+    ('at most 256 rows a call', '32 rows a call')
+    """
+
+    min: BatchSize | None = None  # least rows a call; absent: 1
+    max: BatchSize | None = None  # most rows a call; absent: any number
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read_number(cls, raw: Any) -> Any:
+        is_number = isinstance(raw, int | float) and not isinstance(raw, bool)
+        return {"min": raw, "max": raw} if is_number else raw
+
+    @model_validator(mode="after")
+    def _check_sizes(self) -> Self:
+        if self.min is None and self.max is None:
+            raise ValueError("needs max, min or a number alone, such as 256.")
+        if self.min is not None and self.max is not None and self.min > self.max:
+            raise ValueError(f"min exceeds max: {self.min} is above {self.max}.")
+        return self
+
+    def find_fault(self, name: str, measured: Sequence[int]) -> str:
+        """Say that none of the measured sizes is allowed; empty where one is, or none is known.
+
+        Args:
+            name: Name of the application.
+            measured: Batch sizes that are, or will be, measured.
+        """
+        if not measured or any(map(self.allows, measured)):
+            return ""
+        return (
+            f"applications.{name}.serving.batch_size asks for {self}, but only batches of "
+            f"{', '.join(f'{size:,}' for size in measured)} rows are measured"
+        )
+
+    def allows(self, batch_size: int) -> bool:
+        """Tell whether calls may have so many rows."""
+        return (self.min or 1) <= batch_size and (self.max is None or batch_size <= self.max)
+
+    def __str__(self) -> str:
+        if self.min == self.max:
+            return f"{self.max:,} rows a call"
+        least = [f"at least {self.min:,}"] if self.min else []
+        most = [f"at most {self.max:,}"] if self.max else []
+        return f"{' and '.join(least + most)} rows a call"
+
+
+class ServingDemand(StrictModel, metaclass=OneSentence):
+    """How an application calls a model, where it cannot take what suits the model best."""
+
+    batch_size: BatchSizes  # rows a call: a number, or their max and min
+
+
 class Application(StrictModel, metaclass=OneSentence):
     """One application: its scenario, its objectives and its constraints.
 
     A ``workload`` is a constraint on the throughput: it becomes one of ``constraints``.
+
+    With ``serving``, throughput, memory and what follows from them are those of the best batch size
+    that it allows.
 
     A ``quality`` judges the stored predictions in place of the dataset's metric; ``per`` names a
     column whose values may have a winner each. Both are for the ranking: searches and measuring
@@ -151,6 +211,7 @@ class Application(StrictModel, metaclass=OneSentence):
     objectives: dict[str, Objective]
     constraints: dict[str, Constraint] = Field(default_factory=dict)  # absent: no hard limits
     workload: Workload | None = None  # absent: no deadline
+    serving: ServingDemand | None = None  # absent: each model in batches of its best size
     quality: QualityBlock | None = None  # judges predictions; absent: the dataset's own metric
     per: str | None = None  # column of the test rows; absent: one winner for all rows
 
@@ -168,6 +229,7 @@ class Application(StrictModel, metaclass=OneSentence):
             aggregation: Aggregation = "arithmetic",
             constraints: Mapping[str, Constraint | Mapping[str, object]] = ...,
             workload: Workload | Mapping[str, object] | None = None,
+            serving: ServingDemand | Mapping[str, object] | None = None,
             quality: QualityBlock | Mapping[str, object] | None = None,
             per: str | None = None,
         ) -> None: ...
@@ -230,6 +292,11 @@ class Application(StrictModel, metaclass=OneSentence):
         weights = np.array([goal.weight for goal in self.weighted().values()])
         normalised: npt.NDArray[np.float64] = weights / weights.sum()
         return normalised
+
+    @property
+    def batch_sizes(self) -> BatchSizes | None:
+        """Rows a call that it can send; ``None``: any number."""
+        return None if self.serving is None else self.serving.batch_size
 
     @property
     def has_own_quality(self) -> bool:
@@ -350,6 +417,7 @@ class Applications(NamedModels[Application]):
                 application.environment,
                 sorted(application.weighted()),
                 {metric: limit.limits() for metric, limit in application.constraints.items()},
+                *([] if application.batch_sizes is None else [str(application.batch_sizes)]),
             ]
             for name, application in self.items()
         }

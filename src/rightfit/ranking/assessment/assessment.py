@@ -1,10 +1,4 @@
-"""Assessment: every candidate as one application sees it, with its best serving configuration.
-
-One profile represents a candidate: a feasible one rather than an infeasible one; where none is
-feasible, one that a quiet machine may show to be, then the one nearest to the limits. Among
-practically equal ones the tie rule decides, as it does between candidates; then utility,
-and last the order of runtime, threads and device.
-"""
+"""Assessment: every candidate as one application sees it, with its serving configuration."""
 
 from __future__ import annotations
 
@@ -17,8 +11,6 @@ import polars as pl
 
 from rightfit.measuring.metrics import LATENCY_COLUMNS, METRICS_BY_COLUMN, find_slowdown
 from rightfit.ranking.applications.applications import (
-    QUALITIES,
-    UTILITY,
     Application,
     RankingRules,
     TieKey,
@@ -37,6 +29,7 @@ from rightfit.ranking.applications.utility import (
     compute_utility,
     score_metrics,
 )
+from rightfit.ranking.assessment.configurations import Choice, choose_configurations
 from rightfit.ranking.assessment.profile_table import (
     CANDIDATE_KEYS,
     DISTURBED,
@@ -45,8 +38,6 @@ from rightfit.ranking.assessment.profile_table import (
     ProfileTable,
     select_profiles,
 )
-
-UTILITY_DIGITS = 6  # of serving configurations: less is an export's rounding
 
 
 @dataclass(frozen=True)
@@ -78,6 +69,7 @@ class Assessment:
         quiet_utility: Of all profiles, shape (n_rows,), were disturbed timings better by all that
             other work may have worsened them.
         chosen: Row of the profile that represents each candidate, shape (n_candidates,).
+        choice: How it was chosen, were there no earlier ranking.
         kept: Winners of an earlier ranking that stand though another would win otherwise, by
             dataset position.
     """
@@ -91,6 +83,7 @@ class Assessment:
     undecided: Bools
     quiet_utility: Floats
     chosen: Ints
+    choice: Choice
     kept: Mapping[int, Incumbent] = field(default_factory=dict)
 
     @property
@@ -134,8 +127,14 @@ def assess_candidates(
     for limit in limits:
         undecided &= measure_excess(quiet[limit.metric], limit) == 0
     rule = rules.ties.for_application(name, application)
-    chosen = choose_configurations(
-        table, judgement, undecided, rule, equal_within=rules.prefer_within
+    choice = choose_configurations(
+        table,
+        application,
+        judgement,
+        limits=limits,
+        undecided=undecided,
+        rule=rule,
+        equal_within=rules.prefer_within,
     )
     return Assessment(
         name,
@@ -146,7 +145,8 @@ def assess_candidates(
         judgement,
         undecided,
         compute_utility(quiet, application),
-        chosen,
+        choice.chosen,
+        choice,
     )
 
 
@@ -196,59 +196,17 @@ def describe_chosen(assessment: Assessment) -> pl.DataFrame:
     )[assessment.chosen]
 
 
-def choose_configurations(
-    table: ProfileTable,
-    judgement: Judgement,
-    undecided: Bools,
-    rule: tuple[TieKey, ...],
-    *,
-    equal_within: float,
-) -> Ints:
-    """Choose one row per candidate.
+def find_twins(assessment: Assessment, rows: Ints | int) -> Bools:
+    """Tell whose chosen profile serves the same graph as another one, with other weights.
 
-    The rule decides among those whose utility is less than ``equal_within`` below the highest. Keys
-    of quality are left out: a candidate is the same model in each configuration, and what an export
-    rounds decides nothing.
+    Args:
+        assessment: The candidates.
+        rows: Row of the other profile, of each candidate or of all of them.
 
     Returns:
-        Row of the chosen profile of each candidate, shape (n_candidates,).
+        Shape (n_candidates,); nobody is a twin of itself.
     """
-    starts, n_rows = table.starts, table.n_rows
-    if len(starts) == n_rows:
-        return starts
-    lengths = np.diff(starts, append=n_rows)
-    alive: Bools = np.ones(n_rows, dtype=np.bool_)
-
-    def best(values: Floats) -> Floats:
-        among = np.where(alive, values, -np.inf)
-        return np.repeat(np.maximum.reduceat(among, starts), lengths)
-
-    utility = np.where(np.isnan(judgement.utility), -1.0, judgement.utility.round(UTILITY_DIGITS))
-    standing = np.where(judgement.feasible, 2.0, np.where(undecided, 1.0, 0.0))
-    for values in (standing, np.where(utility < 0, 0.0, 1.0), -judgement.excess):
-        alive &= values == best(values)
-    alive &= is_practically_equal(utility, best(utility), equal_within)
-    for key in rule:
-        if key.by not in QUALITIES:
-            values = utility if key.by == UTILITY else tie_preference(table, key, slice(None))
-            alive &= values == best(values)
-    alive &= utility == best(utility)
-    rows = np.where(alive, np.arange(n_rows), n_rows)
-    return np.minimum.reduceat(rows, starts)
-
-
-def is_practically_equal(utility: Floats, highest: Floats, equal_within: float) -> Bools:
-    """Tell which utilities are less than ``equal_within`` below the highest, or equal to it."""
-    near: Bools = (utility == highest) | (utility > highest - equal_within)
-    return near
-
-
-def tie_preference(table: ProfileTable, key: TieKey, rows: Ints | slice) -> Floats:
-    """Return a tie key's values with the better one higher; what was not measured comes last."""
-    return orient(table.values(key.by)[rows], key)
-
-
-def orient(values: Floats, key: TieKey) -> Floats:
-    """Turn values of a tie key's metric so that higher is better; NaN becomes -inf."""
-    signed = values if key.prefer == "higher" else -values
-    return np.where(np.isnan(signed), -np.inf, signed)
+    classes = assessment.table.cost_class_of_row
+    is_same: Bools = classes[assessment.chosen] == classes[rows]
+    are_twins: Bools = is_same & (assessment.chosen != rows)
+    return are_twins

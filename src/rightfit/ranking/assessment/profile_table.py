@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass, field
+from collections import defaultdict
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -20,8 +21,10 @@ from rightfit.ranking.applications.applications import (
     UTILITY,
     Application,
     Applications,
+    BatchSizes,
     RankingRules,
 )
+from rightfit.ranking.applications.batch_sizes import find_measured_sizes, serve_batches
 from rightfit.ranking.applications.utility import Floats, Ints
 
 CANDIDATE_KEYS = ("dataset", "model", "candidate")
@@ -56,6 +59,18 @@ class ProfileKey:
     model: str
     candidate: str
     serving: Serving
+
+
+@dataclass(frozen=True)
+class _Twin:
+    """A profile's row and candidate, and the candidates that its costs rest on, too."""
+
+    row: int
+    candidate: str
+    twins: tuple[str, ...]
+
+    def shares_with(self, other: _Twin) -> bool:
+        return self.candidate in other.twins and other.candidate in self.twins
 
 
 @dataclass(frozen=True)
@@ -129,9 +144,48 @@ class ProfileTable:
         load = pl.col("measured_how").struct.field("server").struct.field("rate_per_s")
         return frozenset(self.frame.select(load.drop_nulls().unique()).to_series())
 
+    @cached_property
+    def cost_class_of_row(self) -> Ints:
+        """First row of each row's cost class, shape (n_rows,); its own row: it has no twin.
+
+        Rows are of one class where they serve the same graph, with other weights, in the same way,
+        and each names all others as candidates whose samples its costs rest on, too.
+        """
+        firsts: Ints = np.arange(self.n_rows)
+        how = self.frame.schema.get("measured_how")
+        if not isinstance(how, pl.Struct) or not {"cost_class", "twins"} <= set(dict(how)):
+            return firsts
+        fields = pl.col("measured_how").struct
+        classed = (
+            self.frame.with_row_index("row")
+            .with_columns(fields.field("cost_class"), fields.field("twins"))
+            .drop_nulls("cost_class")
+        )
+        classes: dict[tuple[object, ...], list[list[_Twin]]] = defaultdict(list)
+        keys = ("dataset", "cost_class", *SERVING_KEYS, PATH)
+        for row, name, twins, *key in classed.select("row", "candidate", "twins", *keys).rows():
+            twin = _Twin(row, name, tuple(twins or ()))
+            of_key = classes[tuple(key)]
+            members = next((those for those in of_key if all(map(twin.shares_with, those))), None)
+            if members is None:
+                of_key.append(members := [])
+            members.append(twin)
+            firsts[row] = members[0].row
+        return firsts
+
     def of_environment(self, name: str | None) -> ProfileTable:
         """Return the profiles of one machine; this table where it holds no others."""
         return self._select(("environment", name), _environment().eq_missing(pl.lit(name)))
+
+    def in_batches(self, sizes: BatchSizes | None) -> ProfileTable:
+        """Return the profiles with their figures at the best batch size that is allowed."""
+        if sizes is None:
+            return self
+        key = "batch_sizes", str(sizes)
+        if key not in self._parts:
+            self._parts[key] = served = replace(self, frame=serve_batches(self.frame, sizes))
+            served._parts[key] = served
+        return self._parts[key]
 
     def _select(self, key: tuple[str, str | None], rows: pl.Expr) -> ProfileTable:
         """Return some profiles; the same table to all applications, which share its arrays."""
@@ -288,9 +342,9 @@ def replace_qualities(profiles: pl.DataFrame, judged: pl.DataFrame) -> pl.DataFr
 
 
 def select_profiles(table: ProfileTable, application: Application) -> ProfileTable:
-    """Return the profiles of the machine and the request path that an application means."""
+    """Return the profiles of the machine, path and batch sizes that an application means."""
     profiles = table.of_environment(application.environment)
-    return profiles.of_path(choose_path(profiles, application))
+    return profiles.of_path(choose_path(profiles, application)).in_batches(application.batch_sizes)
 
 
 def choose_path(table: ProfileTable, application: Application) -> str:
@@ -349,6 +403,9 @@ def check_columns(table: ProfileTable, applications: Applications, rules: Rankin
                 f"applications.{name}: rate_per_s is {application.rate_per_s:g}, but the profiles "
                 f"were measured at {', '.join(f'{rate:g}' for rate in sorted(other))} requests/s"
             )
+        sizes = application.batch_sizes
+        if sizes and (fault := sizes.find_fault(name, find_measured_sizes(profiles.frame))):
+            faults.append(fault)
         if choose_path(profiles, application) not in profiles.paths:
             faults.append(
                 f"applications.{name}: request_path is {application.request_path}, but "

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import polars as pl
+
 from rightfit._core.formatting import format_version
 from rightfit._core.processes.codec import to_plain
 from rightfit.measuring.hardware.environment import Environment
 from rightfit.measuring.profile import NOT_COMPARED, Profile
+from rightfit.ranking.applications.batch_sizes import serve_batches
 from rightfit.ranking.explanation.decisions import (
     Decision,
     Fact,
@@ -76,6 +79,20 @@ class Answer:
         decision = self.decision.model_copy(update={"findings": self.findings})
         facts = decision_facts(decision, self.profile)
         return [*facts, Fact("origin", describe_origin(self.origin))]
+
+
+def read_candidate_profiles(
+    profiles: pl.DataFrame, dataset: str, decision: Decision
+) -> tuple[Profile, ...]:
+    """Return the profiles of the candidate that a decision is about, if there is one.
+
+    Their figures are those of the batch sizes that its application can send.
+    """
+    candidate = decision.subject
+    if candidate is None:
+        return ()
+    its = profiles.filter(dataset=dataset, model=candidate.model, candidate=candidate.candidate)
+    return tuple(map(Profile.from_row, serve_batches(its, decision.batch_sizes).to_dicts()))
 
 
 def answer_to_json(answer: Answer) -> dict[str, object]:

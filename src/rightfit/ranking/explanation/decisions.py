@@ -29,6 +29,7 @@ from pydantic import (
 from rightfit._core.formatting import (
     N_DIGITS,
     add_unit,
+    count,
     format_interval,
     format_number,
     format_quality,
@@ -43,9 +44,14 @@ from rightfit.measuring.naming import (
     metric_name,
     metric_unit,
 )
-from rightfit.measuring.profile import Profile
+from rightfit.measuring.profile import Profile, describe_twins
 from rightfit.measuring.serving import Serving, split_device
-from rightfit.ranking.applications.applications import QUALITIES, ROUNDING, LimitKind
+from rightfit.ranking.applications.applications import (
+    QUALITIES,
+    ROUNDING,
+    BatchSizes,
+    LimitKind,
+)
 from rightfit.ranking.explanation.findings import Finding
 
 P50 = "latency_p50_ms"
@@ -478,13 +484,15 @@ class Decision(FrozenModel):
     where there is a winner, and where no candidate has every measurement the application needs.
     ``equal_to`` names the feasible candidates whose utility differs from the winner's by less than
     ``equal_within``, ``not_told_apart`` the others that may be the best within the measuring
-    errors. ``findings`` are the remarks on it. ``corrected_quality`` is the winner's without the
-    bias of having been chosen, ``None`` where that is not known;
+    errors. ``twins`` names the candidates that serve the winner's graph with other weights, so
+    that they cost the same. ``findings`` are the remarks on it. ``corrected_quality`` is the
+    winner's without the bias of having been chosen, ``None`` where that is not known;
     ``held_out_quality`` the one on test rows that were kept aside.
     ``reversals`` start with the smallest change; ``reversal`` is that one in a sentence.
     ``replacements`` has one entry per imported model. ``limits`` are those that the winner meets.
     ``segments`` is ``None`` where the application names no column of the dataset. ``threshold`` is
-    the probability from which the application predicts the second class, where it names one.
+    the probability from which the application predicts the second class, where it names one, and
+    ``batch_sizes`` the rows a call that it can send, whose best the figures are of.
     ``fleet`` is ``None`` where there is one kind of machine, or the application names one.
     """
 
@@ -494,6 +502,7 @@ class Decision(FrozenModel):
     runner_up: RankedCandidate | None
     equal_to: list[str]
     not_told_apart: list[str]
+    twins: list[str] = Field(default_factory=list)
     corrected_quality: CorrectedQuality | None = None
     held_out_quality: Quality | None = None
     nearest_miss: NearestMiss | None
@@ -506,6 +515,7 @@ class Decision(FrozenModel):
     findings: list[Finding] = Field(default_factory=list)
     segments: Segments | None = None
     threshold: float | None = None
+    batch_sizes: BatchSizes | None = None
     fleet: Fleet | None = None
 
     def finding(self, code: str) -> Finding | None:
@@ -621,6 +631,7 @@ FactKind = Literal[
     "limit",
     "runner_up",
     "chance",
+    "twins",
     "in_use",
     "finding",
     "deadline",
@@ -629,6 +640,7 @@ FactKind = Literal[
     "reversal",
     "relaxation",
     "input",
+    "batches",
     "origin",
     "prices",
     "over_http",
@@ -642,6 +654,7 @@ TERMS: Mapping[FactKind, str] = {
     "limit": "Limit",
     "runner_up": "Runner-up",
     "chance": "Chance of best or equal",
+    "twins": "Costs",
     "in_use": "In use",
     "finding": "Finding",
     "deadline": "Deadline",
@@ -650,6 +663,7 @@ TERMS: Mapping[FactKind, str] = {
     "reversal": "Would change it",
     "relaxation": "Would qualify",
     "input": "Request",
+    "batches": "Batches",
     "origin": "",
     "prices": "Limits",
     "over_http": "Over HTTP",
@@ -696,6 +710,7 @@ def decision_facts(decision: Decision, profile: Profile | None = None) -> list[F
             runner_up and f"{runner_up.label}, utility {format_quality(runner_up.utility)}",
         ),
         ("chance", winner and f"{format_chance(winner.p_best)} ({mark_chance(winner.p_best)})"),
+        ("twins", describe_twins(decision.twins)),
         *(
             ("finding", found)
             for found in decision.reported_findings
@@ -710,6 +725,7 @@ def decision_facts(decision: Decision, profile: Profile | None = None) -> list[F
         ("reversal", decision.reversal),
         ("relaxation", decision.relax),
         ("input", profile and describe_input(profile)),
+        ("batches", profile and decision.batch_sizes and describe_batches(decision, profile)),
     ]
     return [Fact(kind, str(content)) for kind, content in facts if content]
 
@@ -731,6 +747,17 @@ def describe_input(profile: Profile) -> str:
         f"raw columns; encoding takes {format_metric(P50, encoding_ms)} of the median latency of "
         f"{format_metric(P50, whole_ms)} ({share})"
     )
+
+
+def describe_batches(decision: Decision, profile: Profile) -> str:
+    """Say of which batch size throughput and memory are, and why; empty: of none."""
+    if profile.best_batch_size is None:
+        return ""
+    text = (
+        f"throughput and memory are those of calls of {count(profile.best_batch_size, 'row')}, the "
+        "best size measured"
+    )
+    return f"{text} of {decision.batch_sizes}" if decision.batch_sizes else text
 
 
 def describe_disturbance(profile: Profile) -> str:

@@ -113,14 +113,17 @@ RULES: Mapping[str, Rule] = {
         "warning",
         "The winner meets its latency limit one request at a time, or without a server at the rate "
         "its application names, but its server does not at any rate that was tried.",
-        "Limit `latency_under_load_p99_ms`, which counts waiting, and try servers for your rate: "
-        "`rightfit size --try`.",
+        "Limit `latency_under_load_p99_ms`, which counts waiting, and load the exported winner for "
+        "longer: `rightfit load-test`.",
     ),
     "RF013": Rule(
-        "Changed since it was ranked",
+        "Hardly better than guessing",
         "warning",
-        "`rightfit check --measure` has measured the winner again, and it costs more now.",
-        "Look for an update of a library or another machine, then rank again.",
+        "The winner's quality is less than 0.02 of the scale above `quality.worst` of its dataset, "
+        "or its 95 % interval reaches it. Where nothing else is written, that is what guessing "
+        "reaches.",
+        "Look which columns were left out, and at outliers of the target; add columns that tell of "
+        "it, or search longer. Limit `quality` by `min`, so that no such model can win.",
     ),
     "RF014": Rule(
         "Search ended early",
@@ -155,13 +158,13 @@ RULES: Mapping[str, Rule] = {
         "`method: by_group`), or name the column under `datasets.<name>.not_features`.",
     ),
     "RF019": Rule(
-        "Hardly better than guessing",
-        "warning",
-        "The winner's quality is less than 0.02 of the scale above `quality.worst` of its dataset, "
-        "or its 95 % interval reaches it. Where nothing else is written, that is what guessing "
-        "reaches.",
-        "Look which columns were left out, and at outliers of the target; add columns that tell of "
-        "it, or search longer. Limit `quality` by `min`, so that no such model can win.",
+        "Same graph, other costs",
+        "note",
+        "The winner and other candidates serve the same graph with other weights, so they should "
+        "cost the same, but their samples contradict each other. Weights may be the cause, such as "
+        "denormal numbers, or other work on the machine.",
+        "Measure again on a quiet machine. If it stays, the weights are the cause, and each "
+        "candidate's own figures hold.",
     ),
 }
 """The rules by code. A code is never used again for something else."""

@@ -19,9 +19,10 @@ import numpy.typing as npt
 import polars as pl
 import polars.selectors as cs
 
-from rightfit._core.formatting import add_unit, format_number, format_quality
+from rightfit._core.formatting import add_unit, format_number, format_quality, format_share
 from rightfit._core.typed_tables import table_schema, write_rows
 from rightfit.measuring.naming import metric_name, metric_unit, name_candidate
+from rightfit.measuring.serving import Serving
 from rightfit.ranking.application_ranking import (
     ApplicationRanking,
     find_near_best,
@@ -33,14 +34,27 @@ from rightfit.ranking.applications.utility import Bools, Floats, Ints, make_addi
 from rightfit.ranking.assessment.assessment import (
     Assessment,
     describe_chosen,
+    find_twins,
     read_limited,
+)
+from rightfit.ranking.assessment.configurations import (
+    MAX_HALF_WIDTH,
+    PassedOverFor,
     tie_preference,
 )
 from rightfit.ranking.assessment.pareto import find_dominators
+from rightfit.ranking.assessment.profile_table import SERVING_KEYS
 
 Names = npt.NDArray[np.object_]
 
 NO_RIVAL = -1
+TWINS = "both are one graph with other weights, so only quality tells them apart"
+PASSED_OVER: Mapping[PassedOverFor, str] = {
+    "threads": "it is not ahead of one thread by more than it varies from process to process",
+    "width": "a figure is known to no better than \N{PLUS-MINUS SIGN}"
+    f"{format_share(MAX_HALF_WIDTH)}",
+}
+"""Why a serving configuration was not taken that would have been otherwise."""
 
 
 def tabulate_outcomes(ranked: ApplicationRanking) -> pl.DataFrame:
@@ -94,6 +108,7 @@ def tabulate_outcomes(ranked: ApplicationRanking) -> pl.DataFrame:
             "is_equal": is_equal,
             "preference": np.where(is_equal, _find_preferences(assessment, rival), "").astype(str),
             "has_rival": rival != NO_RIVAL,
+            "is_twin": find_twins(assessment, rows[other]) & (rival != NO_RIVAL),
             "rival": names.gather(other),
             "metric": metric.astype(str),
             "shown": np.where(is_raw, "quality_raw", metric).astype(str),
@@ -104,6 +119,7 @@ def tabulate_outcomes(ranked: ApplicationRanking) -> pl.DataFrame:
             "value": factor * value + offset,
             "rival_value": factor * rival_value + offset,
             "null_reason": _find_null_reasons(assessment, metric),
+            **_find_passed_over(assessment),
         }
     ).with_columns(cs.float().fill_nan(None))
     of_rival = pl.col("rival", "rival_utility", "rival_value")
@@ -114,17 +130,28 @@ def explain_candidates(ranked: ApplicationRanking) -> pl.DataFrame:
     """Explain every candidate's place.
 
     Returns:
-        One row per candidate, by number: ``outcome``, ``rival`` (name; null: none), ``metric``,
-        ``value``, ``rival_value``, ``limit``, ``excess`` and ``reason``, one sentence.
+        One row per candidate, by number: ``outcome``, ``rival`` (name; null: none), ``is_twin``,
+        ``metric``, ``value``, ``rival_value``, ``limit``, ``excess`` and ``reason``, one sentence.
     """
     outcomes = tabulate_outcomes(ranked)
     reasons = map(_write_reason, outcomes.iter_rows(named=True))
-    columns = ("outcome", "rival", "metric", "value", "rival_value", "limit", "excess", "reason")
+    columns = (
+        "outcome", "rival", "is_twin", "metric", "value", "rival_value", "limit", "excess", "reason"
+    )  # fmt: skip
     return outcomes.with_columns(reason=pl.Series(reasons, dtype=pl.String)).select(columns)
 
 
 def _write_reason(row: Mapping[str, Any]) -> str:
-    """Say in one sentence what became of a candidate."""
+    """Say in one sentence what became of a candidate, and why it is not served otherwise."""
+    sentence = _word_outcome(row)
+    if row["is_twin"]:
+        sentence += f"; {TWINS}"
+    if row["passed_over"] is not None:
+        sentence += f"; not served as {row['passed_over']}: {PASSED_OVER[row['passed_over_for']]}"
+    return sentence
+
+
+def _word_outcome(row: Mapping[str, Any]) -> str:
     label, rival = metric_name(row["shown"]) if row["shown"] else "", row["rival"]
     unit = metric_unit(row["metric"])
     utility, rival_utility = (format_quality(row[name]) for name in ("utility", "rival_utility"))
@@ -193,6 +220,22 @@ def _find_rivals(ranked: ApplicationRanking) -> tuple[Ints, Bools, Bools]:
     return rival, equal, dominated
 
 
+def _find_passed_over(assessment: Assessment) -> dict[str, list[str | None]]:
+    """Label each candidate's configuration that only a rule kept from being chosen; and why."""
+    choice, frame = assessment.choice, assessment.table.frame.select(SERVING_KEYS)
+    labels = [
+        None if is_allowed else Serving(*frame.row(row)).label
+        for row, is_allowed in zip(
+            choice.otherwise.tolist(), choice.is_allowed[choice.otherwise], strict=True
+        )
+    ]
+    why = [
+        None if label is None else "width" if is_wide else "threads"
+        for label, is_wide in zip(labels, choice.is_wide[choice.otherwise], strict=True)
+    ]
+    return {"passed_over": labels, "passed_over_for": why}
+
+
 def _find_undecided_rivals(ranked: ApplicationRanking) -> Bools:
     """Tell which candidates may be better than a winner, but for other work on the machine.
 
@@ -207,6 +250,8 @@ def _find_undecided_rivals(ranked: ApplicationRanking) -> Bools:
     for part in assessment.table.candidate_slices:
         winner = int(ranked.order[part.start])
         may_gain[part] &= assessment.feasible[winner] & (quiet[part] > assessment.utility[winner])
+        # what would make its twins better would make it better, too
+        may_gain[part] &= ~find_twins(assessment, assessment.chosen[winner])[part]
         may_gain[winner] = False
     return may_gain
 
@@ -287,6 +332,7 @@ class Rejection:
         rank: ``None`` for trials.
         outcome: See the module, or ``stopped`` or ``failed``.
         rival: Candidate it is tied with, lost to or, for a winner, is ahead of; ``None``: none.
+        is_twin: Whether both are the same graph with other weights, so that they cost the same.
         metric: Metric that is missing, that breaks its limit the most, or on which the most utility
             is lost against the rival (for a winner: gained).
         value: Its value.
@@ -303,6 +349,7 @@ class Rejection:
     rank: int | None = None
     outcome: str
     rival: str | None = None
+    is_twin: bool = False
     metric: str | None
     value: float | None = None
     rival_value: float | None = None

@@ -40,7 +40,7 @@ from rightfit.ranking.applications.applications import (
 )
 from rightfit.ranking.applications.constraints import measure_excess, relate_excess
 from rightfit.ranking.applications.utility import Ints
-from rightfit.ranking.assessment.assessment import Assessment, read_limited
+from rightfit.ranking.assessment.assessment import Assessment, find_twins, read_limited
 from rightfit.ranking.assessment.profile_table import DISTURBED, FINAL, ProfileKey
 from rightfit.ranking.explanation.decisions import (
     AcrossDatasets,
@@ -100,7 +100,7 @@ def recommend(
         effects = read_rows(limit_effects.filter(mine), LimitEffect)
         families = read_rows(robust_choices.filter(mine), FamilyComparison)
         rows = _RankedRows(ranking)
-        decisions = {
+        decisions: dict[str, Decision] = {
             dataset: _decide(
                 rows,
                 position,
@@ -111,6 +111,7 @@ def recommend(
                 update={
                     "segments": segments.get(assessment.name, {}).get(dataset),
                     "fleet": fleets.get(assessment.name, {}).get(dataset),
+                    "batch_sizes": assessment.application.batch_sizes,
                 }
             )
             for position, dataset in enumerate(assessment.table.datasets)
@@ -427,6 +428,7 @@ def _decide(
         runner_up=runner_up,
         equal_to=equal,
         not_told_apart=open_,
+        twins=_name_twins(assessment, feasible[0]) if feasible else [],
         corrected_quality=correct_winner(rows.ranked, feasible[0]) if feasible else None,
         held_out_quality=read_quality(assessment, feasible[0], FINAL) if feasible else None,
         nearest_miss=miss,
@@ -455,6 +457,13 @@ def _decide(
         otherwise=otherwise,
     )
     return decision.model_copy(update={"findings": list(findings)})
+
+
+def _name_twins(assessment: Assessment, number: int) -> list[str]:
+    """Name the candidates that are the same graph as another one, with other weights."""
+    names = assessment.table.frame["candidate"].gather(assessment.chosen)
+    twins: list[str] = names.filter(find_twins(assessment, assessment.chosen[number])).to_list()
+    return twins
 
 
 def check_decision(
@@ -498,6 +507,13 @@ def check_decision(
     ):
         if rivals:
             yield find(code, subject, f"{winner.candidate} {relation} {name_some(rivals)}.")
+    if unlike := (profile.get("measured_how") or {}).get("unlike"):
+        yield find(
+            "RF019",
+            subject,
+            f"{winner.candidate} is the same graph as {name_some(unlike)}, with other weights, but "
+            "their samples contradict each other: each has its own figures.",
+        )
     if otherwise:
         yield find(
             "RF007",
@@ -527,7 +543,7 @@ def _check_quality(
     if (is_weak := scaled < LEAST_GAIN) or (low is not None and low <= 0):
         compares = "is hardly" if is_weak else "may not be"
         yield find(
-            "RF019",
+            "RF013",
             subject,
             f"{winner.candidate} {compares} better than guessing: {winner.quality}.",
         )

@@ -1,1 +1,1 @@
-"""Records of winners after the choice: baselines, watches, loads."""
+"""Records of winners after the choice: baselines, loads."""

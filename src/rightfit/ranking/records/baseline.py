@@ -1,14 +1,10 @@
-"""Each application's winner and its costs, compared with a later run or a fresh measurement.
-
-A baseline is kept in a file, and a later run's winners are compared with it. A watch compares the
-figures that a run has stored with those of its winners measured again.
-"""
+"""Each application's winner and its costs, kept in a file and compared with a later run."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal
@@ -18,15 +14,12 @@ from pydantic import Field, ValidationError, model_validator
 
 from rightfit._core.formatting import count, escape_markdown, format_interval, format_quality
 from rightfit._core.json_documents import parse_json
-from rightfit._core.processes.json_store import JsonStore
 from rightfit._core.processes.regular_files import require_regular
 from rightfit._core.strict_model import StrictModel, list_faults
-from rightfit.measuring.interval import Interval
 from rightfit.measuring.metrics import METRICS, METRICS_BY_COLUMN
 from rightfit.measuring.naming import format_metric, metric_name
 from rightfit.measuring.profile import Profile, find_impossible
 from rightfit.measuring.serving import Serving
-from rightfit.ranking.applications.applications import Application, Applications
 from rightfit.ranking.assessment.profile_table import ProfileKey
 from rightfit.ranking.explanation.answer import Answer
 from rightfit.ranking.explanation.decisions import RankedCandidate
@@ -38,9 +31,6 @@ Name = Annotated[str, Field(min_length=1)]
 ROUNDING = 1e-9  # of a figure, as a share
 MAX_FAULTS = 5  # of a file that are shown
 QUALITIES = ("quality", "quality_raw", UTILITY)  # their intervals alone say what is worse
-DISTURBED = "other processes took the cores meanwhile: measure again on a quiet machine"
-WATCH_KEY = "latest"
-"""Of the latest watch in its store."""
 
 
 class StoredFigure(StrictModel):
@@ -108,16 +98,15 @@ EXIT_CODES: Mapping[Verdict, int] = {"same": 0, "regressed": 1, "cannot tell": 3
 
 @dataclass(frozen=True)
 class Comparison:
-    """A winner compared with the one of a baseline, or with itself as it was measured before.
+    """A winner compared with the one of a baseline.
 
     Args:
         application: Name of the application.
         dataset: Name of the dataset.
-        faults: What is worse, and which limits are broken.
+        faults: What is worse.
         notes: What else has changed.
         doubts: Losses beyond the margin that the intervals do not prove.
         candidate: The winner now; ``None``: none qualifies.
-        is_disturbed: Whether other processes took the cores while it was measured.
     """
 
     application: str
@@ -126,7 +115,6 @@ class Comparison:
     notes: tuple[str, ...]
     doubts: tuple[str, ...] = ()
     candidate: str | None = None
-    is_disturbed: bool = False
 
     @property
     def verdict(self) -> Verdict:
@@ -136,30 +124,7 @@ class Comparison:
     @property
     def remarks(self) -> tuple[str, ...]:
         """Faults, doubts and notes, in words."""
-        warning = (DISTURBED,) if self.is_disturbed and self.verdict != "same" else ()
-        return (*self.faults, *self.doubts, *self.notes, *warning)
-
-
-@dataclass(frozen=True)
-class Watch:
-    """The winners of a ranking, measured again.
-
-    Args:
-        watched_at: When, in UTC.
-        ranked_in: Version of the ranking.
-        winners: Those that were measured again.
-        left_out: Those that cannot be measured here, in words, with the reason.
-    """
-
-    watched_at: str
-    ranked_in: str
-    winners: tuple[Comparison, ...]
-    left_out: tuple[str, ...] = ()
-
-    @property
-    def changed(self) -> list[Comparison]:
-        """Winners of which something has changed for the worse."""
-        return [winner for winner in self.winners if winner.faults]
+        return (*self.faults, *self.doubts, *self.notes)
 
 
 def make_baseline(
@@ -231,11 +196,6 @@ def read_baseline(path: Path) -> Baseline:
     if gaps := [*find_gaps(before), *_find_outside(before)]:
         raise ValueError(f"{path} is no baseline to compare with: {'; '.join(gaps)}. {anew}")
     return before
-
-
-def load_watch(store: JsonStore) -> Watch | None:
-    """Return the latest watch, ``None`` without one."""
-    return store.get_record(WATCH_KEY, Watch)
 
 
 def find_gaps(baseline: Baseline) -> Iterator[str]:
@@ -325,26 +285,6 @@ def compare_baselines(
             )
 
 
-def compare_winners(
-    before: Baseline,
-    now: Baseline,
-    applications: Applications,
-    *,
-    margin_pct: float,
-    disturbed: Collection[tuple[str, str]] = (),
-) -> Iterator[Comparison]:
-    """Compare winners with those just measured, and these with the limits."""
-    for comparison in compare_baselines(before, now, margin_pct=margin_pct):
-        application, dataset = comparison.application, comparison.dataset
-        winner = now.winners.get(application, {}).get(dataset)
-        broken = _list_broken(winner, applications[application]) if winner else ()
-        yield replace(
-            comparison,
-            faults=(*comparison.faults, *broken),
-            is_disturbed=(application, dataset) in disturbed,
-        )
-
-
 def find_other_machine(before: Baseline, now: Baseline) -> str | None:
     """Say how the machines differ, or that one is not known; ``None`` if they are alike."""
     if before.machine is None or now.machine is None:
@@ -367,38 +307,6 @@ def read_figures(profile: Profile, metrics: Collection[str]) -> dict[str, Stored
         if figure is not None and figure.value is not None:
             figures[metric] = StoredFigure(value=figure.value, low=figure.low, high=figure.high)
     return figures
-
-
-def tell_ratios(
-    now: Mapping[str, StoredFigure],
-    before: Mapping[str, StoredFigure],
-    ratios: Mapping[str, Interval],
-) -> tuple[dict[str, StoredFigure], dict[str, StoredFigure]]:
-    """Tell figures that were timed together by their ratio, whose interval is the new ones'.
-
-    Args:
-        now: New figures by metric.
-        before: Old ones.
-        ratios: Of new to old ones.
-
-    Returns:
-        Both, changed where a ratio is known.
-
-    >>> slow, fast = (StoredFigure(value=ms, low=1, high=9) for ms in (5, 4.5))
-    >>> ratio = Interval(1.25, 1.0, 1.5, is_distribution_free=True)
-    >>> now, before = tell_ratios({"p50": slow}, {"p50": fast}, {"p50": ratio})
-    >>> print(now["p50"], "|", before["p50"])
-    value=5.0 low=4.0 high=6.0 | value=4.0 low=None high=None
-    """
-    told_now, told_before = dict(now), dict(before)
-    for metric in now.keys() & before.keys() & ratios.keys():
-        value, ratio = now[metric].value, ratios[metric]
-        if ratio.low is None or ratio.high is None or not value:
-            continue
-        old = value / ratio.value
-        told_before[metric] = StoredFigure(value=old, low=None, high=None)
-        told_now[metric] = StoredFigure(value=value, low=old * ratio.low, high=old * ratio.high)
-    return told_now, told_before
 
 
 def keep_utility(candidate: RankedCandidate) -> StoredFigure | None:
@@ -489,12 +397,12 @@ def _describe_doubt(
     )
 
 
-def write_verdict(compared: Sequence[Comparison], *, title: str) -> str:
+def write_verdict(compared: Sequence[Comparison]) -> str:
     """Write comparisons as Markdown for a pull request, the worst verdict first."""
     order: tuple[Verdict, ...] = ("regressed", "cannot tell", "same")
     counts = [(sum(one.verdict == verdict for one in compared), verdict) for verdict in order]
     lines = [
-        f"## {title}: {conclude(compared)}",
+        f"## Models against the baseline: {conclude(compared)}",
         "",
         ", ".join(f"{n} {verdict}" for n, verdict in counts if n) + ".",
         "",
@@ -536,22 +444,3 @@ def _end(figure: StoredFigure, *, favourable: int) -> float:
 def _write(metric: str, figure: StoredFigure) -> str:
     write = format_quality if metric == UTILITY else partial(format_metric, metric)
     return format_interval(figure.value, figure.low, figure.high, write)
-
-
-def _list_broken(winner: StoredWinner, application: Application) -> list[str]:
-    """Describe the limits that a winner's figures break by now."""
-    broken = []
-    for metric, constraint in application.constraints.items():
-        figure, bound = winner.metrics.get(metric), None
-        if figure is None:
-            continue
-        if constraint.max is not None and figure.value > constraint.max:
-            bound = constraint.max
-        elif constraint.min is not None and figure.value < constraint.min:
-            bound = constraint.min
-        if bound is not None:
-            broken.append(
-                f"{metric_name(metric)} is {format_metric(metric, figure.value)}: the limit is "
-                f"{format_metric(metric, bound)}"
-            )
-    return broken

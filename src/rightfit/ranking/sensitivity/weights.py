@@ -164,9 +164,10 @@ def share_weight_space(assessment: Assessment) -> tuple[Floats, Floats]:
 
 
 def find_contenders(assessment: Assessment, dataset: int) -> Contenders:
-    """Find a dataset's contenders, with every serving configuration."""
+    """Find a dataset's contenders, with every serving configuration that may be chosen."""
     table = assessment.table
-    rows = np.flatnonzero(assessment.judgement.feasible & (table.dataset_of_row == dataset))
+    is_eligible = assessment.judgement.feasible & assessment.choice.is_allowed
+    rows = np.flatnonzero(is_eligible & (table.dataset_of_row == dataset))
     scores = np.array(assessment.scores(rows))
     if assessment.application.aggregation == "geometric":
         scores[:, (scores == 0).any(axis=0)] = 0.0  # the utility is 0 whatever the weights

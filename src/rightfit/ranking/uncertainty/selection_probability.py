@@ -19,7 +19,8 @@ from rightfit.measuring.profile import LEVEL_ERROR
 from rightfit.ranking.applications.applications import QUALITIES
 from rightfit.ranking.applications.constraints import Limit, judge_profiles
 from rightfit.ranking.applications.utility import Bools, Floats, Ints
-from rightfit.ranking.assessment.assessment import Assessment, is_practically_equal
+from rightfit.ranking.assessment.assessment import Assessment
+from rightfit.ranking.assessment.configurations import is_practically_equal
 from rightfit.ranking.uncertainty.paired_comparison import draw_together, standardise_deviations
 from rightfit.ranking.uncertainty.spread import Z_OF_INTERVALS
 
@@ -76,8 +77,9 @@ def simulate(
     """Simulate measuring some candidates of one dataset again.
 
     Each draw moves every metric within its interval, taken as a normal distribution whose two
-    halves may differ in width, independently of the others but for qualities, which are paired, and
-    for the machine's usual speed, which moves all times and rates together.
+    halves may differ in width, independently of the others but for qualities, which are paired, for
+    costs of twins, which are one and the same, and for the machine's usual speed, which moves all
+    times and rates together.
     """
     n = len(candidates)
     n_best, n_feasible, total, products = np.zeros(n), np.zeros(n), np.zeros(n), np.zeros((n, n))
@@ -117,6 +119,7 @@ class _Draw:
                 steps = self._quality_steps[:, : len(self.rows)]
             else:
                 steps = self.rng.standard_normal((self.n_draws, len(self.rows)))
+                steps = steps[:, self._first_twins]
             values[metric] = self._draw(metric, self.rows, steps, in_logs=metric in logs)
             # a limit may be on the number of threads, which is no metric
             if metric in METRICS_BY_COLUMN and METRICS_BY_COLUMN[metric].shares == "drift":
@@ -139,6 +142,13 @@ class _Draw:
             bound = np.where(value[self.rows] == best, -np.inf, limit.bound + shift)
             limits[position] = replace(limit, bound=bound)
         return tuple(limits)
+
+    @cached_property
+    def _first_twins(self) -> Ints:
+        """Position of the first row of each row's cost class, whose errors of costs it has."""
+        classes = self.assessment.table.cost_class_of_row[self.rows]
+        _, firsts, numbers = np.unique(classes, return_index=True, return_inverse=True)
+        return firsts[numbers]
 
     @cached_property
     def _levels(self) -> Floats:

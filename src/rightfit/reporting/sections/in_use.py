@@ -1,58 +1,14 @@
-"""Models in use: what changing to the winner gains, and which winners no longer cost the same."""
+"""Models in use: what changing to the winner gains."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from rightfit._core.formatting import NOT_MEASURED, count, format_quality
+from rightfit._core.formatting import NOT_MEASURED, format_quality
 from rightfit.measuring.naming import format_metric, metric_name, sentence_case
 from rightfit.ranking.explanation.decisions import list_decisions
 from rightfit.reporting.run_results import Results
-from rightfit.reporting.sections.section import Section, keys, number, sentence, tabulate, text
-
-
-def build_changed(results: Results) -> list[Section]:
-    """Tell what the latest ``rightfit check --measure`` found of the present winners."""
-    watch = results.watch
-    if watch is None:
-        return []
-    present = {
-        (name, dataset, decision.winner.candidate)
-        for name, dataset, decision in list_decisions(results.recommendations)
-        if decision.winner
-    }
-    watched = [
-        winner
-        for winner in watch.winners
-        if (winner.application, winner.dataset, winner.candidate) in present
-    ]
-    if not watched:
-        return []
-    ordered = sorted(watched, key=lambda winner: not winner.faults)  # the changed ones first
-    n_changed = sum(bool(winner.faults) for winner in watched)
-    when = watch.watched_at[:16].replace("T", " ")
-    return [
-        Section(
-            id="changed-since",
-            title="Changed since",
-            sentences=(
-                f"{count(len(watched), 'winner')} measured again on {when} UTC: "
-                f"{n_changed or 'none'} changed for the worse.",
-            ),
-            tables=(
-                tabulate(
-                    "Winners measured again",
-                    ordered,
-                    *keys("application", "dataset"),
-                    text("Winner", lambda winner: winner.candidate),
-                    sentence(
-                        "Since it was ranked",
-                        lambda winner: "; ".join(winner.remarks) or "unchanged",
-                    ),
-                ),
-            ),
-        )
-    ]
+from rightfit.reporting.sections.section import Section, keys, number, tabulate, text
 
 
 def build_replacements(results: Results) -> list[Section]:

@@ -110,13 +110,6 @@ def _check_decision(
         return
     if results.find_profile(dataset, decision) is None:
         yield find("RF017", subject, NO_PROFILE)
-    for change in results.watch.changed if results.watch else ():
-        if (change.application, change.dataset, change.candidate) == (
-            application,
-            dataset,
-            winner.candidate,
-        ):
-            yield find("RF013", subject, f"{sentence_case('; '.join(change.remarks))}.")
     machine = results.environment
     covered = [
         tier

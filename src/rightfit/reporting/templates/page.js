@@ -46,7 +46,7 @@
     const { path, ...decision } = others?.[kinds?.value] ?? { ...here, path: application.path };
     const pool = data.profiles[dataset].filter((profile) => profile.path === path);
     const ranked = Ranking.rank(pool, application, decision);
-    const winner = Ranking.choose(ranked, application, decision);
+    const winner = Ranking.choose(ranked, application);
     return { dataset, decision, ranked, winner };
   }
 

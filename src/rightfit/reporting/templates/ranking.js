@@ -55,7 +55,48 @@ const Ranking = (() => {
   }
 
   // A candidate is the same model in each configuration: what an export rounds decides nothing.
-  const isNoQuality = ({ by }) => by !== "quality" && by !== "quality_raw";
+  const isQuality = (metric) => metric === "quality" || metric === "quality_raw";
+  const isNoQuality = ({ by }) => !isQuality(by);
+
+  // How far the intervals of costs reach below and above a utility, in quadrature.
+  function reachOf({ values, reach, utility }, application) {
+    const goals = application.objectives.filter(({ metric, weight }) => weight > 0 && !isQuality(metric) && reach[metric]);
+    const moves = goals.map(({ metric }) => reach[metric]
+      .map((end) => utilityOf({ ...values, [metric]: end }, application)).filter(known));
+    return {
+      below: Math.hypot(...moves.map((ends) => Math.min(...ends) - utility)),
+      above: Math.hypot(...moves.map((ends) => Math.max(...ends) - utility)),
+    };
+  }
+
+  // Why a rule leaves feasible configurations out; the same rules as in configurations.py.
+  function findLeftOut(judged, application) {
+    const used = [
+      ...application.objectives.filter(({ weight }) => weight > 0).map(({ metric }) => metric),
+      ...application.limits.map(({ metric }) => metric),
+    ].filter((metric) => !isQuality(metric));
+    const isWide = ({ values, reach }) => used.some((metric) => reach[metric]
+      && (reach[metric][1] - reach[metric][0]) / 2 > application.max_half_width * Math.abs(values[metric]));
+    const meetsSurely = ({ reach, bounds }) => application.limits.every(({ metric, kind }, i) => (
+      isQuality(metric) || !reach[metric]
+        || (kind === "max" ? reach[metric][1] <= bounds[i] : reach[metric][0] >= bounds[i])
+    ));
+    const leftOut = new Set();
+    for (const name of new Set(judged.map(({ candidate }) => candidate))) {
+      const feasible = judged.filter(({ candidate, feasible: isFeasible }) => candidate === name && isFeasible);
+      const narrow = feasible.filter((one) => !isWide(one));
+      const kept = narrow.length ? narrow : feasible;
+      const single = kept.filter((one) => one.n_threads === 1);
+      const best = single.reduce((high, one) => (high && high.utility >= one.utility ? high : one), undefined);
+      const isSure = single.some(meetsSurely);
+      for (const one of feasible) {
+        const isIdle = () => best && one.n_threads > 1 && (isSure || !meetsSurely(one))
+          && one.utility - best.utility <= Math.hypot(reachOf(one, application).below, reachOf(best, application).above);
+        if (!kept.includes(one) || isIdle()) leftOut.add(one);
+      }
+    }
+    return leftOut;
+  }
 
   function standsLike(a, b) {
     return a.feasible === b.feasible && a.undecided === b.undecided && a.excess === b.excess
@@ -85,6 +126,7 @@ const Ranking = (() => {
         && application.limits.every((limit, i) => limit.kind === "max" ? quiet(limit) <= bounds[i] : quiet(limit) >= bounds[i]);
       return { ...profile, position, utility, excess, undecided, bounds, feasible: excess === 0 && known(utility) };
     });
+    const leftOut = findLeftOut(judged, application);
     const unit = 10 ** application.utility_digits;
     const rounded = (p) => (known(p.utility) ? Math.round(p.utility * unit) : -unit);
     const key = (tie) => (tie.by === "utility" ? rounded : (profile) => preference(profile, tie));
@@ -97,26 +139,26 @@ const Ranking = (() => {
     ]);
     const byRule = compareBy([...application.ties.filter(isNoQuality).map(key), rounded]);
     const configurations = new Map(); // of each candidate, those practically equal to the best
-    for (const profile of judged.sort(byStanding)) {
+    for (const profile of judged.filter((one) => !leftOut.has(one)).sort(byStanding)) {
       const near = configurations.get(profile.candidate) || [];
       if (!near.length || isNear(profile, near[0])) near.push(profile);
       configurations.set(profile.candidate, near);
     }
     const best = [...configurations.values()].map((near) => near.sort(byRule)[0]);
     const highest = Math.max(...best.filter((p) => p.feasible).map((p) => p.utility));
-    const kept = application.keep_winner && judged.find((p) => (
-      p.candidate === winner && p.serving === serving && p.feasible && isClose(p.utility, highest, application)
-    ));
-    const chosen = best.map((p) => (kept && p.candidate === winner ? kept : p));
+    const earlier = judged.find((p) => p.candidate === winner && p.serving === serving);
+    const stands = leftOut.has(earlier) ? best.find((p) => p.candidate === winner) : earlier;
+    const kept = application.keep_winner && stands && stands.feasible && isClose(stands.utility, highest, application) && stands;
+    const chosen = best.map((p) => (kept && p.candidate === winner ? { ...kept, stands: true } : p));
     const ties = application.ties.filter((tie) => tie.by !== "utility").map(key);
     return chosen.sort(compareBy([standing, ...ties]));
   }
 
   /** Choose among the candidates that are practically equal to the best: the earlier winner, else by the tie rule. */
-  function choose(ranked, application, { winner, serving } = {}) {
+  function choose(ranked, application) {
     const feasible = ranked.filter((one) => one.feasible);
     const near = feasible.filter(({ utility }) => isClose(utility, feasible[0].utility, application));
-    const kept = application.keep_winner && near.find((one) => one.candidate === winner && one.serving === serving);
+    const kept = near.find((one) => one.stands);
     const key = (tie) => (tie.by === "utility" ? (one) => one.utility : (one) => preference(one, tie));
     const better = (a, b) => application.ties.map(key).map((of) => of(b) - of(a)).find((gap) => gap !== 0) ?? 0;
     return kept || near.sort(better)[0];

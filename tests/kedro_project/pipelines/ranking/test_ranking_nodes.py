@@ -56,8 +56,7 @@ def run_all(profiles: pl.DataFrame, asked: ApplicationsParams) -> tuple[Any, ...
 
 def test_node_fills_every_table(profiles: pl.DataFrame) -> None:
     made = run_all(profiles, applications(latency_p50_ms={"max": 50}))
-    rankings, csv, breakdown, win_shares, weight_intervals = made[:5]
-    limit_effects, robust_choices, break_even, rejections, recommendations = made[5:]
+    rankings, csv, rejections, recommendations = made
 
     broken = rankings["violations"].to_list()
     assert csv.equals(rankings.with_columns(violations=pl.Series(map(json.dumps, broken))))
@@ -71,12 +70,6 @@ def test_node_fills_every_table(profiles: pl.DataFrame) -> None:
         ("control", "flights", "forest-1"),
         ("control", "flights", "linear-1"),
     ]
-    assert breakdown.height == 4 * 2 + 4
-    assert win_shares.height == 2 + 4
-    assert weight_intervals.height == 2 * 2 + 2
-    assert limit_effects.height == 2 * 3
-    assert robust_choices.filter("is_robust_choice")["model"].to_list() == ["linear", "forest"]
-    assert break_even.height == 2 + 4
     assert rejections.height == 8 + 4
     assert rejections.filter(outcome="stopped").select("dataset", "model", "candidate").rows() == [
         ("landsat", "linear", "linear-004"),

@@ -57,10 +57,7 @@ MEASURED = {
         "fit_time_s": 20.0,
     },
 }
-TABLES = [
-    *("rankings", "utility_breakdown", "win_shares", "weight_intervals", "limit_effects"),
-    *("robust_choices", "break_even", "rejections"),
-]
+TABLES = ["rankings", "rejections"]
 
 
 @pytest.fixture

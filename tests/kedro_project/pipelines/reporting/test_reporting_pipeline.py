@@ -16,6 +16,7 @@ CHARTS = {
     "fashion_mnist_front": "Fashion mnist: quality against latency p50",
     "utilities": "Satellite archive: utility by objective",
     "winners": "Which model fits",
+    "throughput": "Landsat: throughput by batch size",
 }
 
 

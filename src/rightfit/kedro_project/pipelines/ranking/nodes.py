@@ -57,10 +57,8 @@ def rank_candidates(
     """Rank the candidates of every dataset for every application, and explain the order.
 
     Returns:
-        The rankings, once for Parquet and once for CSV, and what each objective contributes; shares
-        of weight space, intervals of single weights, and what changed limits change; the robust
-        choices across datasets, and after how many predictions a candidate pays back; one reason
-        for each candidate and trial that did not win; the recommendations as JSON types.
+        The rankings, once for Parquet and once for CSV; one reason for each candidate and trial
+        that did not win; the recommendations as JSON types.
     """
     if resource_profiles.is_empty():
         raise RightfitError(
@@ -93,12 +91,6 @@ def rank_candidates(
     return (
         result.table,
         write_as_text(result.table, "violations"),
-        result.breakdown,
-        result.win_shares,
-        result.weight_intervals,
-        result.limit_effects,
-        result.robust_choices,
-        result.break_even,
         tabulate_rejections(result.ranked, pl.concat(trials)),
         write_recommendations(result.recommendations),
     )

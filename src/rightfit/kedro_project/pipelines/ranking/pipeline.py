@@ -12,18 +12,7 @@ from rightfit.kedro_project.pipelines.ranking.nodes import (
 from rightfit.params.grid import Grid
 
 BOX = BOXES["ranking"]
-OUTPUTS = [
-    "rankings",
-    "rankings_csv",
-    "utility_breakdown",
-    "win_shares",
-    "weight_intervals",
-    "limit_effects",
-    "robust_choices",
-    "break_even",
-    "rejections",
-    "recommendations",
-]
+OUTPUTS = ["rankings", "rankings_csv", "rejections", "recommendations"]
 
 
 def create_pipeline(grid: Grid) -> Pipeline:

@@ -7,14 +7,18 @@ from typing import Any, TypeVar
 
 import polars as pl
 
+from rightfit.api.profiles import Profiles
+from rightfit.api.rank import Ranking
 from rightfit.data.data_card import DataCard
 from rightfit.measuring.naming import words
 from rightfit.params.applications import ApplicationsParams
 from rightfit.params.evaluation import EvaluationParams
-from rightfit.ranking.applications.applications import RankingRules
+from rightfit.ranking.application_ranking import ApplicationRanking
+from rightfit.ranking.applications.applications import Applications, RankingRules
 from rightfit.ranking.assessment.profile_table import PROFILE_KEYS, complete_paths
 from rightfit.ranking.explanation.decisions import read_recommendations
-from rightfit.ranking.records.baseline import load_watch
+from rightfit.ranking.explanation.rankings import tabulate_breakdown
+from rightfit.ranking.explanation.recommendation import read_winners
 from rightfit.reporting.charts.front_chart import (
     behind_menu,
     draw_front,
@@ -22,12 +26,15 @@ from rightfit.reporting.charts.front_chart import (
     find_limit_lines,
 )
 from rightfit.reporting.charts.palette import marks_of
+from rightfit.reporting.charts.throughput_chart import draw_curves
 from rightfit.reporting.charts.utility_chart import draw_utilities, draw_winners
 from rightfit.reporting.html_report import render_report
 from rightfit.reporting.markdown_report import render_markdown
 from rightfit.reporting.run_results import Results, select_winners
 
-UTILITIES, WINNERS = "utilities of applications", "winners"  # among charts of datasets
+RANKED_TABLES = ("resource_profiles", "judged_predictions", "recommendations")  # see rank_again
+# among charts of datasets
+UTILITIES, WINNERS, CURVES = "utilities of applications", "winners", "throughput by batch size"
 Table = TypeVar("Table")
 Figure = Any  # plotly's; Kedro resolves hints when it starts, and plotly takes long to import
 
@@ -35,15 +42,17 @@ Figure = Any  # plotly's; Kedro resolves hints when it starts, and plotly takes 
 def draw_charts(
     resource_profiles: pl.DataFrame,
     rankings: pl.DataFrame,
-    utility_breakdown: pl.DataFrame,
+    judged_predictions: pl.DataFrame,
     recommendations: object,
     applications: ApplicationsParams,
+    ranking: RankingRules,
     **data_cards: DataCard,
 ) -> dict[str, Figure]:
     """Draw the charts that kedro-viz shows.
 
     Returns:
-        Quality against cost by dataset, each application's utilities by objective, and the winners.
+        Quality against cost by dataset, each application's utilities by objective, the winners, and
+        throughput and memory by batch size.
     """
     marks = marks_of(resource_profiles["model"])
     completed, winners = complete_paths(resource_profiles), select_winners(rankings)
@@ -62,14 +71,18 @@ def draw_charts(
             winners=winners.filter(dataset=dataset).select("application", *PROFILE_KEYS),
         )
     names = rankings["application"].unique(maintain_order=True).to_list()
+    breakdown = tabulate_breakdown(
+        rank_again(resource_profiles, judged_predictions, recommendations, applications, ranking)
+    )
     utilities = {
-        words(name): draw_utilities(rankings, utility_breakdown, application=name, marks=marks)
+        words(name): draw_utilities(rankings, breakdown, application=name, marks=marks)
         for name in names
     }
     return {
         **charts,
         UTILITIES: behind_menu(utilities, label="Application"),
         WINNERS: draw_winners(read_recommendations(recommendations), marks),
+        CURVES: draw_curves(completed, winners, marks),
     }
 
 
@@ -94,16 +107,35 @@ def write_report(
         environment=tables["environment"],
         load_curves=tables["load_curves"],
         hardware_tiers=tables["hardware_tiers"],
-        utility_breakdown=tables["utility_breakdown"],
-        win_shares=tables["win_shares"],
-        limit_effects=tables["limit_effects"],
-        robust_choices=tables["robust_choices"],
-        break_even=tables["break_even"],
-        watch=load_watch(tables["watches"]),
+        ranked=rank_again(
+            **{name: tables[name] for name in RANKED_TABLES},
+            applications=applications,
+            ranking=ranking,
+        ),
         run=tables["run_version"].run,
         measured_in=tables["run_version"].measured_in,
     )
     return render_report(results, evaluation.tiers), render_markdown(results, evaluation.tiers)
+
+
+def rank_again(
+    resource_profiles: pl.DataFrame,
+    judged_predictions: pl.DataFrame,
+    recommendations: object,
+    applications: ApplicationsParams,
+    ranking: RankingRules,
+) -> list[ApplicationRanking]:
+    """Rank once more, in a fraction of a second, what the stored rankings were made from.
+
+    The stored winners stand, so the order is the stored one. Applications that were not ranked are
+    left out.
+    """
+    earlier = read_winners(recommendations)
+    ranked = {name: asked for name, asked in applications.items() if name in earlier}
+    profiles = Profiles(resource_profiles)
+    return Ranking(
+        profiles, Applications(ranked), ranking, earlier=earlier, judged=judged_predictions
+    ).ranked
 
 
 def _select_kind(tables: Mapping[str, Table], kind: str) -> dict[str, Table]:

@@ -6,6 +6,8 @@ from kedro.pipeline import Node, Pipeline
 
 from rightfit.kedro_project.nodes import BOXES
 from rightfit.kedro_project.pipelines.reporting.nodes import (
+    CURVES,
+    RANKED_TABLES,
     UTILITIES,
     WINNERS,
     draw_charts,
@@ -14,21 +16,14 @@ from rightfit.kedro_project.pipelines.reporting.nodes import (
 from rightfit.params.grid import Grid
 
 BOX = BOXES["reporting"]
-CHART_TABLES = ("resource_profiles", "rankings", "utility_breakdown", "recommendations")
+CHART_TABLES = (*RANKED_TABLES, "rankings")
 SEARCH_TABLES = ("trials", "search_audit")  # of each dataset
 REPORT_TABLES = (
-    "resource_profiles",
+    *RANKED_TABLES,
     "hardware_tiers",
     "rankings",
-    "recommendations",
-    "utility_breakdown",
-    "win_shares",
-    "limit_effects",
-    "robust_choices",
-    "break_even",
     "environment",
     "load_curves",
-    "watches",
     "run_version",
 )
 
@@ -43,10 +38,14 @@ def create_pipeline(grid: Grid) -> Pipeline:
             Node(
                 draw_charts,
                 {name: name for name in CHART_TABLES}
-                | {"applications": "params:applications"}
+                | {name: f"params:{name}" for name in ("applications", "ranking")}
                 | cards,
                 {name: f"{name}_front_chart" for name in cards}
-                | {UTILITIES: "utility_chart", WINNERS: "winners_chart"},
+                | {
+                    UTILITIES: "utility_chart",
+                    WINNERS: "winners_chart",
+                    CURVES: "throughput_chart",
+                },
                 name="draw_charts",
                 namespace=BOX,
             ),
