@@ -6,6 +6,7 @@ middle of quality against size.
 
 from __future__ import annotations
 
+import io
 import logging
 import math
 from collections.abc import Sequence
@@ -252,10 +253,14 @@ def predict_validation(
         task = plan_finish(trial, cell, settings, exports=False)
         model, candidate = worker.read_model(task), worker.read_candidate(task)
         key = f"{number:05d}-validation-{model.weights_sha256}"
-        rows = store.read_array(study.study_name, key)
-        if rows is None:
+        content = store.read_content(study.study_name, key)
+        if content is None:
             rows = family.predict(model.load_native(), cell.validation.rows.copy())
-            store.write_array(study.study_name, key, rows)
+            file = io.BytesIO()
+            np.save(file, rows, allow_pickle=False)
+            store.write_content(study.study_name, key, file.getvalue())
+        else:
+            rows = np.load(io.BytesIO(content), allow_pickle=False)
         scaled = scale_probabilities(rows, candidate.temperature)
         predictions.append(pl.Series(name_candidate(cell.model, number), scaled))
     return pl.DataFrame(predictions)

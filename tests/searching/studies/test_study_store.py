@@ -6,7 +6,6 @@ import threading
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 from factories.bundles import train_bundle
 
@@ -185,17 +184,14 @@ def test_bundle_that_another_run_writes_is_not_swept(
     assert (store.bundle_folder("study", 1) / "weights.skops").exists()
 
 
-def test_array_comes_back_whole_or_not_at_all(tmp_path: Path) -> None:
+def test_content_comes_back_whole_or_not_at_all(tmp_path: Path) -> None:
     store = StudyStore(tmp_path, None)
-    assert store.read_array("study", "00003-validation") is None
+    assert store.read_content("study", "00003-validation") is None
 
-    store.write_array("study", "00003-validation", np.arange(3.0))
-    stored = store.read_array("study", "00003-validation")
+    store.write_content("study", "00003-validation", b"012")
+    stored = store.read_content("study", "00003-validation")
     (file,) = (tmp_path / "study").iterdir()
-    content = bytearray(file.read_bytes())
-    content[-1] ^= 1
-    file.write_bytes(content)
+    file.write_bytes(b"013")
 
-    assert stored is not None
-    assert stored.tolist() == [0.0, 1.0, 2.0]
-    assert store.read_array("study", "00003-validation") is None
+    assert stored == b"012"
+    assert store.read_content("study", "00003-validation") is None

@@ -6,7 +6,6 @@ import contextlib
 import errno
 import functools
 import hashlib
-import io
 import logging
 import os
 import shutil
@@ -16,9 +15,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
-
-import numpy as np
-import numpy.typing as npt
 
 from rightfit._core.errors import RightfitError
 from rightfit._core.processes.codec import hash_json
@@ -148,24 +144,20 @@ class StudyStore:
         is_written = (self.folder / WRITTEN / bundle.weights_sha256).is_file()
         return replace(bundle, is_trusted=bundle.is_trusted or is_written)
 
-    def write_array(self, study_name: str, key: str, array: npt.NDArray[Any]) -> None:
-        """Keep an array beside a study's bundles; its file is named by the hash of its content."""
-        content = io.BytesIO()
-        np.save(content, array, allow_pickle=False)
+    def write_content(self, study_name: str, key: str, content: bytes) -> None:
+        """Keep a content beside a study's bundles; its file is named by the content's hash."""
         folder = self.folder / study_name
         folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=folder, suffix=".array", delete=False) as file:
-            file.write(content.getvalue())
-        sha256 = hashlib.sha256(content.getvalue()).hexdigest()
-        Path(file.name).replace(folder / f"{key}.{sha256}.npy")
+        with tempfile.NamedTemporaryFile(dir=folder, suffix=".content", delete=False) as file:
+            file.write(content)
+        Path(file.name).replace(folder / f"{key}.{hashlib.sha256(content).hexdigest()}")
 
-    def read_array(self, study_name: str, key: str) -> npt.NDArray[Any] | None:
-        """Return an array that :meth:`write_array` has kept; ``None`` if there is no whole one."""
-        for file in (self.folder / study_name).glob(f"{key}.*.npy"):
+    def read_content(self, study_name: str, key: str) -> bytes | None:
+        """Return what :meth:`write_content` has kept; ``None`` if there is nothing whole."""
+        for file in (self.folder / study_name).glob(f"{key}.*"):
             content = file.read_bytes() if file.is_file() else b""
-            if hashlib.sha256(content).hexdigest() == file.stem.rpartition(".")[2]:
-                array: npt.NDArray[Any] = np.load(io.BytesIO(content), allow_pickle=False)
-                return array
+            if hashlib.sha256(content).hexdigest() == file.name.rpartition(".")[2]:
+                return content
         return None
 
     def drop_bundle(self, study_name: str, number: int) -> None:
