@@ -45,7 +45,7 @@ from watching import try_all  # noqa: E402
 
 from rightfit._core.processes.json_store import JsonStore  # noqa: E402
 from rightfit.data.description import DatasetBlock  # noqa: E402
-from rightfit.kedro_project.error_messages import explain_error  # noqa: E402
+from rightfit.kedro_project.explain import explain  # noqa: E402
 from rightfit.kedro_project.pipelines.data_engineering import nodes  # noqa: E402
 
 STAGES = ("training", "evaluation", "early_stopping", "training_costs", "ranking")
@@ -272,7 +272,7 @@ def try_table(case: table_cases.TableCase) -> tuple[str, str]:
     try:
         is_finite = prepare(case)
     except Exception as err:
-        message = explain_error(err)
+        message = explain(err)
         is_clear = message is not None and "pydantic" not in message
         trace = message or "".join(traceback.format_exception(err))
         return ("clear" if is_clear else "tracebacks"), trace

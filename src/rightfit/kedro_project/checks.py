@@ -13,7 +13,7 @@ from kedro.pipeline import Pipeline
 
 from rightfit._core.processes.regular_files import SPECIAL, find_special
 from rightfit.kedro_project.configuration import ConfigurationError
-from rightfit.kedro_project.error_messages import REMAKE, SYSTEM_ERRORS, describe_csv, one_line
+from rightfit.kedro_project.explain import REMAKE, describe_csv, one_line
 from rightfit.kedro_project.kedro_private import (
     Catalog,
     find_load_version,
@@ -163,13 +163,12 @@ def find_unwritable(paths: Iterable[Path]) -> list[str]:
     for folder in dict.fromkeys(nearest):
         try:
             if not folder.is_dir():
-                raise NotADirectoryError(errno.ENOTDIR, "", str(folder))
+                raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
             with tempfile.TemporaryFile(dir=folder, prefix=".rightfit-") as file:
                 file.write(bytes(LEAST_BYTES))
                 file.flush()
         except OSError as err:
-            cure = SYSTEM_ERRORS.get(err.errno or 0, f"{err.strerror}.")
-            faults.append(f"{folder} cannot be written: {cure}")
+            faults.append(f"{folder} cannot be written: {err.strerror}.")
     return faults
 
 

@@ -25,7 +25,7 @@ from rightfit._core.processes.leftovers import remove_own_folders, sweep_tempora
 from rightfit._core.processes.lifeline import list_descendants
 from rightfit._core.processes.repeated_warnings import counting_repeats
 from rightfit.kedro_project.config_loader import find_long_numbers
-from rightfit.kedro_project.error_messages import one_line
+from rightfit.kedro_project.explain import one_line
 from rightfit.kedro_project.nodes import holds_own, is_own
 
 GRACE_S = 1.0  # from the first signal to the end of all processes

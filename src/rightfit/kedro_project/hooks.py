@@ -43,12 +43,7 @@ from rightfit.kedro_project.command_line import (
     tolerate_lost_output,
 )
 from rightfit.kedro_project.configuration import ConfigurationError, ConfigurationHook, is_served
-from rightfit.kedro_project.error_messages import (
-    explain_content,
-    explain_error,
-    explain_unreadable,
-    load_result,
-)
+from rightfit.kedro_project.explain import explain
 from rightfit.kedro_project.failures import report_failures
 from rightfit.kedro_project.kedro_private import Catalog, find_path, find_versioned_path
 from rightfit.kedro_project.nodes import holds_own, is_own, list_own_outputs
@@ -119,7 +114,7 @@ class RunHook:
             choose_run_versions(run_params, pipeline, catalog)
             refuse_damaged_inputs(pipeline, catalog)
         except OSError as err:  # a disk may be full before the first node
-            raise ConfigurationError(explain_error(err) or str(err)) from err
+            raise ConfigurationError(explain(err) or str(err)) from err
         self._during.enter_context(prepared_process(pipeline))
 
     @hook_impl(trylast=True)  # what the run made is recorded first
@@ -127,17 +122,13 @@ class RunHook:
         """Print the table of winners, where the report is, and what failed.
 
         Raises:
-            ConfigurationError: If the ranking cannot be read.
             PartsFailedError: In a command, if a cell or a measurement failed.
         """
         self._during.close()
         outputs = list_own_outputs(pipeline)
         if "recommendations" in outputs:
-            try:
-                recommendations = read_recommendations(load_result(catalog, "recommendations"))
-            except ValueError as err:
-                raise ConfigurationError(explain_unreadable("recommendations", err)) from err
-            loads = (load_result(catalog, "load_curves"),) if "load_curves" in outputs else ()
+            recommendations = read_recommendations(catalog.load("recommendations"))
+            loads = (catalog.load("load_curves"),) if "load_curves" in outputs else ()
             Console().print(tabulate_winners(recommendations, *loads))
         if "report" in outputs:
             report = catalog.get("report")
@@ -165,12 +156,11 @@ def explain_run_error(error: Exception, pipeline: Pipeline, catalog: Catalog) ->
         ``None`` for a defect. An error of a dataset or of the system in a run with other nodes may
         be theirs, and is left alone too.
     """
-    is_alone = all(map(is_own, pipeline.nodes))
-    explanation = explain_error(error) if is_alone or isinstance(error, RightfitError) else None
-    if explanation or not is_alone:
-        return explanation
-    raw = {name: str(find_path(catalog.get(name)) or "") for name in list_raw(pipeline)}
-    return explain_content(error, raw)
+    if not isinstance(error, RightfitError) and not all(map(is_own, pipeline.nodes)):
+        return None
+    return explain(
+        error, {name: str(find_path(catalog.get(name)) or "") for name in list_raw(pipeline)}
+    )
 
 
 class MlflowHook:
@@ -190,7 +180,7 @@ class MlflowHook:
             return
         outputs = list_own_outputs(pipeline)
         if "recommendations" in outputs:
-            document = load_result(catalog, "recommendations")
+            document = catalog.load("recommendations")
             recommendations = read_recommendations(document)
             mlflow.log_metrics(measure_winners(recommendations))
             tags = {  # each winner's name and serving configuration
@@ -203,10 +193,10 @@ class MlflowHook:
             mlflow.set_tags(tags)
             mlflow.log_dict(document, "recommendations.json")
         if "rankings" in outputs:
-            rankings = write_as_text(load_result(catalog, "rankings"), "violations")
+            rankings = write_as_text(catalog.load("rankings"), "violations")
             mlflow.log_text(rankings.write_csv(), "rankings.csv")
         if "resource_profiles" in outputs:
-            profiles = load_result(catalog, "resource_profiles")
+            profiles = catalog.load("resource_profiles")
             counts = {
                 "profiles": profiles.height,
                 "disturbed_profiles": profiles["disturbed"].sum(),
@@ -217,13 +207,13 @@ class MlflowHook:
             name for name in outputs if name.endswith(".trials") and name.count(".") == 1
         )
         if trials:
-            tables = [load_result(catalog, name) for name in trials]
+            tables = [catalog.load(name) for name in trials]
             states = Counter(state for table in tables for state in table["state"])
             mlflow.log_metrics(
                 {f"counts/trials_{state}": float(n) for state, n in sorted(states.items())}
             )
         if "report" in outputs:
-            mlflow.log_text(load_result(catalog, "report"), "report.html")
+            mlflow.log_text(catalog.load("report"), "report.html")
 
 
 def measure_winners(recommendations: Recommendations) -> dict[str, float]:

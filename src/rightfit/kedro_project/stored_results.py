@@ -36,7 +36,7 @@ from rightfit.kedro_project.config_loader import (
     make_loader,
     read_parameters,
 )
-from rightfit.kedro_project.error_messages import REMAKE, one_line
+from rightfit.kedro_project.explain import REMAKE, one_line
 from rightfit.kedro_project.result_records import WHOLE_FILE, RecordStore, open_records
 from rightfit.kedro_project.versions import is_no_newer
 from rightfit.models.bundle_files import LIST, MANIFEST
