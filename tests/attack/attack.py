@@ -217,8 +217,8 @@ def check(parameters: dict[str, Any], named: Sequence[str]) -> tuple[str, str]:
 
     machine = Machine(n_cores=2, devices=("cpu",))
     try:
-        completed, others = complete_parameters(parameters), parameter_cases.STUDY_BLOCKS
-        faults = find_block_faults(completed, stages=STAGES, machine=machine, tagged_models=others)
+        completed = complete_parameters(parameters)
+        faults = find_block_faults(completed, stages=STAGES, machine=machine)
         faults += find_model_faults(completed, STAGES)
     except Exception:
         return "tracebacks", traceback.format_exc()
@@ -255,8 +255,7 @@ def load_broken(case: yaml_cases.YamlCase, conf: Path) -> tuple[str, str]:
         load_configuration(make_loader(conf, env=env), kind)
     except (RightfitError, ClickException) as err:
         message = str(getattr(err, "message", err))
-        is_clear = case.file in message and (case.line is None or f"{case.line}:" in message)
-        return ("clear" if is_clear else "tracebacks"), message
+        return ("clear" if case.is_named(message) else "tracebacks"), message
     except Exception:
         return "tracebacks", traceback.format_exc()
     return "accepted_wrongly", ""

@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from kedro.io import DataCatalog, DatasetError
+from kedro.io import DatasetError
 from kedro.pipeline import Pipeline
 
 from rightfit._core.processes.regular_files import SPECIAL, find_special
@@ -53,23 +53,12 @@ def refuse_unusable_surroundings(pipeline: Pipeline, catalog: Catalog) -> None:
 
 
 def _find_entry_faults(pipeline: Pipeline, catalog: Catalog) -> Iterator[str]:
-    """Open the catalog entries of Rightfit's nodes, which imports their classes.
-
-    Yields:
-        One line per entry that says nothing that can be opened.
-    """
+    """Open the catalog entries of Rightfit's nodes, which imports their classes."""
     for name in sorted(list_own_inputs(pipeline) | list_own_outputs(pipeline)):
         try:
             catalog.get(name)
         except DatasetError as err:
-            kind = ""
-            if isinstance(catalog, DataCatalog):
-                entry = catalog.config_resolver.resolve_pattern(name)
-                kind = f" of type {entry.get('type')!r}"
-            yield (
-                f"{name}: its catalog entry{kind} cannot be opened "
-                f"({one_line(err.__cause__ or err)}). Correct it in conf/*/catalog*.yml."
-            )
+            yield f"{one_line(err)} Correct it in conf/*/catalog*.yml."
 
 
 def _find_raw_faults(pipeline: Pipeline, catalog: Catalog) -> Iterator[str]:

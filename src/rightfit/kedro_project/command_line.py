@@ -24,7 +24,6 @@ from rightfit._core.formatting import clean_text
 from rightfit._core.processes.leftovers import remove_own_folders, sweep_temporary_folders
 from rightfit._core.processes.lifeline import list_descendants
 from rightfit._core.processes.repeated_warnings import counting_repeats
-from rightfit.kedro_project.config_loader import find_long_numbers
 from rightfit.kedro_project.explain import one_line
 from rightfit.kedro_project.nodes import holds_own, is_own
 
@@ -232,14 +231,11 @@ def explain_run_params() -> ReadOption:
 
     def read_params(context: click.Context, option: click.Parameter, value: Any) -> Any:
         try:
-            params = read(context, option, value)
+            return read(context, option, value)
         except (click.ClickException, click.exceptions.Exit, click.Abort):
             raise
         except Exception as err:
             raise _refuse(one_line(err), context, option) from err
-        for key_path in find_long_numbers(params):
-            raise _refuse(f"{key_path} has too many digits", context, option)
-        return params
 
     params.callback = read_params
     versions = next(option for option in run.params if option.name == "load_versions")

@@ -11,14 +11,11 @@ from __future__ import annotations
 
 import functools
 import itertools
-import warnings
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
-from kedro.validation import TypeExtractor
-from pydantic import BaseModel
 
 from rightfit._core.spelling import suggest
 
@@ -145,16 +142,3 @@ def list_own_inputs(pipeline: Pipeline) -> set[str]:
 def list_own_outputs(pipeline: Pipeline) -> set[str]:
     """Return the datasets that own nodes of a pipeline write."""
     return {name for node in pipeline.nodes if is_own(node) for name in node.outputs}
-
-
-def read_tagged_models(pipelines: Mapping[str, Pipeline]) -> dict[str, type[BaseModel]]:
-    """Return the models of the parameters that tagged nodes read, by key, from their type hints."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="One or more dataset names contain '.'")
-        tagged = {name: pipeline.only_nodes_with_tags(TAG) for name, pipeline in pipelines.items()}
-    kinds = TypeExtractor(tagged).extract_types_from_pipelines()
-    return {
-        key: kind
-        for key, kind in kinds.items()
-        if isinstance(kind, type) and issubclass(kind, BaseModel)
-    }

@@ -22,6 +22,7 @@ from kedro.io import DatasetNotFoundError
 from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 from kedro.runner import SequentialRunner, Task
+from kedro.validation import ParameterValidationError
 from pluggy import PluginManager
 from pydantic import BaseModel
 from rich.console import Console
@@ -70,7 +71,7 @@ class RightfitSession(KedroSession):
 
         Raises:
             ConfigurationError: If it names a pipeline that there is not, or a node, namespace, tag
-                or dataset that its pipelines lack.
+                or dataset that its pipelines lack, or a typed parameter is not right.
         """
         arguments = inspect.signature(super().run).bind(*args, **options).arguments
         runner = arguments.get("runner")
@@ -78,6 +79,8 @@ class RightfitSession(KedroSession):
             arguments["runner"] = RightfitRunner(is_async=runner is not None and is_async(runner))
         try:
             return super().run(**arguments)
+        except ParameterValidationError as err:  # of nodes that read typed parameters
+            raise ConfigurationError(f"{err}\nCorrect conf/*/parameters*.yml.") from err
         except (ValueError, DatasetNotFoundError) as err:
             # Kedro refuses a name that its pipelines lack with a traceback
             names = arguments.get("pipeline_names") or [

@@ -96,7 +96,6 @@ def find_block_faults(
     *,
     stages: Collection[str] = (),
     machine: Machine | None = None,
-    tagged_models: Mapping[str, type[BaseModel]] | None = None,
 ) -> list[str]:
     """Describe what can be seen of wrong parameters without asking the models' families.
 
@@ -105,24 +104,16 @@ def find_block_faults(
             grid does not name are not checked.
         stages: Stages that will run; what only others need is not checked.
         machine: Where they will run; ``None`` leaves out what depends on it.
-        tagged_models: Models of parameters that a project's tagged nodes read, by key.
 
     Returns:
         One line per fault, with the file to correct; empty if all is right.
     """
     faults = find_grid_faults(parameters)
     faults += _find_named_faults(parameters)
-    block_names = {"grid", *WHOLE_BLOCKS, *NAMED_BLOCKS}
-    project_models = {
-        key: model_type
-        for key, model_type in (tagged_models or {}).items()
-        if key.partition(".")[0] not in block_names
-    }
-    for key, model in {**WHOLE_BLOCKS, **project_models}.items():
-        block_faults = explain_faults("", {key: look_up(parameters, key)}, [key], model)
-        block = key.partition(".")[0]
+    for block, model in WHOLE_BLOCKS.items():
         faults += [
-            f"{end_sentence(fault)} Correct parameters_{block}.yml." for fault in block_faults
+            f"{end_sentence(fault)} Correct parameters_{block}.yml."
+            for fault in explain_faults("", {block: parameters.get(block)}, [block], model)
         ]
     # faults that no single block shows; parts with faults of their own are left out
     faults += [
