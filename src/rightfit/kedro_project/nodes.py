@@ -2,9 +2,8 @@
 
 Hooks and runner leave all other nodes alone.
 
-A project may tag nodes of its own ``rightfit``. The hooks then treat them as Rightfit's: they check
-the parameters that the nodes read before anything runs, give all results of a run one version, show
-progress and explain errors.
+A project may tag nodes of its own ``rightfit``. The hooks then treat them as Rightfit's: they give
+all results of a run one version, show progress and explain errors.
 """
 
 from __future__ import annotations
