@@ -218,13 +218,12 @@ def tolerate_lost_output() -> None:
 
 @functools.cache  # wraps Kedro's reader once
 def explain_run_params() -> ReadOption:
-    """Let ``kedro run`` explain what is wrong with an option; Kedro's readers end in a traceback.
+    """Let ``kedro run`` say what is wrong with ``--params``; Kedro's reader ends in a traceback.
 
     Returns:
         The reader of ``--params``; what YAML, OmegaConf and Python refuse is a wrong option to it.
     """
     from kedro.framework.cli.project import run
-    from kedro.framework.cli.utils import KedroCliError
 
     params = next(option for option in run.params if option.name == "params")
     read = cast("ReadOption", params.callback)
@@ -238,16 +237,6 @@ def explain_run_params() -> ReadOption:
             raise _refuse(one_line(err), context, option) from err
 
     params.callback = read_params
-    versions = next(option for option in run.params if option.name == "load_versions")
-    split = cast("ReadOption", versions.callback)
-
-    def read_versions(context: click.Context, option: click.Parameter, value: Any) -> Any:
-        try:
-            return split(context, option, value)
-        except KedroCliError as err:  # which shows a traceback of nothing in place of its message
-            raise click.BadParameter(clean_text(err.message), context, option) from err
-
-    versions.callback = read_versions
     return read_params
 
 
