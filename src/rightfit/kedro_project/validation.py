@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeGuard
 
 from pydantic import BaseModel, ValidationError
 
@@ -222,7 +222,7 @@ def _find_machine_faults(stage: str, block: Any, machine: Machine) -> Iterator[s
             yield f"{key} is 'cuda', {has_only}"
 
 
-def _is_filled(value: Any) -> bool:
+def _is_filled(value: Any) -> TypeGuard[Sequence[Any]]:
     return isinstance(value, list | tuple) and bool(value)
 
 
