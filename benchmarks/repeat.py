@@ -231,8 +231,8 @@ def main() -> None:
     """Run, compare and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--env", default="base")
-    parser.add_argument("--n-runs", type=int, default=5)
-    parser.add_argument("--n-busy", type=int, default=2)
+    parser.add_argument("--n-runs", type=int, default=3)
+    parser.add_argument("--n-busy", type=int, default=1)
     parser.add_argument("--params", nargs="*", default=[], help="more parameters: name=value")
     parser.add_argument("--root", type=Path, help="folder to use, and to keep")
     asked = parser.parse_args()

@@ -7,14 +7,14 @@ from typing import Any
 
 import polars as pl
 import pytest
-from kedro.framework.project import pipelines
 
-from rightfit.kedro_project.reused_results import ReusedResults
 from rightfit.kedro_project.run import RightfitSession
 from rightfit.kedro_project.stored_results import ProjectLocation
 from rightfit.measuring.rounds.worker_pool import WorkerPool
 from rightfit.models import runtimes
 from rightfit.models.bundle import Bundle
+from rightfit.searching.parallel import forked_workers
+from rightfit.searching.task_worker import TaskWorker
 
 pytestmark = pytest.mark.whole
 
@@ -44,26 +44,6 @@ class Study:
     def load(self, name: str) -> Any:
         location = ProjectLocation(str(self.root), "test", folder=self.project)
         return location.open_results().load_newest(name)
-
-    def files(self) -> dict[str, int]:
-        """Return all files but the raw ones and the runs' notes, with when they were written."""
-        return {
-            str(path): path.stat().st_mtime_ns
-            for folder in sorted(self.root.glob("0[2-8]*"))
-            for path in sorted(folder.rglob("*"))
-            if path.is_file() and not path.name.startswith("grid-")
-        }
-
-    def list_steps(self, pipeline: str, **params: Any) -> set[str]:
-        """Return the nodes that a run would carry out."""
-        runtime_params = {"data_root": str(self.root), **params}
-        with RightfitSession.create(
-            self.project, env="test", runtime_params=runtime_params
-        ) as session:
-            catalog = session.load_context().catalog
-            steps = pipelines[pipeline]
-            kept = ReusedResults(steps, catalog, "next", may_reuse=True).unchanged
-            return {node.name for node in steps.nodes} - kept
 
     def searches(self) -> dict[str, bytes]:
         return {
@@ -140,69 +120,26 @@ def test_rankings_hold_every_application_and_dataset(study: Study) -> None:
     assert best.group_by("application", "dataset").len()["len"].max() == 1
 
 
-def test_unchanged_second_run_writes_no_result(
-    study: Study, capsys: pytest.CaptureFixture[str]
+def test_second_run_trains_and_measures_nothing_and_ranks_the_same(
+    study: Study, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    before = study.files()
+    started: list[object] = []
+    for place, name in ((WorkerPool, "get"), (forked_workers, "start_fork_server"),
+                        (TaskWorker, "carry_out")):  # fmt: skip
+        monkeypatch.setattr(place, name, lambda *args, **_: started.append(args))
+    searches, profiles, rankings = (
+        study.searches(), study.load("resource_profiles"), study.load("rankings"),
+    )  # fmt: skip
 
     study.run("perf")
 
-    assert study.files() == before
+    assert started == []
+    assert study.searches() == searches
+    assert study.load("resource_profiles").equals(profiles)
+    assert study.load("rankings").equals(rankings)
     shown = capsys.readouterr().out
     assert "Which model fits" in shown
     assert Path(shown.rpartition("Report: ")[2].strip()).is_file()
-
-
-def test_change_of_one_family_leaves_the_other_cells_as_they_are(study: Study) -> None:
-    changed = study.list_steps("perf", models={"linear": {"fixed": {"n_epochs": 3}}})
-
-    assert study.list_steps("perf") == set()
-    assert study.list_steps("evaluation") == set()  # no node of it names the models' blocks alone
-    assert {step.split(".")[2] for step in changed if step.count(".") == 3} == {"linear"}
-    assert not any(step.endswith("encode_rows") for step in changed)
-    assert {
-        "training.landsat.linear.tune_model",
-        "ranking.rank_candidates",
-        "report.write_report",
-    } <= changed
-
-
-def test_change_of_one_dataset_leaves_the_other_as_it_is(study: Study) -> None:
-    changed = study.list_steps("perf", datasets={"landsat": {"seed": 7}})
-
-    assert {step.split(".")[1] for step in changed if step.count(".") > 1} == {"landsat"}
-    assert "data_engineering.landsat.assemble_rows" in changed
-
-
-@pytest.mark.parametrize(
-    ("change", "measures"),
-    [
-        ({"objectives": {"quality": {"weight": 9.0}}}, False),
-        ({"constraints": {"latency_p95_ms": {"max": 5.0}}}, True),
-    ],
-    ids=["weight", "limit"],
-)
-def test_change_of_a_weight_ranks_and_draws_only_and_one_of_a_limit_measures_too(
-    study: Study,
-    change: dict[str, Any],
-    measures: bool,
-) -> None:
-    changed = study.list_steps("perf", applications={"web_api": change})
-
-    found = {step for step in changed if step.endswith(("tune_model", "profile_candidates"))}
-    assert {"ranking.rank_candidates", "report.write_report"} <= changed
-    assert bool(found) == measures
-
-
-def test_forced_second_run_neither_searches_nor_measures_again(study: Study) -> None:
-    searches = study.searches()
-    profiles = study.load("resource_profiles")
-
-    for stage in ("training", "evaluation"):
-        study.run(stage, reuse_results=False)
-
-    assert study.searches() == searches
-    assert study.load("resource_profiles").equals(profiles)
 
 
 def test_another_weight_ranks_stored_profiles_anew(study: Study) -> None:
@@ -263,7 +200,7 @@ def test_profiles_of_the_future_and_of_another_grid_do_not_win(study: Study) -> 
 def test_winners_are_loaded_over_http_once(study: Study) -> None:
     study.run("http_load", http_load={"max_s": 120})
     curves = study.load("load_curves")
-    study.run("http_load", http_load={"max_s": 120}, reuse_results=False)
+    study.run("http_load", http_load={"max_s": 120})
     again = study.load("load_curves")
 
     loaded = {load.application for load in curves.loads if load.curve is not None}

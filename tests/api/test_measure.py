@@ -55,6 +55,20 @@ def test_pipeline_on_columns_by_name_is_compared_with_a_function(pipeline: objec
 
 
 @pytest.mark.long
+def test_models_of_one_graph_share_their_costs() -> None:
+    penalties = {"first": 1.0, "second": 0.01}
+    models = {name: LogisticRegression(C=c).fit(NUMBERS, TARGETS) for name, c in penalties.items()}
+    found = compare(models, NUMBERS, n_threads=[1])
+    first, second = (found.find(name, runtime="onnx") for name in models)
+    assert (first.how.twins, second.how.twins) == (("second",), ("first",))
+    for column in ("latency_p50_ms", "throughput_rows_per_s", "peak_memory_mib"):
+        assert first[column] == second[column]
+    assert first.throughput_curve == second.throughput_curve
+    sizes = [point.batch_size for point in first.throughput_curve]
+    assert first.throughput_curve.best_batch_size in sizes
+
+
+@pytest.mark.long
 def test_torch_module_on_a_frame_of_numbers() -> None:
     torch = pytest.importorskip("torch")
     module = torch.nn.Sequential(torch.nn.Linear(2, 8), torch.nn.ReLU(), torch.nn.Linear(8, 2))

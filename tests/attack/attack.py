@@ -45,7 +45,7 @@ from watching import try_all  # noqa: E402
 
 from rightfit._core.processes.json_store import JsonStore  # noqa: E402
 from rightfit.data.description import DatasetBlock  # noqa: E402
-from rightfit.kedro_project.error_messages import explain_error  # noqa: E402
+from rightfit.kedro_project.explain import explain  # noqa: E402
 from rightfit.kedro_project.pipelines.data_engineering import nodes  # noqa: E402
 
 STAGES = ("training", "evaluation", "early_stopping", "training_costs", "ranking")
@@ -217,8 +217,8 @@ def check(parameters: dict[str, Any], named: Sequence[str]) -> tuple[str, str]:
 
     machine = Machine(n_cores=2, devices=("cpu",))
     try:
-        completed, others = complete_parameters(parameters), parameter_cases.STUDY_BLOCKS
-        faults = find_block_faults(completed, stages=STAGES, machine=machine, tagged_models=others)
+        completed = complete_parameters(parameters)
+        faults = find_block_faults(completed, stages=STAGES, machine=machine)
         faults += find_model_faults(completed, STAGES)
     except Exception:
         return "tracebacks", traceback.format_exc()
@@ -255,8 +255,7 @@ def load_broken(case: yaml_cases.YamlCase, conf: Path) -> tuple[str, str]:
         load_configuration(make_loader(conf, env=env), kind)
     except (RightfitError, ClickException) as err:
         message = str(getattr(err, "message", err))
-        is_clear = case.file in message and (case.line is None or f"{case.line}:" in message)
-        return ("clear" if is_clear else "tracebacks"), message
+        return ("clear" if case.is_named(message) else "tracebacks"), message
     except Exception:
         return "tracebacks", traceback.format_exc()
     return "accepted_wrongly", ""
@@ -272,7 +271,7 @@ def try_table(case: table_cases.TableCase) -> tuple[str, str]:
     try:
         is_finite = prepare(case)
     except Exception as err:
-        message = explain_error(err)
+        message = explain(err)
         is_clear = message is not None and "pydantic" not in message
         trace = message or "".join(traceback.format_exception(err))
         return ("clear" if is_clear else "tracebacks"), trace

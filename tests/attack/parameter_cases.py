@@ -19,13 +19,7 @@ from pydantic.fields import FieldInfo
 
 from rightfit.kedro_project.validation import NAMED_BLOCKS, WHOLE_BLOCKS
 from rightfit.params.grid import GridParams
-from rightfit_study.early_stopping.params import EarlyStoppingParams
-from rightfit_study.training_costs.params import TrainingCostsParams
 
-STUDY_BLOCKS: Mapping[str, type[BaseModel]] = {
-    "early_stopping": EarlyStoppingParams,
-    "training_costs": TrainingCostsParams,
-}
 Path = tuple[str | int, ...]
 NOT_NUMBERS = (math.nan, math.inf, -math.inf, "many", "", "1", True, [], {}, [1], -1e308, 1e308)
 UNBELIEVABLE = (10**400, -(10**400))
@@ -70,7 +64,7 @@ def list_cases(parameters: Mapping[str, Any]) -> Iterator[ParameterCase]:
     """
     yield from _attack_model(GridParams, parameters["grid"], ("grid",))
     yield from _replace(("grid",), None, [], {}, "text", 5)
-    for block, model in {**WHOLE_BLOCKS, **STUDY_BLOCKS}.items():
+    for block, model in WHOLE_BLOCKS.items():
         yield from _attack_model(model, parameters[block], (block,))
         yield from _replace((block,), None, [], "text", 5, math.nan)
     for kind, model in NAMED_BLOCKS.items():

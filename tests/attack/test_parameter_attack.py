@@ -27,7 +27,7 @@ from rightfit.params.grid import GridParams
 pytestmark = [pytest.mark.whole, pytest.mark.long]
 
 MACHINE = Machine(n_cores=2, devices=("cpu",))
-KINDS = (WHOLE_BLOCKS, NAMED_BLOCKS, parameter_cases.STUDY_BLOCKS)
+KINDS = (WHOLE_BLOCKS, NAMED_BLOCKS)
 ROOTS = (GridParams, *(model for kind in KINDS for model in kind.values()))
 
 
@@ -38,8 +38,7 @@ def parameters(bootstrapped: Path) -> dict[str, Any]:
 
 def list_faults(parameters: dict[str, Any]) -> list[str]:
     completed = complete_parameters(parameters)
-    others = parameter_cases.STUDY_BLOCKS
-    faults = find_block_faults(completed, stages=STAGES, machine=MACHINE, tagged_models=others)
+    faults = find_block_faults(completed, stages=STAGES, machine=MACHINE)
     return [*faults, *find_model_faults(completed, STAGES)]
 
 

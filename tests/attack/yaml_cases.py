@@ -1,4 +1,4 @@
-"""Broken files of the configuration: each must be refused in one line with its name and line."""
+"""Broken files of the configuration: each must be refused in one line that names the place."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+KEY = "training.n_trials"
 GOOD = "training:\n  n_trials: 3\n"
 
 
@@ -17,13 +18,19 @@ class YamlCase:
         name: What is wrong.
         file: Its name.
         content: What it holds.
-        line: Line that the message must name; ``None`` where any will do.
+        place: Line or key that the message must name; ``None`` where any will do.
     """
 
     name: str
     file: str
     content: bytes
-    line: int | None = None
+    place: int | str | None = None
+
+    def is_named(self, message: str) -> bool:
+        """Tell whether a message names the place: the file and the line, or the key."""
+        if isinstance(self.place, str):
+            return self.place in message
+        return self.file in message and (self.place is None or f"line {self.place}," in message)
 
     def write(self, conf: Path) -> str:
         """Write the file into an environment of its own; return the environment's name."""
@@ -33,7 +40,7 @@ class YamlCase:
         return folder.name
 
 
-BROKEN: Mapping[str, tuple[str | bytes, int | None]] = {
+BROKEN: Mapping[str, tuple[str | bytes, int | str | None]] = {
     "tab": ("training:\n\tn_trials: 3\n", 2),
     "tab in a value's indent": ("training:\n  n_trials: 3\n\tseed: 1\n", 3),
     "unclosed list": ("training:\n  n_trials: [1, 2\n", None),
@@ -45,23 +52,23 @@ BROKEN: Mapping[str, tuple[str | bytes, int | None]] = {
     "python tag": ("training: !!python/object/apply:os.system ['touch owned']\n", 1),
     "unknown tag": ("training:\n  n_trials: !many 3\n", 2),
     "binary tag": ("training:\n  n_trials: !!int many\n", None),
-    "latin-1": ("training:\n  # é\n  sampler: é\n".encode("latin-1"), 2),
-    "utf-16": (GOOD.encode("utf-16"), 1),
-    "null byte": (b"training:\n  sampler: a\0b\n", 2),
-    "control character": (b"training:\n  sampler: a\x07b\n", 2),
+    "latin-1": ("training:\n  # é\n  sampler: é\n".encode("latin-1"), None),
+    "utf-16": (GOOD.encode("utf-16"), None),
+    "null byte": (b"training:\n  sampler: a\0b\n", None),
+    "control character": (b"training:\n  sampler: a\x07b\n", None),
     "wrong indent": ("training:\n  n_trials: 3\n seed: 1\n", 3),
     "missing colon": ("training:\n  n_trials 3\n  seed: 1\n", None),
     "colon in a value": ("training:\n  sampler: a: b\n", 2),
-    "list at the top": ("- training\n- models\n", 1),
+    "list at the top": ("- training\n- models\n", None),
     "merge of a text": ("training:\n  <<: text\n  n_trials: 3\n", None),
     "list as a key": ("training:\n  ? [1, 2]\n  : 3\n", None),
-    "unclosed placeholder": ("training:\n  n_trials: ${seed\n", 2),
-    "unknown resolver": ("training:\n  n_trials: ${magic:3}\n", 2),
-    "unknown global": ("training:\n  n_trials: ${globals:unheard_of}\n", 2),
-    "unknown reference": ("training:\n  n_trials: ${unheard_of}\n", 2),
-    "reference to itself": ("training:\n  n_trials: ${training.n_trials}\n", 2),
-    "unset variable": ("training:\n  n_trials: ${oc.env:RIGHTFIT_UNHEARD_OF}\n", 2),
-    "empty placeholder": ("training:\n  n_trials: ${}\n", 2),
+    "unclosed placeholder": ("training:\n  n_trials: ${seed\n", KEY),
+    "unknown resolver": ("training:\n  n_trials: ${magic:3}\n", KEY),
+    "unknown global": ("training:\n  n_trials: ${globals:unheard_of}\n", KEY),
+    "unknown reference": ("training:\n  n_trials: ${unheard_of}\n", KEY),
+    "reference to itself": ("training:\n  n_trials: ${training.n_trials}\n", KEY),
+    "unset variable": ("training:\n  n_trials: ${oc.env:RIGHTFIT_UNHEARD_OF}\n", KEY),
+    "empty placeholder": ("training:\n  n_trials: ${}\n", KEY),
     "anchor that holds itself": ("training: &a\n  pausing: *a\n", None),
     "two documents": ("training: {n_trials: 3}\n---\ntraining: {n_trials: 4}\n", None),
     "percent directive": ("%YAML 9.9\n---\ntraining: {n_trials: 3}\n", None),
@@ -75,14 +82,14 @@ BROKEN: Mapping[str, tuple[str | bytes, int | None]] = {
 def list_cases() -> list[YamlCase]:
     """Return broken files of parameters, and of the other kinds of configuration."""
     cases = [
-        YamlCase(name, "parameters_attack.yml", _encode(content), line)
-        for name, (content, line) in BROKEN.items()
+        YamlCase(name, "parameters_attack.yml", _encode(content), place)
+        for name, (content, place) in BROKEN.items()
     ]
     for file in ("catalog_attack.yml", "globals.yml", "credentials.yml"):
         for name in ("tab", "unclosed list", "unknown anchor", "duplicate key", "latin-1",
                      "python tag", "unknown tag", "null byte"):  # fmt: skip
-            content, line = BROKEN[name]
-            cases.append(YamlCase(f"{name} in {file}", file, _encode(content), line))
+            content, place = BROKEN[name]
+            cases.append(YamlCase(f"{name} in {file}", file, _encode(content), place))
     return cases
 
 

@@ -7,7 +7,6 @@ from click.testing import CliRunner
 
 from rightfit.cli.clean import find_old_versions
 from rightfit.cli.verb_group import verbs
-from rightfit.kedro_project.result_records import RecordStore, ResultRecord
 from rightfit.kedro_project.stored_results import ProjectLocation, StoredResults
 
 pytestmark = pytest.mark.whole
@@ -64,15 +63,6 @@ def test_what_a_kept_ranking_was_made_from_stays(root: Root) -> None:
         f"07_model_output/resource_profiles.parquet/{name_version(2)}",
         f"08_reporting/recommendations.json/{name_version(1)}",
     ]
-
-
-def test_what_the_next_run_would_leave_as_it_is_stays(root: Root) -> None:
-    root.write("05_model_input/landsat/train.parquet", 1, 2)
-    RecordStore(root.open().load_current("result_records")).write_result(
-        ResultRecord("landsat.train", "key", name_version(1))
-    )
-
-    assert root.find_old(keep=1) == []
 
 
 def test_command_deletes_whole_versions_and_says_how_much(

@@ -258,7 +258,6 @@ def assert_plain_run_ranks_the_same(deployment: Deployment, version: str) -> Non
 
     deployment.run(
         *("python", "-m", "rightfit", "--pipelines", "ranking", "--env", "airflow"),
-        *("--params", "reuse_results=false"),  # or nothing would be to do
         *("--conf-source", deployment.environment["RIGHTFIT_CONF_SOURCE"]),
     )
 

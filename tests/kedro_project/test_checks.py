@@ -34,5 +34,5 @@ def test_full_disk_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(checks.tempfile, "TemporaryFile", open_full)
 
     assert find_unwritable([tmp_path]) == [
-        f"{tmp_path} cannot be written: the disk is full. Free some space."
+        f"{tmp_path} cannot be written: No space left on device."
     ]

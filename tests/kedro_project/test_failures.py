@@ -9,7 +9,7 @@ import pytest
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.pipeline import Pipeline
 
-from rightfit.kedro_project.failures import NEEDED, PartsFailedError, holds_failure, report_failures
+from rightfit.kedro_project.failures import NEEDED, PartsFailedError, report_failures
 from rightfit.kedro_project.nodes import list_own_outputs
 from rightfit.kedro_project.pipelines import create_pipelines
 from rightfit.params.grid import Grid
@@ -116,19 +116,3 @@ def test_outside_a_command_failures_are_logged(caplog: pytest.LogCaptureFixture)
 
 def test_run_of_others_is_left_alone(tmp_path: Path) -> None:
     finish_run(Pipeline([]), DataCatalog({}))
-
-
-@pytest.mark.parametrize(
-    ("result", "expected"),
-    [
-        (trials("failed", "failed"), True),
-        (trials("failed", "complete"), False),
-        (profiles(FINE, missing("it does not run: no answer within 5 s")), True),
-        (profiles(FINE, missing("its ONNX export was refused: unlike")), False),
-        (profiles(FINE), False),
-        (profiles(), False),
-        ("a report", False),
-    ],
-)
-def test_result_that_tells_of_a_failed_part_is_made_again(result: object, expected: bool) -> None:
-    assert holds_failure(result) is expected

@@ -1,15 +1,13 @@
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
-from kedro.io import DataCatalog, MemoryDataset
 
 from rightfit._core.processes.json_store import JsonStore
-from rightfit.kedro_project.result_records import RecordStore, hash_content
-from rightfit.params.defaults import read_default
-from rightfit.searching.training_params import TrainingParams
+from rightfit.kedro_project.result_records import GRID, GridRecord, RecordStore
+
+MONDAY, TUESDAY = (f"2026-01-0{day}T12.00.00.000Z" for day in (5, 6))
 
 
 @pytest.fixture
@@ -17,50 +15,54 @@ def store(tmp_path: Path) -> RecordStore:
     return RecordStore(JsonStore(tmp_path / "records"))
 
 
-def hash_table(path: Path, store: RecordStore, **load_args: str) -> str | None:
-    entry = {"type": "pandas.CSVDataset", "filepath": str(path), "load_args": load_args}
-    return store.hash_source(DataCatalog.from_config({"table": entry}).get("table"))
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    folder = tmp_path / "candidates"
+    folder.mkdir()
+    (folder / "list.json").write_text("[1]")
+    (folder / "weights").write_text("12")
+    return folder
 
 
-def test_table_is_told_by_its_content_and_by_how_it_is_read(
-    tmp_path: Path, store: RecordStore
+def test_result_as_its_run_wrote_it_is_whole(store: RecordStore, folder: Path) -> None:
+    store.write_result("candidates", MONDAY, folder)
+
+    store.verify("candidates", MONDAY, folder)
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"), [(None, "weights is missing"), ("13", "weights is not what the run")]
+)
+def test_damaged_file_is_named(
+    store: RecordStore, folder: Path, content: str | None, reason: str
 ) -> None:
-    path = tmp_path / "table.csv"
-    path.write_text("a,b\n1,2\n")
-    first = hash_table(path, store)
+    store.write_result("candidates", MONDAY, folder)
+    (folder / "weights").unlink()
+    if content is not None:
+        (folder / "weights").write_text(content)
 
-    path.write_text("a,b\n1,2\n")
-    os.utime(path, ns=(1, 1))  # copied, touched: the same content
-    assert hash_table(path, store) == first
-    assert hash_table(path, store, sep=";") != first
-    path.write_text("a,b\n1,3\n")
-    assert hash_table(path, store) != first
-
-
-def test_file_that_moves_to_another_folder_is_a_change(tmp_path: Path, store: RecordStore) -> None:
-    entry = {"type": "partitions.PartitionedDataset", "path": str(tmp_path / "photos"),
-             "dataset": "text.TextDataset"}  # fmt: skip
-    folders = DataCatalog.from_config({"photos": entry}).get("photos")
-    for kind in ("cat", "dog"):
-        (tmp_path / "photos" / kind).mkdir(parents=True)
-    (tmp_path / "photos" / "cat" / "1.png").write_text("pixels")
-
-    first = store.hash_source(folders)
-    same = store.hash_source(folders)
-    (tmp_path / "photos" / "cat" / "1.png").rename(tmp_path / "photos" / "dog" / "1.png")
-
-    assert first == same
-    assert store.hash_source(folders) != first
+    with pytest.raises(ValueError, match=reason):
+        store.verify("candidates", MONDAY, folder)
+    store.verify("candidates", MONDAY, folder, only=["list.json"])
+    store.verify("candidates", TUESDAY, folder)  # of which nothing is recorded
 
 
-def test_source_that_is_no_local_file_is_unknown(tmp_path: Path, store: RecordStore) -> None:
-    assert store.hash_source(MemoryDataset("x")) is None
-    assert hash_table(tmp_path / "missing.csv", store) is None
-    assert store.hash_source(None) is None
+def test_run_is_named_behind_all_runs_before_it(store: RecordStore) -> None:
+    assert store.name_run(MONDAY) == MONDAY
+    store.put(GRID + TUESDAY, GridRecord((), ()))
+
+    late = "2026-01-06T12.00.00.001Z"
+    assert store.name_run(MONDAY) == late
+    store.put(GRID + late, GridRecord((), ()))
+    assert store.name_run(MONDAY) == "2026-01-06T12.00.00.002Z"
+    assert store.name_run("2026-01-07T00.00.00.000Z") == "2026-01-07T00.00.00.000Z"
+    assert store.name_run(f"{MONDAY}-airflow") == f"{MONDAY}-airflow"
 
 
-def test_parameter_block_is_told_by_its_values() -> None:
-    params = TrainingParams.model_validate(read_default("training"))
+def test_result_of_a_run_with_a_fast_clock_counts(store: RecordStore) -> None:
+    future = "2999-01-01T00.00.00.000Z"
+    assert store.find_newest() < future
 
-    assert hash_content(params) == hash_content(TrainingParams(**dict(params)))
-    assert hash_content(params) != hash_content(params.model_copy(update={"seed": 99}))
+    store.put(GRID + future, GridRecord((), ()))
+
+    assert store.find_newest() == future

@@ -52,7 +52,6 @@ def test_default_runner_is_replaced(session: RightfitSession, runner: AbstractRu
     found = session.run(runner=runner, tags=("a",))
 
     assert type(found["runner"]) is RightfitRunner
-    assert found["runner"]._may_reuse
     assert found["runner"]._is_async is (runner is not None and runner._is_async)
     assert found["tags"] == ("a",)
 
@@ -61,19 +60,6 @@ def test_runner_that_somebody_names_stays(session: RightfitSession) -> None:
     named = ThreadRunner()
 
     assert session.run(runner=named)["runner"] is named
-
-
-@pytest.mark.parametrize(
-    "asked",
-    [
-        {"node_names": ["double"]},
-        {"from_nodes": ["double"]},
-        {"load_versions": {"doubled": "1"}},
-        {"only_missing_outputs": True},
-    ],
-)
-def test_what_is_asked_for_by_hand_runs(session: RightfitSession, asked: dict[str, Any]) -> None:
-    assert not session.run(**asked)["runner"]._may_reuse
 
 
 @pytest.mark.parametrize(

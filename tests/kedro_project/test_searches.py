@@ -14,6 +14,7 @@ from rightfit.kedro_project.nodes import NodeFunction
 from rightfit.kedro_project.run import Searches
 from rightfit.models.family import TrainingData
 from rightfit.searching.parallel.planned_search import PlannedSearch
+from rightfit.searching.studies.study_store import STUDIES_FILE, StudyStore
 
 
 def search_cell(rows: str) -> str:
@@ -27,17 +28,23 @@ def tune_node(search: PlannedSearch, reads: str, *, fault: str = "") -> Node:
             raise ValueError(fault)
         return search
 
-    inputs = {"rows": reads, "model": "model", "training": "training"}
+    inputs = {name: name for name in ("model", "training", "studies")} | {"rows": reads}
     func = NodeFunction(search_cell, plan=plan_search, inputs=inputs)
     return Node(func, reads, f"{search.cell.name}.found", name=search.cell.name)
 
 
-def make_catalog(*names: str, n_jobs: int = 1, cluster: str | None = None) -> DataCatalog:
+def make_catalog(
+    *names: str, n_jobs: int = 1, cluster: str | None = None, studies: Path = Path("nowhere")
+) -> DataCatalog:
     """Return a catalog of datasets that hold their names, and of parameters."""
     training = SimpleNamespace(
         share_cores=lambda n_searches: (2, n_searches), n_jobs=n_jobs, cluster=cluster
     )
-    params = {"model": SimpleNamespace(family="linear"), "training": training}
+    params = {
+        "model": SimpleNamespace(family="linear"),
+        "training": training,
+        "studies": StudyStore(studies, None),
+    }
     values = {name: name for name in names} | params
     return DataCatalog({name: MemoryDataset(value) for name, value in values.items()})
 
@@ -136,3 +143,14 @@ def test_fork_server_starts_with_a_run_that_searches_side_by_side(
     running.carry_out_for(cells[0])
     assert started == expected  # once
     assert searched == [[one.cell.name for one in searches]] * bool(expected)
+
+
+def test_fork_server_waits_where_every_cell_was_searched_before(
+    blobs: TrainingData, tmp_path: Path, started: list[tuple[set[str], int]]
+) -> None:
+    cells = [tune_node(search, "x") for search in plan(blobs, tmp_path / "searches", 2)]
+    (tmp_path / STUDIES_FILE).touch()  # all cells of these nodes share a folder
+
+    Searches(cells, make_catalog("x", studies=tmp_path))
+
+    assert started == []

@@ -16,10 +16,9 @@ from rightfit.kedro_project.datasets.stores import JsonStoreDataset
 from rightfit.kedro_project.nodes import NodeFunction
 from rightfit.kedro_project.pipelines import create_pipelines
 from rightfit.kedro_project.pipelines.ranking.nodes import rank_candidates
-from rightfit.kedro_project.result_records import RecordStore
+from rightfit.kedro_project.result_records import GridRecord, RecordStore
 from rightfit.kedro_project.versions import (
     STAGES,
-    GridRecord,
     Group,
     choose_run_versions,
     choose_versions,
@@ -164,3 +163,34 @@ def test_run_reads_what_it_wrote_and_notes_its_grid(
     assert [dataset.load() for dataset in written.values()] == ["mine"] * 3
     assert told.load() == MONDAY
     assert records.get(f"grid-{NOW}", GridRecord) == GridRecord(("a", "b"), ("net", "forest"))
+
+
+def test_run_after_the_clock_has_gone_back_reads_and_writes_the_newest(
+    tmp_path: Path,
+    records: RecordStore,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr(versions, "find_grid", lambda: GRID)
+    monkeypatch.setattr(versions, "pipelines", create_pipelines(GRID))
+    write_grid(records, FUTURE, GridRecord(("a", "b"), ("net", "forest")))
+    profiles = make_dataset(tmp_path, "resource_profiles", MONDAY, FUTURE)
+    rankings = make_dataset(tmp_path, "rankings", MONDAY, FUTURE)
+    catalog = DataCatalog(
+        {
+            "resource_profiles": profiles,
+            "rankings": rankings,
+            "result_records": JsonStoreDataset(filepath=str(tmp_path / "records")),
+        }
+    )
+    ranking = NodeFunction(rank_candidates, imported=())
+    node = Node(ranking, ["resource_profiles", "a", "b", "c", "d"], "rankings", name="rank")
+
+    choose_run_versions({"run_id": NOW}, Pipeline([node]), catalog)
+    rankings.save("mine")
+
+    assert profiles.load() == FUTURE
+    assert rankings.load() == "mine"
+    stored = sorted(path.name for path in (tmp_path / "rankings.json").iterdir())
+    assert stored == [MONDAY, FUTURE, "2099-01-01T00.00.00.001Z"]
+    assert "Correct the clock" in caplog.text

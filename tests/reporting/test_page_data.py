@@ -5,10 +5,12 @@ from __future__ import annotations
 import copy
 
 import polars as pl
+import pytest
 from factories.rankings import make_application, make_rules
 from factories.reports import APPLICATIONS, build_results, make_profiles
 
-from rightfit.ranking.explanation.decisions import CorrectedQuality
+from rightfit.ranking.explanation.answer import read_candidate_profiles
+from rightfit.ranking.explanation.decisions import CorrectedQuality, describe_batches
 from rightfit.reporting.page_data import collect_page_data, list_application_parts
 
 
@@ -49,3 +51,43 @@ def test_scripts_know_the_band_and_whether_winners_are_kept() -> None:
     )
 
     assert (parts["prefer_within"], parts["keep_winner"]) == (0.015, False)
+
+
+def test_an_application_with_batch_sizes_has_profiles_of_its_own() -> None:
+    capped = APPLICATIONS["satellite_archive"] | {"serving": {"batch_size": {"max": 256}}}
+    results = build_results({"free": APPLICATIONS["satellite_archive"], "capped": capped})
+
+    data = collect_page_data(results)
+
+    rates = {
+        name: [
+            profile["values"]["throughput_rows_per_s"]
+            for profile in data["profiles"]["landsat"]
+            if profile["path"] == data["applications"][name]["path"]
+        ]
+        for name in ("free", "capped")
+    }
+    assert rates["capped"] == pytest.approx([0.8 * rate for rate in rates["free"]])
+
+
+def test_every_output_tells_the_figures_of_the_size_that_an_application_can_send() -> None:
+    capped = APPLICATIONS["satellite_archive"] | {"serving": {"batch_size": {"max": 256}}}
+    capped["constraints"] = {}
+    results = build_results({"capped": capped})
+    decision = results.recommendations["capped"].datasets["landsat"]
+    assert decision.winner is not None
+
+    row = results.find_profile("landsat", decision)
+    winners = results.list_winners("best_batch_size", "throughput_rows_per_s")
+    answered = read_candidate_profiles(results.profiles, "landsat", decision)
+
+    rate = decision.winner.metrics["throughput_rows_per_s"]
+    assert row is not None
+    assert (row["best_batch_size"], row["throughput_rows_per_s"]) == (256, rate)
+    assert winners.filter(dataset="landsat").row(0)[-2:] == (256, rate)
+    (served,) = (one for one in answered if one.serving == decision.winner.serving)
+    assert (served.best_batch_size, served.throughput_rows_per_s.value) == (256, rate)
+    assert describe_batches(decision, served) == (
+        "throughput and memory are those of calls of 256 rows, the best size measured of at most "
+        "256 rows a call"
+    )

@@ -51,8 +51,8 @@ def clean(location: ProjectLocation, keep: int, *, dry_run: bool) -> None:
 def find_old_versions(results: StoredResults, *, keep: int) -> list[Path]:
     """Return the folders of versions of Rightfit's results that may go.
 
-    Kept are the newest versions of each result, those from which kept rankings and reports were
-    made, and those that the next run would leave as they are. Only local results are looked at.
+    Kept are the newest versions of each result, and those from which kept rankings and reports were
+    made. Only local results are looked at.
     """
     folders = {
         folder: sorted(path.name for path in folder.iterdir() if _VERSION.fullmatch(path.name))
@@ -65,11 +65,10 @@ def find_old_versions(results: StoredResults, *, keep: int) -> list[Path]:
         for folder in _find_folders(results, name)
         for version in folders[folder][-keep:]
     }
-    recorded = {record.version for record in results.records.list_results()}
     paths = []
     for folder, versions in folders.items():
         needed = {max((v for v in versions if v <= limit), default="") for limit in later}
-        needed_versions = {*versions[-keep:], *needed, *recorded}
+        needed_versions = {*versions[-keep:], *needed}
         paths += [folder / version for version in versions if version not in needed_versions]
     return sorted(paths)
 

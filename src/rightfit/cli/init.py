@@ -31,7 +31,7 @@ from rightfit.data.encoding import fit_encoder
 from rightfit.data.table_check import check_tables
 from rightfit.data.tables import read_tables
 from rightfit.kedro_project.config_loader import list_files, load_configuration, make_loader
-from rightfit.kedro_project.error_messages import describe_csv
+from rightfit.kedro_project.explain import describe_csv
 from rightfit.kedro_project.stored_results import ProjectLocation, StoredResults, where
 from rightfit.params.defaults import BLOCKS, RawParameters, read_default
 from rightfit.params.faults import explain_faults

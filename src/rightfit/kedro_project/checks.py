@@ -8,14 +8,22 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from kedro.io import DataCatalog, DatasetError
+from kedro.io import DatasetError
 from kedro.pipeline import Pipeline
 
 from rightfit._core.processes.regular_files import SPECIAL, find_special
 from rightfit.kedro_project.configuration import ConfigurationError
-from rightfit.kedro_project.error_messages import SYSTEM_ERRORS, describe_csv, one_line
-from rightfit.kedro_project.kedro_private import Catalog, find_path, is_versioned, tells_existence
+from rightfit.kedro_project.explain import REMAKE, describe_csv, one_line
+from rightfit.kedro_project.kedro_private import (
+    Catalog,
+    find_load_version,
+    find_path,
+    find_versioned_path,
+    is_versioned,
+    tells_existence,
+)
 from rightfit.kedro_project.nodes import is_own, list_own_inputs, list_own_outputs
+from rightfit.kedro_project.result_records import open_records
 from rightfit.ranking.applications.applications import Applications
 
 RAW_READER = "check_raw_tables"
@@ -45,23 +53,12 @@ def refuse_unusable_surroundings(pipeline: Pipeline, catalog: Catalog) -> None:
 
 
 def _find_entry_faults(pipeline: Pipeline, catalog: Catalog) -> Iterator[str]:
-    """Open the catalog entries of Rightfit's nodes, which imports their classes.
-
-    Yields:
-        One line per entry that says nothing that can be opened.
-    """
+    """Open the catalog entries of Rightfit's nodes, which imports their classes."""
     for name in sorted(list_own_inputs(pipeline) | list_own_outputs(pipeline)):
         try:
             catalog.get(name)
         except DatasetError as err:
-            kind = ""
-            if isinstance(catalog, DataCatalog):
-                entry = catalog.config_resolver.resolve_pattern(name)
-                kind = f" of type {entry.get('type')!r}"
-            yield (
-                f"{name}: its catalog entry{kind} cannot be opened "
-                f"({one_line(err.__cause__ or err)}). Correct it in conf/*/catalog*.yml."
-            )
+            yield f"{one_line(err)} Correct it in conf/*/catalog*.yml."
 
 
 def _find_raw_faults(pipeline: Pipeline, catalog: Catalog) -> Iterator[str]:
@@ -118,6 +115,27 @@ def _find_unwritable_results(pipeline: Pipeline, catalog: Catalog) -> list[str]:
     return find_unwritable(paths)
 
 
+def refuse_damaged_inputs(pipeline: Pipeline, catalog: Catalog) -> None:
+    """Compare the results that a run reads, and no node of it makes, with what their runs wrote.
+
+    Raises:
+        ConfigurationError: Naming each damaged file.
+    """
+    records, faults = open_records(catalog), []
+    for name in sorted(list_own_inputs(pipeline) & pipeline.inputs()):
+        dataset = catalog.get(name)
+        version = find_load_version(dataset)
+        path = None if version is None else find_versioned_path(dataset, version)
+        if version is None or path is None:
+            continue
+        try:
+            records.verify(name, version, path)
+        except ValueError as err:
+            faults.append(f"{name} in {path.parent} is damaged: {err}. {REMAKE}")
+    if faults:
+        raise ConfigurationError("\n".join(faults))
+
+
 def find_unwritable(paths: Iterable[Path]) -> list[str]:
     """Describe places that a run could not write to.
 
@@ -134,13 +152,12 @@ def find_unwritable(paths: Iterable[Path]) -> list[str]:
     for folder in dict.fromkeys(nearest):
         try:
             if not folder.is_dir():
-                raise NotADirectoryError(errno.ENOTDIR, "", str(folder))
+                raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
             with tempfile.TemporaryFile(dir=folder, prefix=".rightfit-") as file:
                 file.write(bytes(LEAST_BYTES))
                 file.flush()
         except OSError as err:
-            cure = SYSTEM_ERRORS.get(err.errno or 0, f"{err.strerror}.")
-            faults.append(f"{folder} cannot be written: {cure}")
+            faults.append(f"{folder} cannot be written: {err.strerror}.")
     return faults
 
 

@@ -24,8 +24,7 @@ from rightfit._core.formatting import clean_text
 from rightfit._core.processes.leftovers import remove_own_folders, sweep_temporary_folders
 from rightfit._core.processes.lifeline import list_descendants
 from rightfit._core.processes.repeated_warnings import counting_repeats
-from rightfit.kedro_project.config_loader import find_long_numbers
-from rightfit.kedro_project.error_messages import one_line
+from rightfit.kedro_project.explain import one_line
 from rightfit.kedro_project.nodes import holds_own, is_own
 
 GRACE_S = 1.0  # from the first signal to the end of all processes
@@ -219,39 +218,25 @@ def tolerate_lost_output() -> None:
 
 @functools.cache  # wraps Kedro's reader once
 def explain_run_params() -> ReadOption:
-    """Let ``kedro run`` explain what is wrong with an option; Kedro's readers end in a traceback.
+    """Let ``kedro run`` say what is wrong with ``--params``; Kedro's reader ends in a traceback.
 
     Returns:
         The reader of ``--params``; what YAML, OmegaConf and Python refuse is a wrong option to it.
     """
     from kedro.framework.cli.project import run
-    from kedro.framework.cli.utils import KedroCliError
 
     params = next(option for option in run.params if option.name == "params")
     read = cast("ReadOption", params.callback)
 
     def read_params(context: click.Context, option: click.Parameter, value: Any) -> Any:
         try:
-            params = read(context, option, value)
+            return read(context, option, value)
         except (click.ClickException, click.exceptions.Exit, click.Abort):
             raise
         except Exception as err:
             raise _refuse(one_line(err), context, option) from err
-        for key_path in find_long_numbers(params):
-            raise _refuse(f"{key_path} has too many digits", context, option)
-        return params
 
     params.callback = read_params
-    versions = next(option for option in run.params if option.name == "load_versions")
-    split = cast("ReadOption", versions.callback)
-
-    def read_versions(context: click.Context, option: click.Parameter, value: Any) -> Any:
-        try:
-            return split(context, option, value)
-        except KedroCliError as err:  # which shows a traceback of nothing in place of its message
-            raise click.BadParameter(clean_text(err.message), context, option) from err
-
-    versions.callback = read_versions
     return read_params
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import os
 import re
 import tarfile
@@ -11,26 +10,19 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-import yaml
 from click import ClickException
 from kedro.config import AbstractConfigLoader, MissingConfigException, OmegaConfigLoader
 from kedro.framework.project import settings
 from omegaconf import OmegaConf
-from omegaconf.errors import OmegaConfBaseException
 
 from rightfit._core.errors import RightfitError
 from rightfit._core.formatting import clean_text
 from rightfit._core.spelling import name_some, suggest
+from rightfit.kedro_project.explain import one_line
 
-PLACEHOLDER = "${"
 GLOBALS = ("globals*", "globals*/**", "**/globals*")
 DATA_ROOT = "data_root"
-# given to a run, in no file
-REUSE_RESULTS = "reuse_results"  # false: a run makes everything anew
-VERIFY_RESULTS = "verify_results"  # true: stored files are read, whatever their size and times
 DEFAULT_DATA_ROOT = "data"
-MAX_BITS = 14_000  # of a whole number; Python writes no more than 4,300 digits
-
 
 CONFIG_LOADER_ARGS: dict[str, Any] = {
     "base_env": "base",
@@ -49,33 +41,13 @@ def load_configuration(loader: AbstractConfigLoader, key: str) -> dict[str, Any]
         RightfitError: If a file of that kind cannot be read: one line each, with its place.
     """
     try:
-        configuration: dict[str, Any] = loader[key]
-    except (MissingConfigException, KeyError):
-        # a key is missing where the loader knows no files of that kind
-        faults = list(find_broken_files(loader, key))
-        if faults:
-            raise RightfitError("\n".join(faults)) from None
-        return {}
-    except Exception as err:
-        faults = list(find_broken_files(loader, key)) or _find_placeholder(loader, key, err)
-        faults = faults or [  # on which Kedro breaks in a catalog
-            f"{path}, line 1: the key {name!r} must be a text. Write it in quotes."
-            for path in list_files(loader, key)
-            for name in OmegaConf.load(path)
-            if not isinstance(name, str)
-        ]
-        if faults:
-            raise RightfitError("\n".join(faults)) from err
-        if isinstance(err, yaml.YAMLError | OmegaConfBaseException | UnicodeDecodeError | OSError):
-            raise RightfitError(f"{key}: {_first_line(err)}") from err
-        if isinstance(err, RecursionError):
-            raise RightfitError(f"{key}: placeholders refer to each other too deeply") from err
-        if isinstance(err, ValueError | TypeError):  # such as keys that two files have
-            raise RightfitError(f"{key}: {' '.join(str(err).split())}") from err
-        raise
-    for key_path in find_long_numbers(configuration):
-        raise RightfitError(f"{key}: {key_path} has too many digits. Correct it.")
-    return configuration
+        return dict(loader[key])
+    except Exception as err:  # of YAML, OmegaConf, resolvers and files
+        faults = list(filter(None, map(explain_file, list_files(loader, key))))
+        if not faults and isinstance(err, MissingConfigException | KeyError):
+            return {}  # a key is missing where the loader knows no files of that kind
+        faults = faults or [f"{key}: {one_line(err)}. Correct conf/*/{key}*.yml."]
+        raise RightfitError("\n".join(faults)) from err
 
 
 def read_parameters(loader: AbstractConfigLoader) -> dict[str, Any] | None:
@@ -132,21 +104,6 @@ def make_loader(
     return loader
 
 
-def find_long_numbers(content: Any, key_path: str = "") -> Iterator[str]:
-    """Yield the places of whole numbers that Python refuses to write in digits.
-
-    >>> list(find_long_numbers({"a": [1, 16**4000]}))
-    ['a.1']
-    """
-    if isinstance(content, int) and content.bit_length() > MAX_BITS:
-        yield key_path
-    if isinstance(content, list):
-        content = dict(enumerate(content))
-    if isinstance(content, dict):
-        for key, value in content.items():
-            yield from find_long_numbers(value, f"{key_path}.{key}" if key_path else str(key))
-
-
 def list_texts(loader: AbstractConfigLoader) -> Iterator[str]:
     """Yield the texts of all files of the configuration that can be read."""
     for key in getattr(loader, "config_patterns", {}):
@@ -173,15 +130,6 @@ def name_files(loader: AbstractConfigLoader, message: str) -> str:
     return re.sub(r"parameters_(\w+)\.yml", name_file, message)
 
 
-def find_broken_files(loader: AbstractConfigLoader, key: str) -> Iterator[str]:
-    """Describe files of one kind that are no YAML; what their placeholders mean is not asked.
-
-    Yields:
-        One line per file, with the place in it.
-    """
-    yield from filter(None, map(explain_file, list_files(loader, key)))
-
-
 OWN_PROJECT = "rightfit_project"
 """Package of the repository's own project, and of whoever has a configuration alone."""
 
@@ -205,17 +153,12 @@ class ExplainingConfigLoader(OmegaConfigLoader):
                 )
             if default not in present:
                 default = kwargs["default_run_env"] = base
-        names = [base, env or default]
-        files = _find_files(conf_source, GLOBALS, names)
         try:
             super().__init__(conf_source, env, *args, **kwargs)
         except Exception as err:
+            files = _find_files(conf_source, GLOBALS, [base, env or default])
             text = "\n".join(filter(None, map(explain_file, files)))
-            if not text and Path(conf_source).is_file():
-                text = f"{conf_source} is no archive of a configuration: {_first_line(err)}."
-            if not text:
-                raise
-            raise ClickException(clean_text(text)) from err
+            raise ClickException(clean_text(text or f"{conf_source}: {one_line(err)}.")) from err
 
 
 def _list_environments(source: Path) -> set[str]:
@@ -250,63 +193,14 @@ def _find_files(
 
 
 def explain_file(path: Path) -> str | None:
-    """Say what is wrong with a YAML file, in one line that names the file and the line.
+    """Say what is wrong with a YAML file, in one line that names the file.
 
     Returns:
         ``None`` if it can be read.
     """
     try:
-        content = path.read_bytes()
-        text = content.decode("utf-8")
-        loaded = OmegaConf.load(io.StringIO(text))
-    except UnicodeDecodeError as err:
-        line = content[: err.start].count(b"\n") + 1
-        return f"{path}, line {line}: byte {content[err.start]:#x} is not UTF-8. Save it as UTF-8."
-    except yaml.MarkedYAMLError as err:
-        mark = err.problem_mark or err.context_mark
-        line = mark.line + 1 if mark else 1
-        problem = " ".join(str(err.problem or err.context or "not YAML").split())
-        context = f" ({' '.join(err.context.split())})" if err.context and err.problem else ""
-        return f"{path}, line {line}: {problem}{context}. Correct it."
-    except yaml.reader.ReaderError as err:
-        line = text[: err.position].count("\n") + 1
-        return f"{path}, line {line}: {err.reason}. Correct it."
-    except RecursionError:
-        return f"{path}: an anchor (&) holds itself, or the file is nested too deeply. Correct it."
-    except OmegaConfBaseException as err:
-        match = re.search(r"\$\{[^']*", str(err))
-        offset = text.find(match[0]) if match else -1
-        line = text[: max(offset, 0)].count("\n") + 1
-        return f"{path}, line {line}: {_first_line(err)}. Correct it."
-    except (OSError, yaml.YAMLError, ValueError, TypeError) as err:
-        return f"{path}, line 1: {_first_line(err)}. Correct it."
-    if not OmegaConf.is_dict(loaded):
-        return f"{path}, line 1: it must hold keys with values, but holds a list. Correct it."
-    return None
-
-
-def _find_placeholder(loader: AbstractConfigLoader, key: str, error: BaseException) -> list[str]:
-    """Find the line with the ``${...}`` that could not be resolved."""
-    if not isinstance(error, OmegaConfBaseException):
-        return []
-    words = re.findall(r"\w+", str(getattr(error, "full_key", "") or ""))
-    candidates = [
-        (path, number, line)
-        for path in list_files(loader, key)
-        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1)
-        if PLACEHOLDER in line and not line.lstrip().startswith("#")
-    ]
-    fitting = [
-        candidate
-        for candidate in candidates
-        if words and re.search(rf"\b{words[-1]}\b", candidate[2])
-    ]
-    return [
-        f"{path}, line {number}: {_first_line(error)}. Correct it."
-        for path, number, _ in [*fitting, *candidates][:1]
-    ]
-
-
-def _first_line(error: BaseException) -> str:
-    lines = str(error).strip().splitlines() or [type(error).__name__]
-    return lines[0].rstrip(".")
+        content = OmegaConf.load(path)
+    except Exception as err:  # of YAML, OmegaConf, Unicode or the file
+        reason = one_line(str(err).replace(f'"{path}", ', ""))
+        return f"{path}: {reason}. Correct it."
+    return None if OmegaConf.is_dict(content) else f"{path}: it must hold keys with values."

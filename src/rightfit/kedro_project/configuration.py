@@ -29,22 +29,21 @@ from kedro.utils import find_kedro_project
 from rightfit._core.errors import RightfitError
 from rightfit._core.formatting import clean_text
 from rightfit._core.spelling import suggest
-from rightfit.kedro_project.catalog import complete_catalog, make_catalog
+from rightfit.kedro_project.catalog import complete_catalog
 from rightfit.kedro_project.config_loader import (
     DATA_ROOT,
     OWN_PROJECT,
-    REUSE_RESULTS,
-    VERIFY_RESULTS,
-    find_broken_files,
+    explain_file,
     find_data_root,
+    list_files,
     list_texts,
     load_configuration,
     make_loader,
     name_files,
     read_parameters,
 )
-from rightfit.kedro_project.kedro_private import list_requested_pipelines, validate_only
-from rightfit.kedro_project.nodes import PIPELINES, holds_own, list_stages, read_tagged_models
+from rightfit.kedro_project.kedro_private import list_requested_pipelines
+from rightfit.kedro_project.nodes import PIPELINES, holds_own, list_stages
 from rightfit.params.defaults import (
     BLOCKS,
     PROJECT_BLOCKS,
@@ -111,21 +110,22 @@ class ConfigurationHook:
         if is_served():
             check_served(runtime_params, os.environ)
         try:
-            if misspelt := find_misspelt(runtime_params, project_parameters):
-                raise RightfitError("; ".join(misspelt))
-            grid = read_grid(parameters)
+            grid, data_root = read_grid(parameters), find_data_root(loader)
         except ValueError as err:
             self._use(None)
             if set(requested) & PIPELINES or not _are_foreign(requested):
                 raise _explain_parameters(loader, parameters, *str(err).splitlines()) from err
             logger.warning("Rightfit's pipelines cannot be made: %s", err)
-            _check_foreign_only(context)
             return
         self._use(grid)
+        for name, meant in find_misspelt_blocks(
+            set(project_parameters) - set(runtime_params)
+        ).items():
+            logger.warning("Rightfit reads no parameter %r; did you mean %r?", name, meant)
         loader["parameters"] = parameters
         own_catalog = load_configuration(loader, "catalog")
-        loader["catalog"] = complete_catalog(own_catalog, grid, find_data_root(loader))
-        self._check(context, parameters, requested, is_run=asked_for is not None)
+        loader["catalog"] = complete_catalog(own_catalog, grid, data_root)
+        self._check(loader, parameters, requested, is_run=asked_for is not None)
 
     def _use(self, grid: Grid | None) -> None:
         """Let Kedro build the pipelines again when the grid is another one."""
@@ -139,7 +139,7 @@ class ConfigurationHook:
 
     def _check(
         self,
-        context: KedroContext,
+        loader: AbstractConfigLoader,
         parameters: RawParameters,
         requested: list[str],
         *,
@@ -153,37 +153,14 @@ class ConfigurationHook:
             logger.debug("The pipelines cannot be made yet; Kedro will say why.", exc_info=True)
             return
         if not any(map(holds_own, chosen.values())):
-            _check_foreign_only(context)
             return
-        if is_run:
-            # Kedro would refuse wrong patterns and names of credentials with a traceback
-            loader = context.config_loader
-            entries = {
-                name: entry
-                for name, entry in load_configuration(loader, "catalog").items()
-                if "{" in name or (isinstance(entry, dict) and "credentials" in str(entry))
-            }
-            try:
-                make_catalog(entries, load_configuration(loader, "credentials") if entries else {})
-            except ValueError as err:
-                raise ConfigurationError(str(err)) from err
         stages = {stage for pipeline in chosen.values() for stage in list_stages(pipeline)}
         machine = Machine.here() if is_run else None
-        # like Kedro, which checks what every pipeline reads before a run of __default__
-        tagged_models = read_tagged_models(pipelines if DEFAULT_PIPELINE in requested else chosen)
-        faults = find_block_faults(
-            parameters, stages=stages, machine=machine, tagged_models=tagged_models
-        )
-        runtime_params = context.config_loader.runtime_params or {}
-        faults += [
-            f"--params {name} must be true or false, but got {runtime_params[name]!r}."
-            for name in (REUSE_RESULTS, VERIFY_RESULTS)
-            if not isinstance(runtime_params.get(name), bool | None)
-        ]
-        faults += find_unread(context.config_loader, parameters)
+        faults = find_block_faults(parameters, stages=stages, machine=machine)
+        faults += find_unread(loader, parameters)
         if faults:  # or the families are asked once it is known whether they are needed
             lines = [*faults, *find_model_faults(parameters, stages)]
-            raise ConfigurationError(name_files(context.config_loader, "\n".join(lines)))
+            raise ConfigurationError(name_files(loader, "\n".join(lines)))
 
 
 def _refuse_broken_files(loader: AbstractConfigLoader) -> None:
@@ -192,31 +169,17 @@ def _refuse_broken_files(loader: AbstractConfigLoader) -> None:
     Raises:
         ConfigurationError: Naming each broken file and its line.
     """
-    faults = []
+    faults: list[str] = []
     for key in READ_FILES:
         try:
             configuration = load_configuration(loader, key)
-        except ValueError as err:
+        except RightfitError as err:
             faults += str(err).splitlines()
         else:
-            if key == "catalog":
-                # keys that begin with _ are for interpolation
-                faults += [
-                    f"catalog: {name} must be a text, and name a block with a type, but got "
-                    f"{str(entry)[:80]!r}. Correct it in conf/*/catalog*.yml."
-                    for name, entry in configuration.items()
-                    if not isinstance(name, str)
-                    or not (isinstance(entry, dict) or name.startswith("_"))
-                ]
             if configuration:
                 loader[key] = configuration  # or it is read again each time that it is asked for
     # What credentials refer to may exist only where the tasks run: their files must be readable.
-    faults += find_broken_files(loader, "credentials")
-    if not faults:
-        try:
-            find_data_root(loader)
-        except ValueError as err:
-            faults.append(str(err))
+    faults += filter(None, map(explain_file, list_files(loader, "credentials")))
     if faults:
         raise ConfigurationError("\n".join(dict.fromkeys(faults)))
 
@@ -240,12 +203,6 @@ def _are_foreign(requested: list[str]) -> bool:
         logger.debug("The registry needs Rightfit's pipelines.", exc_info=True)
         return False
     return all(pipeline.nodes and not holds_own(pipeline) for pipeline in chosen)
-
-
-def _check_foreign_only(context: KedroContext) -> None:
-    """Check own pipelines alone; before a run of ``__default__`` Kedro would check all."""
-    names = [name for name, pipeline in pipelines.items() if not holds_own(pipeline)]
-    validate_only(context, names)
 
 
 def find_grid() -> Grid | None:
@@ -274,26 +231,13 @@ def find_grid() -> Grid | None:
         raise ConfigurationError(str(err)) from err
 
 
-def find_misspelt(runtime_params: RawParameters, parameters: RawParameters) -> list[str]:
-    """Describe misspelt blocks of a run's parameters; warn of those in files."""
-    faults = []
-    for name, suggestion in find_misspelt_blocks(parameters).items():
-        if name in runtime_params:
-            faults.append(
-                f"--params sets {name!r}, which nothing reads; did you mean {suggestion!r}?"
-            )
-        else:
-            logger.warning("Rightfit reads no parameter %r; did you mean %r?", name, suggestion)
-    return faults
-
-
 def find_unread(loader: AbstractConfigLoader, parameters: RawParameters) -> Iterator[str]:
     """Describe parameters of a run that no node, file or block has.
 
     Yields:
         One line per parameter, with the places where blocks have one of that name.
     """
-    read_names = {*BLOCKS, *PROJECT_BLOCKS, DATA_ROOT, REUSE_RESULTS, VERIFY_RESULTS}
+    read_names = {*BLOCKS, *PROJECT_BLOCKS, DATA_ROOT}
     names = [str(name) for name in loader.runtime_params or {} if name not in read_names]
     if not names:
         return

@@ -16,7 +16,7 @@ import polars as pl
 
 from rightfit._core.formatting import clean_text, count
 from rightfit.kedro_project.configuration import ConfigurationError
-from rightfit.kedro_project.error_messages import load_result, one_line
+from rightfit.kedro_project.explain import one_line
 from rightfit.kedro_project.kedro_private import Catalog
 
 logger = logging.getLogger(__name__)
@@ -36,12 +36,11 @@ def report_failures(outputs: Iterable[str], catalog: Catalog) -> None:
     """List what failed in a run.
 
     Args:
-        outputs: Names of the results that the run is about, also of those that it keeps.
+        outputs: Names of the results that the run has made.
         catalog: Of the run.
 
     Raises:
         PartsFailedError: In a command, if a cell or a measurement failed.
-        ClickException: If a result that was kept cannot be read.
     """
     names = sorted(outputs)
     failed: list[str] = []
@@ -49,7 +48,7 @@ def report_failures(outputs: Iterable[str], catalog: Catalog) -> None:
     for name in names:
         if not name.endswith(".trials") or name.count(".") < 2:  # those of a dataset repeat them
             continue
-        cell, trials = name.removesuffix(".trials"), load_result(catalog, name)
+        cell, trials = name.removesuffix(".trials"), catalog.load(name)
         reasons = trials.filter(state="failed")["stop_reason"]
         if "complete" not in trials["state"] and not trials.is_empty():
             reasons = trials["stop_reason"].drop_nulls().unique(maintain_order=True)
@@ -61,7 +60,7 @@ def report_failures(outputs: Iterable[str], catalog: Catalog) -> None:
     for name in names:
         if not name.endswith(".profiles"):
             continue
-        for profile in _select_useless(load_result(catalog, name)).to_dicts():
+        for profile in _select_useless(catalog.load(name)).to_dicts():
             reason, cell = _find_reason(profile), f"{profile['dataset']}.{profile['model']}"
             threads = count(profile["n_threads"], "thread")
             served = f"{profile['runtime']}, {threads}, {profile['device']}"
@@ -76,18 +75,6 @@ def report_failures(outputs: Iterable[str], catalog: Catalog) -> None:
     if click.get_current_context(silent=True) is not None:
         raise PartsFailedError(message)
     logger.error(clean_text(message))
-
-
-def holds_failure(result: object) -> bool:
-    """Tell whether the next run should try a result again: it tells of a part that failed."""
-    if not isinstance(result, pl.DataFrame) or result.is_empty():
-        return False
-    if {"state", "stop_reason"} <= set(result.columns):  # trials
-        return "complete" not in result["state"]
-    if not {"null_reasons", *NEEDED} <= set(result.columns):
-        return False
-    useless = _select_useless(result).to_dicts()
-    return any(REFUSED not in _find_reason(profile) for profile in useless)
 
 
 def _select_useless(profiles: pl.DataFrame) -> pl.DataFrame:

@@ -13,6 +13,7 @@ is the runner's, see :mod:`rightfit.kedro_project.run`.
 from __future__ import annotations
 
 import contextlib
+import gc
 import logging
 import os
 import sys
@@ -29,7 +30,11 @@ from rich.console import Console
 from rightfit._core.errors import RightfitError
 from rightfit._core.kedro_logs import log_as_written
 from rightfit._core.typed_tables import write_as_text
-from rightfit.kedro_project.checks import list_raw, refuse_unusable_surroundings
+from rightfit.kedro_project.checks import (
+    list_raw,
+    refuse_damaged_inputs,
+    refuse_unusable_surroundings,
+)
 from rightfit.kedro_project.command_line import (
     LEVEL,
     explain_run_params,
@@ -38,12 +43,7 @@ from rightfit.kedro_project.command_line import (
     tolerate_lost_output,
 )
 from rightfit.kedro_project.configuration import ConfigurationError, ConfigurationHook, is_served
-from rightfit.kedro_project.error_messages import (
-    explain_content,
-    explain_error,
-    explain_unreadable,
-    load_result,
-)
+from rightfit.kedro_project.explain import explain
 from rightfit.kedro_project.failures import report_failures
 from rightfit.kedro_project.kedro_private import Catalog, find_path, find_versioned_path
 from rightfit.kedro_project.nodes import holds_own, is_own, list_own_outputs
@@ -57,6 +57,9 @@ from rightfit.ranking.explanation.decisions import (
 from rightfit.reporting.terminal import tabulate_winners
 
 COMMANDS = ("kedro", "rightfit")
+# Modules and JSON are many objects that stay: looking through them for circles, as often as Python
+# does, takes a fifth of a run that finds everything.
+GC_THRESHOLDS = (100_000, 50, 100)
 SEQUENTIAL = "<kedro.runner.sequential_runner.SequentialRunner"  # Kedro's default runner
 
 logger = logging.getLogger(__name__)
@@ -73,6 +76,7 @@ def rightfit_hooks() -> tuple[Any, ...]:
     # a packaged project may be run as a module
     is_project = program.name == "__main__.py" and program.with_name("settings.py").exists()
     if program.name in COMMANDS or is_project:
+        gc.set_threshold(*GC_THRESHOLDS)
         tolerate_lost_output()
         explain_run_params()
     return ConfigurationHook(), RunHook(), MlflowHook()
@@ -102,14 +106,15 @@ class RunHook:
         is_kedros_runner = SEQUENTIAL in str(run_params.get("runner"))
         if is_kedros_runner and not is_served() and holds_own(pipeline):
             logger.info(
-                "Every step runs, and one search after another: settings.py lacks SESSION_CLASS = "
-                "RightfitSession, of rightfit.kedro_project.run."
+                "One search runs after another: settings.py lacks SESSION_CLASS = RightfitSession, "
+                "of rightfit.kedro_project.run."
             )
         try:
             refuse_unusable_surroundings(pipeline, catalog)
             choose_run_versions(run_params, pipeline, catalog)
+            refuse_damaged_inputs(pipeline, catalog)
         except OSError as err:  # a disk may be full before the first node
-            raise ConfigurationError(explain_error(err) or str(err)) from err
+            raise ConfigurationError(explain(err) or str(err)) from err
         self._during.enter_context(prepared_process(pipeline))
 
     @hook_impl(trylast=True)  # what the run made is recorded first
@@ -117,24 +122,18 @@ class RunHook:
         """Print the table of winners, where the report is, and what failed.
 
         Raises:
-            ConfigurationError: If a ranking that was kept cannot be read.
             PartsFailedError: In a command, if a cell or a measurement failed.
         """
         self._during.close()
         outputs = list_own_outputs(pipeline)
         if "recommendations" in outputs:
-            try:
-                recommendations = read_recommendations(load_result(catalog, "recommendations"))
-            except ValueError as err:
-                raise ConfigurationError(explain_unreadable("recommendations", err)) from err
-            loads = (load_result(catalog, "load_curves"),) if "load_curves" in outputs else ()
+            recommendations = read_recommendations(catalog.load("recommendations"))
+            loads = (catalog.load("load_curves"),) if "load_curves" in outputs else ()
             Console().print(tabulate_winners(recommendations, *loads))
         if "report" in outputs:
             report = catalog.get("report")
             latest = getattr(report, "latest", None)  # a project may store it in its own way
-            if latest is None or not Path(latest).is_file():  # a kept report's may be deleted
-                latest = find_versioned_path(report) or latest or "report"
-            click.echo(f"Report: {latest}")
+            click.echo(f"Report: {latest or find_versioned_path(report) or 'report'}")
         report_failures(outputs, catalog)
 
     @hook_impl(tryfirst=True)  # another hook may end the command with an error of its own
@@ -157,12 +156,11 @@ def explain_run_error(error: Exception, pipeline: Pipeline, catalog: Catalog) ->
         ``None`` for a defect. An error of a dataset or of the system in a run with other nodes may
         be theirs, and is left alone too.
     """
-    is_alone = all(map(is_own, pipeline.nodes))
-    explanation = explain_error(error) if is_alone or isinstance(error, RightfitError) else None
-    if explanation or not is_alone:
-        return explanation
-    raw = {name: str(find_path(catalog.get(name)) or "") for name in list_raw(pipeline)}
-    return explain_content(error, raw)
+    if not isinstance(error, RightfitError) and not all(map(is_own, pipeline.nodes)):
+        return None
+    return explain(
+        error, {name: str(find_path(catalog.get(name)) or "") for name in list_raw(pipeline)}
+    )
 
 
 class MlflowHook:
@@ -182,7 +180,7 @@ class MlflowHook:
             return
         outputs = list_own_outputs(pipeline)
         if "recommendations" in outputs:
-            document = load_result(catalog, "recommendations")
+            document = catalog.load("recommendations")
             recommendations = read_recommendations(document)
             mlflow.log_metrics(measure_winners(recommendations))
             tags = {  # each winner's name and serving configuration
@@ -195,10 +193,10 @@ class MlflowHook:
             mlflow.set_tags(tags)
             mlflow.log_dict(document, "recommendations.json")
         if "rankings" in outputs:
-            rankings = write_as_text(load_result(catalog, "rankings"), "violations")
+            rankings = write_as_text(catalog.load("rankings"), "violations")
             mlflow.log_text(rankings.write_csv(), "rankings.csv")
         if "resource_profiles" in outputs:
-            profiles = load_result(catalog, "resource_profiles")
+            profiles = catalog.load("resource_profiles")
             counts = {
                 "profiles": profiles.height,
                 "disturbed_profiles": profiles["disturbed"].sum(),
@@ -209,13 +207,13 @@ class MlflowHook:
             name for name in outputs if name.endswith(".trials") and name.count(".") == 1
         )
         if trials:
-            tables = [load_result(catalog, name) for name in trials]
+            tables = [catalog.load(name) for name in trials]
             states = Counter(state for table in tables for state in table["state"])
             mlflow.log_metrics(
                 {f"counts/trials_{state}": float(n) for state, n in sorted(states.items())}
             )
         if "report" in outputs:
-            mlflow.log_text(load_result(catalog, "report"), "report.html")
+            mlflow.log_text(catalog.load("report"), "report.html")
 
 
 def measure_winners(recommendations: Recommendations) -> dict[str, float]:

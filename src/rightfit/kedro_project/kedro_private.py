@@ -5,11 +5,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, TypeGuard
 
-from kedro.framework.context import KedroContext
 from kedro.framework.project import pipelines
 from kedro.io import AbstractDataset, AbstractVersionedDataset, CatalogProtocol
 from kedro.io.core import Version, VersionNotFoundError
@@ -74,37 +72,18 @@ def is_versioned(dataset: Dataset | None) -> TypeGuard[Versioned]:
     return isinstance(dataset, AbstractVersionedDataset) and dataset._version is not None
 
 
-def is_newest(dataset: Dataset | None, version: str) -> bool:
-    """Tell whether a version of a result is stored, and none up to now is newer.
+def pin_versions(dataset: Versioned, *, load: str | None = None, save: str | None = None) -> None:
+    """Let a dataset load one version, as ``--load-versions`` does, or save another.
 
-    Others read the newest: one that no step has finished, or that another clock has dated.
-
-    Ask upstream: a load version that is no newer than now.
-    """
-    if not is_versioned(dataset):
-        return False
-    now = str(dataset.resolve_save_version())
-    try:
-        versions = dataset.list_versions(full_path=False)
-    except VersionNotFoundError:
-        return False
-    return version == max((stored for stored in versions if stored <= now), default=None)
-
-
-def pin_load_version(dataset: Versioned, version: str, *, again: bool = False) -> None:
-    """Let a dataset load one version, as ``--load-versions`` does, unless it is pinned already.
+    A version to load that is pinned already stays.
 
     Ask upstream: a hook after the catalog is made and before it is used that may add to
-    ``load_versions``; today the hooks see the pipeline only when the catalog is made.
-
-    Args:
-        dataset: What is to be loaded.
-        version: The version.
-        again: Also if another version is pinned.
+    ``load_versions`` and name the run; today the hooks see the pipeline only when the catalog is
+    made.
     """
     current = dataset._version
-    if current is not None and (again or current.load is None):
-        dataset._version = Version(version, current.save)
+    if current is not None:
+        dataset._version = Version(current.load or load, save or current.save)
 
 
 def delete_version(dataset: Versioned, version: str) -> bool:
@@ -136,14 +115,6 @@ def list_requested_pipelines() -> list[str] | None:
     Ask upstream: the names of the requested pipelines in the hook ``after_context_created``.
     """
     return pipelines._requested_pipelines
-
-
-def validate_only(context: KedroContext, names: Iterable[str]) -> None:
-    """Let Kedro check the parameters of these pipelines alone.
-
-    Ask upstream: a public setting of the pipelines whose parameters are validated.
-    """
-    context._pipelines_to_validate = list(names)
 
 
 def is_async(runner: AbstractRunner) -> bool:

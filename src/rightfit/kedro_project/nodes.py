@@ -2,30 +2,24 @@
 
 Hooks and runner leave all other nodes alone.
 
-A project may tag nodes of its own ``rightfit``. The hooks then treat them as Rightfit's: they check
-the parameters that the nodes read before anything runs, give all results of a run one version, show
-progress and explain errors. Tagged nodes always run: nothing tells whether their code has changed.
+A project may tag nodes of its own ``rightfit``. The hooks then treat them as Rightfit's: they give
+all results of a run one version, show progress and explain errors.
 """
 
 from __future__ import annotations
 
 import functools
 import itertools
-import warnings
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
-from kedro.validation import TypeExtractor
-from pydantic import BaseModel
 
 from rightfit._core.spelling import suggest
 
 if TYPE_CHECKING:
     from rightfit.searching.parallel.planned_search import PlannedSearch
-
-Reduce = Callable[[Any], object]
 
 BOXES = {
     "data_engineering": "data_engineering",
@@ -49,17 +43,12 @@ class NodeFunction(functools.partial[Any]):
 
     Args:
         func: The function; the node has its name, documentation and type hints.
-        hints: Inputs that only help: when they change, the node need not run again.
-        parts: Returns the part of an input that the node depends on, as plain JSON, by the input's
-            name: when another part changes, the node need not run again.
         plan: Returns the search of the node, given its inputs and ``n_searches``, how many there
             are. Such searches are carried out side by side.
         inputs: Of a node that searches, by argument; ``model`` and ``training`` are among them.
         **bound: Arguments of ``func``.
     """
 
-    hints: frozenset[str]
-    parts: Mapping[str, Reduce]
     plan: Callable[..., PlannedSearch] | None  # of a node that searches
     inputs: Mapping[str, str]
 
@@ -68,8 +57,6 @@ class NodeFunction(functools.partial[Any]):
         func: Callable[..., Any],
         /,
         *,
-        hints: Iterable[str] = (),
-        parts: Mapping[str, Reduce] | None = None,
         plan: Callable[..., PlannedSearch] | None = None,
         inputs: Mapping[str, str] | None = None,
         **bound: Any,
@@ -77,7 +64,6 @@ class NodeFunction(functools.partial[Any]):
         """Bind the arguments."""
         self = super().__new__(cls, func, **bound)
         functools.update_wrapper(self, func)
-        self.hints, self.parts = frozenset(hints), parts or {}
         self.plan, self.inputs = plan, inputs or {}
         return self
 
@@ -155,16 +141,3 @@ def list_own_inputs(pipeline: Pipeline) -> set[str]:
 def list_own_outputs(pipeline: Pipeline) -> set[str]:
     """Return the datasets that own nodes of a pipeline write."""
     return {name for node in pipeline.nodes if is_own(node) for name in node.outputs}
-
-
-def read_tagged_models(pipelines: Mapping[str, Pipeline]) -> dict[str, type[BaseModel]]:
-    """Return the models of the parameters that tagged nodes read, by key, from their type hints."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="One or more dataset names contain '.'")
-        tagged = {name: pipeline.only_nodes_with_tags(TAG) for name, pipeline in pipelines.items()}
-    kinds = TypeExtractor(tagged).extract_types_from_pipelines()
-    return {
-        key: kind
-        for key, kind in kinds.items()
-        if isinstance(kind, type) and issubclass(kind, BaseModel)
-    }

@@ -1,74 +1,57 @@
-"""Records of a run's results: from what each was made, and what its files were.
-
-A file whose size and time of change are as recorded is not read again.
-"""
+"""Records of runs: which grid each was about, and what the files of its results were."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+import re
+from collections.abc import Collection
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TypeVar
 
-from pydantic import BaseModel
+from kedro.io.core import generate_timestamp
 
-from rightfit._core.processes.codec import hash_json
 from rightfit._core.processes.json_store import JsonStore
 from rightfit.kedro_project.datasets.stores import JsonStoreDataset
-from rightfit.kedro_project.kedro_private import Catalog, Dataset, find_versioned_path
+from rightfit.kedro_project.kedro_private import Catalog
 
 WHOLE_FILE = ""  # relative path of a result that is one file
-N_DIGITS = 24  # of the sha256
+N_DIGITS = 24  # of the sha256 in a key
+TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d\.\d\d\.\d\d\.\d{3}Z")  # how Kedro names a run
+GRID = "grid-"  # begins the key of a run's grid
 
 Record = TypeVar("Record")
 
 
-class DamagedFileError(ValueError):
-    """A stored file that is not what was recorded of it."""
-
-
-@dataclass(frozen=True)
-class FileRecord:
-    """The hash of a file as it was when it was last read.
-
-    Args:
-        path: Its path in the folder of the result; :data:`WHOLE_FILE` for the file itself.
-        n_bytes: Its size.
-        changed_ns: When content, name or permissions were changed; programs cannot set that time.
-        sha256: Hash of its content.
-    """
-
-    path: str
-    n_bytes: int
-    changed_ns: int
-    sha256: str
-
-
 @dataclass(frozen=True)
 class ResultRecord:
-    """How a stored result came about; of a source, what its files were when they were read last.
+    """The files of a result as its run wrote them.
 
     Args:
-        result: Its name in the catalog; the path of a source.
-        key: Hash of all that the step that made it depends on; empty of a source.
-        version: Version it was saved as; empty of a source.
-        whole: Hash of all that the step read, also of what it does not depend on.
-        files: What its files were when it was saved; none of a result that is not local.
+        result: Its name in the catalog.
+        version: Version it was saved as.
+        files: SHA-256 of each, by its path in the result's folder, or by :data:`WHOLE_FILE`.
     """
 
     result: str
-    key: str
     version: str
-    whole: str = ""
-    files: tuple[FileRecord, ...] = ()
+    files: dict[str, str]
+
+
+@dataclass(frozen=True)
+class GridRecord:
+    """The cells that a run was about."""
+
+    datasets: tuple[str, ...]
+    models: tuple[str, ...]
 
 
 class RecordStore:
     """Reads and writes records.
 
     Args:
-        store: Keeps them; ``None``: nothing is kept, so that every step runs.
+        store: Keeps them; ``None``: nothing is kept.
     """
 
     def __init__(self, store: JsonStore | None = None) -> None:
@@ -84,42 +67,54 @@ class RecordStore:
             self._store.put_record(key, record)
 
     def read_result(self, name: str) -> ResultRecord | None:
-        """Return the record of a result by its name in the catalog."""
-        return self.get(_key("result", name), ResultRecord)
+        """Return the record of a result's version that was written last."""
+        return self.get(_key(name), ResultRecord)
 
-    def list_results(self) -> list[ResultRecord]:
-        """Return the records of all results."""
+    def write_result(self, name: str, version: str, path: Path) -> None:
+        """Record the files of a version, in place of an earlier one."""
+        self.put(_key(name), ResultRecord(name, version, hash_files(path)))
+
+    def verify(
+        self, name: str, version: str, path: Path, *, only: Collection[str] | None = None
+    ) -> None:
+        """Compare a version with its record, if there is one.
+
+        Args:
+            name: The result's name.
+            version: Its version.
+            path: The file or folder.
+            only: Names of the files that are compared; ``None``: all that are recorded.
+
+        Raises:
+            ValueError: If a file is missing or has another content.
+        """
+        record = self.read_result(name)
+        if record is None or record.version != version:
+            return
+        for file, sha256 in record.files.items():
+            if only is None or Path(file).name in only:
+                _compare(path / file if file else path, sha256)
+
+    def list_runs(self) -> list[str]:
+        """Return the versions of all runs that have begun, in their order."""
         keys = [] if self._store is None else self._store.keys()
-        records = (self.get(key, ResultRecord) for key in keys if key.startswith("result-"))
-        return [record for record in records if record is not None]
+        return [key.removeprefix(GRID) for key in keys if key.startswith(GRID)]
 
-    def write_result(self, record: ResultRecord) -> None:
-        """Keep the record of a result, in place of an earlier one."""
-        self.put(_key("result", record.result), record)
+    def find_newest(self) -> str:
+        """Return what no version that counts is newer than: now, or the newest run."""
+        return max([generate_timestamp(), *self.list_runs()])
 
-    def hash_files(self, path: Path, *, reads_all: bool = False) -> str:
-        """Hash a file, or all files of a folder with their names.
+    def name_run(self, version: str) -> str:
+        """Return the version that a run saves: it sorts behind those of all earlier runs.
 
-        A file is read again only if its size or times have changed, or with ``reads_all``.
+        A clock that has gone back would name a run before those that it follows. Then it gets the
+        moment after the newest of them. Only Kedro's own names are changed.
         """
-        key = _key("source", str(path))
-        before = self.get(key, ResultRecord)
-        files = record_files(path, () if reads_all or before is None else before.files)
-        if before is None or files != before.files:
-            self.put(key, ResultRecord(str(path), "", "", files=files))
-        return hash_content([[file.path, file.sha256] for file in files])
-
-    def hash_source(self, dataset: Dataset | None, *, reads_all: bool = False) -> str | None:
-        """Hash the local files behind a catalog entry, and how the entry reads them.
-
-        Returns:
-            ``None`` for a source that is no local file, such as a database: nothing tells whether
-            it has changed.
-        """
-        path = find_versioned_path(dataset)
-        if path is None or not path.exists():
-            return None
-        return hash_content([str(dataset), self.hash_files(path, reads_all=reads_all)])
+        last = max(self.list_runs(), default="")
+        if not TIME.fullmatch(version) or last <= version or not TIME.match(last):
+            return version
+        moment = datetime.strptime(last[:23], "%Y-%m-%dT%H.%M.%S.%f").replace(tzinfo=UTC)
+        return f"{moment + timedelta(milliseconds=1):%Y-%m-%dT%H.%M.%S.%f}"[:-3] + "Z"
 
 
 def open_records(catalog: Catalog) -> RecordStore:
@@ -128,69 +123,26 @@ def open_records(catalog: Catalog) -> RecordStore:
     return RecordStore(store.load() if isinstance(store, JsonStoreDataset) else None)
 
 
-def record_file(path: Path, name: str, before: FileRecord | None = None) -> FileRecord:
-    """Return the record of a file: the one from before if its size and time are the same."""
-    status = path.stat()
-    n_bytes, changed_ns = status.st_size, status.st_ctime_ns
-    if before is not None and (before.n_bytes, before.changed_ns) == (n_bytes, changed_ns):
-        return before
-    with path.open("rb") as file:
-        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-    return FileRecord(name, n_bytes, changed_ns, sha256)
+def hash_files(path: Path) -> dict[str, str]:
+    """Return the SHA-256 of a file, or of each file in a folder, by relative path."""
+    if path.is_file():
+        return {WHOLE_FILE: _hash(path)}
+    files = sorted(file for file in path.rglob("*") if file.is_file())
+    return {file.relative_to(path).as_posix(): _hash(file) for file in files}
 
 
-def record_files(path: Path, before: Iterable[FileRecord] = ()) -> tuple[FileRecord, ...]:
-    """Return the records of a file, or of all files in a folder, in order of their paths."""
-    names = {path: WHOLE_FILE}
-    if not path.is_file():
-        files = sorted(file for file in path.rglob("*") if file.is_file())
-        names = {file: file.relative_to(path).as_posix() for file in files}
-    earlier = {record.path: record for record in before}
-    return tuple(record_file(file, name, earlier.get(name)) for file, name in names.items())
+def _compare(file: Path, sha256: str) -> None:
+    if not file.is_file():
+        is_there = file.exists() or file.is_symlink()
+        raise ValueError(f"{file.name} is {'no file' if is_there else 'missing'}")
+    if _hash(file) != sha256:
+        raise ValueError(f"{file.name} is not what the run wrote")
 
 
-def compare_files(
-    path: Path, recorded: Iterable[FileRecord], *, reads_all: bool
-) -> tuple[FileRecord, ...]:
-    """Compare a stored result with what was recorded when it was saved.
-
-    Args:
-        path: The file or folder.
-        recorded: Records of its files; others in the folder are not asked for.
-        reads_all: Whether files are read whose size and times are as recorded, too.
-
-    Returns:
-        The records with the times of now.
-
-    Raises:
-        DamagedFileError: If a file is missing or has another content.
-    """
-    current = []
-    for record in recorded:
-        file = path / record.path if record.path else path
-        if not file.is_file():
-            is_there = file.exists() or file.is_symlink()
-            raise DamagedFileError(f"{file.name} is {'no file' if is_there else 'missing'}")
-        current.append(record_file(file, record.path, None if reads_all else record))
-        if current[-1].sha256 != record.sha256:
-            raise DamagedFileError(f"{file.name} is not what the run wrote")
-    return tuple(current)
+def _hash(file: Path) -> str:
+    with file.open("rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()
 
 
-def hash_content(content: object) -> str:
-    """Hash plain JSON content and Pydantic models; the order of keys plays no part.
-
-    >>> hash_content({"a": 1, "b": [2]}) == hash_content({"b": [2], "a": 1})
-    True
-    """
-    return hash_json(
-        content,
-        n_digits=N_DIGITS,
-        default=lambda value: (
-            value.model_dump(mode="json") if isinstance(value, BaseModel) else str(value)
-        ),
-    )
-
-
-def _key(kind: str, name: str) -> str:
-    return f"{kind}-{hashlib.sha256(name.encode()).hexdigest()[:N_DIGITS]}"
+def _key(name: str) -> str:
+    return f"result-{hashlib.sha256(name.encode()).hexdigest()[:N_DIGITS]}"

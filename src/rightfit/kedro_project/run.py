@@ -1,8 +1,8 @@
 """How a pipeline with Rightfit's nodes runs: Kedro's public seams, a session class and a runner.
 
-The session gives a run its default runner. The runner leaves out what is unchanged, carries out
-searches side by side, shows how far it is, and records how each result was made. A runner that is
-named with ``--runner`` runs every node, as in any project.
+The session gives a run its default runner. The runner carries out searches side by side, shows how
+far it is, and records the files of each result. A runner that is named with ``--runner`` does none
+of it, as in any project.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from kedro.io import DatasetNotFoundError
 from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 from kedro.runner import SequentialRunner, Task
+from kedro.validation import ParameterValidationError
 from pluggy import PluginManager
 from pydantic import BaseModel
 from rich.console import Console
@@ -31,7 +32,12 @@ from rightfit._core.formatting import end_sentence, format_seconds
 from rightfit._core.spelling import suggest
 from rightfit.api.progress_line import showing_progress
 from rightfit.kedro_project.configuration import DEFAULT_PIPELINE, ConfigurationError
-from rightfit.kedro_project.kedro_private import Catalog, is_async
+from rightfit.kedro_project.kedro_private import (
+    Catalog,
+    find_versioned_path,
+    is_async,
+    is_versioned,
+)
 from rightfit.kedro_project.nodes import (
     NodeFunction,
     find_place,
@@ -41,23 +47,17 @@ from rightfit.kedro_project.nodes import (
     is_own,
 )
 from rightfit.kedro_project.progress import RunDisplay, RunStep
+from rightfit.kedro_project.result_records import RecordStore, open_records
 
 if TYPE_CHECKING:
     from rightfit.searching.parallel.planned_search import PlannedSearch
+    from rightfit.searching.studies.study_store import StudyStore
 
 logger = logging.getLogger(__name__)
 
 MODEL = "params:models."  # whoever reads such an input trains or measures a model
 APPLICATIONS, ROWS = "params:applications", ".rows"
 SLOW_STAGES = ("training", "evaluation")
-# a run that names its nodes or versions runs all of them
-CHOSEN_BY_HAND = (
-    "node_names",
-    "from_nodes",
-    "from_inputs",
-    "load_versions",
-    "only_missing_outputs",
-)
 
 
 class RightfitSession(KedroSession):
@@ -71,17 +71,16 @@ class RightfitSession(KedroSession):
 
         Raises:
             ConfigurationError: If it names a pipeline that there is not, or a node, namespace, tag
-                or dataset that its pipelines lack.
+                or dataset that its pipelines lack, or a typed parameter is not right.
         """
         arguments = inspect.signature(super().run).bind(*args, **options).arguments
         runner = arguments.get("runner")
         if runner is None or type(runner) is SequentialRunner:  # what kedro run passes
-            arguments["runner"] = RightfitRunner(
-                is_async=runner is not None and is_async(runner),
-                may_reuse=not any(map(arguments.get, CHOSEN_BY_HAND)),
-            )
+            arguments["runner"] = RightfitRunner(is_async=runner is not None and is_async(runner))
         try:
             return super().run(**arguments)
+        except ParameterValidationError as err:  # of nodes that read typed parameters
+            raise ConfigurationError(f"{err}\nCorrect conf/*/parameters*.yml.") from err
         except (ValueError, DatasetNotFoundError) as err:
             # Kedro refuses a name that its pipelines lack with a traceback
             names = arguments.get("pipeline_names") or [
@@ -102,18 +101,10 @@ class RightfitSession(KedroSession):
 
 
 class RightfitRunner(SequentialRunner):
-    """Runs nodes in order, Rightfit's searches side by side and unchanged steps not at all.
+    """Runs nodes in order, Rightfit's searches side by side.
 
     A pipeline without nodes of Rightfit runs as with Kedro's own runner.
-
-    Args:
-        is_async: Whether datasets are loaded and saved in threads.
-        may_reuse: Whether steps whose results are stored already are left out.
     """
-
-    def __init__(self, is_async: bool = False, *, may_reuse: bool = True) -> None:
-        super().__init__(is_async=is_async)
-        self._may_reuse = may_reuse
 
     def __str__(self) -> str:
         """Name the runner; kedro-viz tracks runs by the sequential one's name in this text."""
@@ -130,10 +121,7 @@ class RightfitRunner(SequentialRunner):
         if not holds_own(pipeline):
             super()._run(pipeline, catalog, hook_manager, run_id)
             return
-        from rightfit.kedro_project.reused_results import ReusedResults
-
-        results = ReusedResults(pipeline, catalog, run_id or "", may_reuse=self._may_reuse)
-        nodes = [node for node in pipeline.nodes if node.name not in results.unchanged]
+        nodes, records = pipeline.nodes, open_records(catalog)
         refuse_model_faults(nodes, catalog)
         searches = Searches(nodes, catalog)
         n_loads = Counter(chain.from_iterable(node.inputs for node in nodes))
@@ -149,14 +137,24 @@ class RightfitRunner(SequentialRunner):
                     searches.carry_out_for(node, display)
                     Task(node, catalog, self._is_async, hook_manager, run_id).execute()
                 except Exception:
-                    finished_nodes = set(pipeline.nodes) - set(nodes[n_done:])
-                    self._suggest_resume_scenario(pipeline, finished_nodes, catalog)
+                    self._suggest_resume_scenario(pipeline, set(nodes[:n_done]), catalog)
                     raise
-                results.record(node)
+                record_outputs(node, catalog, records)
                 if display is not None and is_own(node):
                     display.end(find_step(node))
                 logger.debug("Completed node: %s (%d of %d)", node.name, n_done + 1, len(nodes))
                 self._release_datasets(node, catalog, n_loads, pipeline)
+
+
+def record_outputs(node: Node, catalog: Catalog, records: RecordStore) -> None:
+    """Record the files of what an own node has written, so that damage to them is noticed."""
+    for name in node.outputs if is_own(node) else ():
+        dataset = catalog.get(name)
+        if is_versioned(dataset):
+            version = str(dataset.resolve_save_version())
+            path = find_versioned_path(dataset, version)
+            if path is not None and path.exists():
+                records.write_result(name, version, path)
 
 
 def refuse_model_faults(nodes: list[Node], catalog: Catalog) -> None:
@@ -248,8 +246,8 @@ class Searches:
     once, and the nodes find theirs finished; so is a single search with several workers. A search
     that could not be planned here, or broke, is its node's own.
 
-    Their processes are forked from one that imports for seconds. It starts with the run, so that
-    it imports while tables are read and encoded.
+    Their processes are forked from one that imports for seconds. Where a cell was never searched it
+    starts with the run, so that it imports while tables are read and encoded.
 
     Args:
         nodes: Of the run, in the order in which they run.
@@ -268,7 +266,9 @@ class Searches:
             return
         searching = list(self._waiting.values())
         self._training = self._load(searching[0], "training")  # the same for all
-        if self._is_spread(len(searching)) and self._training.cluster is None:
+        studies: StudyStore = self._load(searching[0], "studies")
+        is_first = any(studies.cell(find_place(node)).is_empty for node in self._waiting)
+        if is_first and self._is_spread(len(searching)) and self._training.cluster is None:
             from rightfit.searching.parallel.forked_workers import shared_fork_server
 
             families = [self._load(func, "model").family for func in searching]

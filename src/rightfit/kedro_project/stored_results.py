@@ -21,7 +21,7 @@ from kedro.framework import project as in_use
 from kedro.framework.project import configure_project, settings
 from kedro.framework.startup import bootstrap_project
 from kedro.io import AbstractVersionedDataset, DataCatalog, DatasetError
-from kedro.io.core import VersionNotFoundError, generate_timestamp
+from kedro.io.core import VersionNotFoundError
 from kedro.utils import find_kedro_project
 
 from rightfit._core.errors import DamagedResultError, NothingStoredError, RightfitError
@@ -36,13 +36,8 @@ from rightfit.kedro_project.config_loader import (
     make_loader,
     read_parameters,
 )
-from rightfit.kedro_project.error_messages import REMAKE, one_line
-from rightfit.kedro_project.result_records import (
-    WHOLE_FILE,
-    RecordStore,
-    compare_files,
-    open_records,
-)
+from rightfit.kedro_project.explain import REMAKE, one_line
+from rightfit.kedro_project.result_records import WHOLE_FILE, RecordStore, open_records
 from rightfit.kedro_project.versions import is_no_newer
 from rightfit.models.bundle_files import LIST, MANIFEST
 from rightfit.params.defaults import complete_parameters
@@ -198,7 +193,7 @@ class StoredResults:
 
     @cached_property
     def records(self) -> RecordStore:
-        """How each result was made, as far as a run has kept it."""
+        """What runs have recorded of their results."""
         return open_records(self._catalog)
 
     def list_entries(self) -> list[str]:
@@ -219,7 +214,7 @@ class StoredResults:
             return []
 
     def find_version(self, name: str, *, at_most: str | None = None) -> str:
-        """Return a result's newest version, those dated in the future left out.
+        """Return a result's newest version, those of no run and dated in the future left out.
 
         ``at_most`` is the newest that counts: what another result was made from is no newer than
         it.
@@ -228,8 +223,8 @@ class StoredResults:
             NothingStoredError: If there is none.
             RightfitError: If the catalog has no such result.
         """
-        now = generate_timestamp()
-        dated = [version for version in self.list_versions(name) if is_no_newer(version, now)]
+        newest = self.records.find_newest()
+        dated = [version for version in self.list_versions(name) if is_no_newer(version, newest)]
         versions = [version for version in dated if at_most is None or version <= at_most]
         if not versions:
             path = self._catalog.config_resolver.resolve_pattern(name).get("filepath")
@@ -334,12 +329,8 @@ class StoredResults:
             return
         path = self.locate(name, version)
         require_regular(path)
-        record = self.records.read_result(name)
-        if record is not None and record.version == version:
-            # the other files of a bundle are compared with its manifest when it is read
-            names = (WHOLE_FILE, LIST, MANIFEST)
-            files = [file for file in record.files if Path(file.path).name in names]
-            compare_files(path, files, reads_all=True)
+        # the other files of a bundle are compared with its manifest when it is read
+        self.records.verify(name, version, path, only=(WHOLE_FILE, LIST, MANIFEST))
 
     def _find_parquet(self, name: str) -> Path | None:
         """Return where the versions of a local parquet table lie that is read without options.

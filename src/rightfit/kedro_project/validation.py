@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeGuard
 
 from pydantic import BaseModel, ValidationError
 
@@ -36,7 +36,7 @@ from rightfit.params.grid import (
 )
 from rightfit.ranking.applications.applications import N_MODELS, UTILITY, Application, RankingRules
 from rightfit.searching.space import ModelBlock, ModelParams
-from rightfit.searching.stopping_rules import STOPPING_NAMES, check_stopping, import_rule
+from rightfit.searching.stopping_rules import STOPPING_NAMES, import_rule
 from rightfit.searching.training_params import TrainingParams
 
 WHOLE_BLOCKS: Mapping[str, type[BaseModel]] = {
@@ -96,7 +96,6 @@ def find_block_faults(
     *,
     stages: Collection[str] = (),
     machine: Machine | None = None,
-    tagged_models: Mapping[str, type[BaseModel]] | None = None,
 ) -> list[str]:
     """Describe what can be seen of wrong parameters without asking the models' families.
 
@@ -105,39 +104,33 @@ def find_block_faults(
             grid does not name are not checked.
         stages: Stages that will run; what only others need is not checked.
         machine: Where they will run; ``None`` leaves out what depends on it.
-        tagged_models: Models of parameters that a project's tagged nodes read, by key.
 
     Returns:
         One line per fault, with the file to correct; empty if all is right.
     """
-    faults = find_grid_faults(parameters)
-    faults += _find_named_faults(parameters)
-    block_names = {"grid", *WHOLE_BLOCKS, *NAMED_BLOCKS}
-    project_models = {
-        key: model_type
-        for key, model_type in (tagged_models or {}).items()
-        if key.partition(".")[0] not in block_names
-    }
-    for key, model in {**WHOLE_BLOCKS, **project_models}.items():
-        block_faults = explain_faults("", {key: look_up(parameters, key)}, [key], model)
-        block = key.partition(".")[0]
-        faults += [
-            f"{end_sentence(fault)} Correct parameters_{block}.yml." for fault in block_faults
-        ]
+    faults = [*find_grid_faults(parameters), *_find_named_faults(parameters)]
+    for block, model in WHOLE_BLOCKS.items():
+        faults += _told(block, explain_faults("", {block: parameters.get(block)}, [block], model))
     # faults that no single block shows; parts with faults of their own are left out
-    faults += [
-        f"{end_sentence(fault)} Correct parameters_applications.yml."
-        for fault in find_contradictions(parameters.get("applications"))
-    ]
-    faults += _find_tie_faults(parameters)
+    faults += _told("applications", find_contradictions(parameters.get("applications")))
+    with suppress(ValidationError):
+        rules = RankingRules.model_validate(parameters.get("ranking"))
+        faults += _told("ranking", _find_tie_faults(rules, parameters))
     faults += find_file_faults(list_named(parameters, "models"))
-    faults += _find_final_training_faults(parameters)
-    faults += _find_stopping_faults(parameters)
+    with suppress(ValidationError):
+        training = TrainingParams.model_validate(parameters.get("training"))
+        faults += _told("training", _find_training_faults(training, parameters))
     if "evaluation" in stages:
         faults += find_preset_faults(parameters)
     if machine is not None:
-        faults += _find_machine_faults(parameters, stages, machine)
+        for stage in sorted(stages):
+            faults += _told(stage, _find_machine_faults(stage, parameters.get(stage), machine))
     return list(dict.fromkeys(faults))
+
+
+def _told(block: str, faults: Iterable[str]) -> list[str]:
+    """Return faults as sentences, each with the file to correct."""
+    return [f"{end_sentence(fault)} Correct parameters_{block}.yml." for fault in faults]
 
 
 def look_up(parameters: RawParameters, key: str) -> Any:
@@ -148,9 +141,9 @@ def look_up(parameters: RawParameters, key: str) -> Any:
     return value
 
 
-def _find_named_faults(parameters: RawParameters) -> Iterator[str]:
+def _find_named_faults(parameters: RawParameters) -> list[str]:
     """Describe faults of the datasets and models that the grid names, and of all applications."""
-    models = list_named(parameters, "models")
+    models, faults = list_named(parameters, "models"), []
     kinds: list[tuple[str, Iterable[str], type[BaseModel]]] = [
         ("datasets", list_named(parameters, "datasets"), DatasetBlock),
         ("models", [name for name, block in models.items() if is_searched(block)], ModelBlock),
@@ -158,44 +151,33 @@ def _find_named_faults(parameters: RawParameters) -> Iterator[str]:
         ("models", [name for name, block in models.items() if is_cascade(block)], CascadeBlock),
     ]
     for kind, names, model in kinds:
-        for fault in explain_faults(kind, parameters.get(kind, {}), names, model):
-            yield f"{end_sentence(fault)} Correct parameters_{kind}.yml."
-    applications = parameters.get("applications")
-    if not isinstance(applications, Mapping) or not applications:
-        yield (
-            f"applications must name at least one application, but got {applications!r}. Correct "
-            "parameters_applications.yml."
-        )
-        return
-    misnamed = find_misnamed(applications)
-    for fault in explain_faults(
-        "applications", applications, applications, Application, misnamed=misnamed
-    ):
-        yield f"{end_sentence(fault)} Correct parameters_applications.yml."
+        faults += _told(kind, explain_faults(kind, parameters.get(kind, {}), names, model))
+    asked = parameters.get("applications")
+    if isinstance(asked, Mapping) and asked:
+        misnamed = find_misnamed(asked)
+        wrong = explain_faults("applications", asked, asked, Application, misnamed=misnamed)
+    else:
+        wrong = [f"applications must name at least one application, but got {asked!r}"]
+    return faults + _told("applications", wrong)
 
 
-def _find_final_training_faults(parameters: RawParameters) -> Iterator[str]:
-    """Describe datasets whose validation rows are kept from candidates, and that do not exist."""
+def _find_training_faults(training: TrainingParams, parameters: RawParameters) -> Iterator[str]:
+    """Describe a stopping rule and datasets that do not exist."""
+    if training.early_stopping not in STOPPING_NAMES:
+        for fault in _catch(import_rule, training.early_stopping):
+            yield f"training.early_stopping: {fault}"
     datasets = parameters.get("datasets")
-    try:
-        exempt_datasets = TrainingParams.model_validate(parameters.get("training")).final.never_for
-    except ValidationError:
-        return  # told with its block
-    unknown = sorted(set(exempt_datasets) - set(datasets)) if isinstance(datasets, Mapping) else []
-    if unknown and isinstance(datasets, Mapping):
+    described = datasets if isinstance(datasets, Mapping) else training.final.never_for
+    if unknown := sorted(set(training.final.never_for) - set(described)):
         yield (
             f"training.final.never_for names {unknown}, described are "
-            f"{sorted(map(str, datasets))} (parameters_datasets.yml). Correct "
-            "parameters_training.yml."
+            f"{sorted(map(str, described))} (parameters_datasets.yml)"
         )
 
 
-def _find_tie_faults(parameters: RawParameters) -> Iterator[str]:
+def _find_tie_faults(ranking: RankingRules, parameters: RawParameters) -> Iterator[str]:
     """Describe tie rules by columns, or for applications, that do not exist."""
-    try:
-        ties = RankingRules.model_validate(parameters.get("ranking")).ties
-    except ValidationError:
-        return  # told with its block
+    ties = ranking.ties
     rules = {"rule": ties.rule} | {
         f"rule_by_application.{name}": rule for name, rule in ties.rule_by_application.items()
     }
@@ -204,69 +186,44 @@ def _find_tie_faults(parameters: RawParameters) -> Iterator[str]:
             if key.by not in TIE_COLUMNS:
                 yield (
                     f"ranking.ties.{key_path}: there is no column {key.by!r} to compare by"
-                    f"{suggest(key.by, TIE_COLUMNS)}; columns: {', '.join(TIE_COLUMNS)}. Correct "
-                    "parameters_ranking.yml."
+                    f"{suggest(key.by, TIE_COLUMNS)}; columns: {', '.join(TIE_COLUMNS)}"
                 )
     block = parameters.get("applications")
     applications = block if isinstance(block, Mapping) else ()
     for name in sorted(set(ties.rule_by_application) - set(applications)):
         yield (
             f"ranking.ties.rule_by_application: there is no application {name!r}"
-            f"{suggest(name, applications)}. Correct parameters_ranking.yml."
+            f"{suggest(name, applications)}"
         )
 
 
-def _find_stopping_faults(parameters: RawParameters) -> Iterator[str]:
-    """Describe a stopping rule that is not at its import path."""
-    name = look_up(parameters, "training.early_stopping")
-    if not isinstance(name, str) or name in STOPPING_NAMES:
-        return
-    try:
-        path = check_stopping(name)
-    except ValueError:
-        return  # told with its block
-    try:
-        import_rule(path)
-    except ValueError as err:
-        yield f"training.early_stopping: {err} Correct parameters_training.yml."
+def _find_machine_faults(stage: str, block: Any, machine: Machine) -> Iterator[str]:
+    """Describe what a stage's block asks of a machine that it does not have.
 
-
-def _find_machine_faults(
-    parameters: RawParameters, stages: Collection[str], machine: Machine
-) -> Iterator[str]:
-    """Describe what the parameters ask of a machine that it does not have.
-
-    Counts of threads and workers, and the device, are looked for in the blocks of the stages that
-    will run: a stage and its block bear one name. Values of a wrong kind are left to other checks.
+    Counts of threads and workers, and the device, are looked for. Values of a wrong kind are left
+    to other checks.
     """
     has_only = f"but this machine has {list(machine.devices)} only"
     has_cores = f"but this machine has {count(machine.n_cores, 'core')}"
-    if "evaluation" in stages:
-        devices = look_up(parameters, "evaluation.devices")
-        is_filled = isinstance(devices, list | tuple) and bool(devices)
-        if is_filled and not set(map(str, devices)) & set(machine.devices):
-            yield (
-                f"evaluation.devices names {devices}, {has_only}: nothing could be measured. "
-                "Correct parameters_evaluation.yml."
-            )
-        counts = look_up(parameters, "evaluation.n_threads")
-        is_filled = isinstance(counts, list | tuple) and bool(counts)
-        if is_filled and all(type(n) is int and n > machine.n_cores for n in counts):
-            yield (
-                f"evaluation.n_threads names {counts}, {has_cores}: nothing could be measured. "
-                "Correct parameters_evaluation.yml."
-            )
+    if stage == "evaluation" and isinstance(block, Mapping):
+        devices, counts = block.get("devices"), block.get("n_threads")
+        if _is_filled(devices) and not set(map(str, devices)) & set(machine.devices):
+            yield f"evaluation.devices names {devices}, {has_only}: nothing could be measured"
+        if _is_filled(counts) and all(type(n) is int and n > machine.n_cores for n in counts):
+            yield f"evaluation.n_threads names {counts}, {has_cores}: nothing could be measured"
     most = MAX_PER_CORE * machine.n_cores
-    for stage in sorted(stages):
-        for key, value in find_values(parameters.get(stage), COUNTS, stage):
-            if isinstance(value, int) and value > most:
-                yield (
-                    f"{key} is {value:,}, {has_cores}: more than {most} would only wait for each "
-                    f"other. Correct parameters_{stage}.yml."
-                )
-        for key, value in find_values(parameters.get(stage), [DEVICE], stage):
-            if value == "cuda" and value not in machine.devices:
-                yield f"{key} is 'cuda', {has_only}. Correct parameters_{stage}.yml."
+    for key, value in find_values(block, COUNTS, stage):
+        if isinstance(value, int) and value > most:
+            yield (
+                f"{key} is {value:,}, {has_cores}: more than {most} would only wait for each other"
+            )
+    for key, value in find_values(block, [DEVICE], stage):
+        if value == "cuda" and value not in machine.devices:
+            yield f"{key} is 'cuda', {has_only}"
+
+
+def _is_filled(value: Any) -> TypeGuard[Sequence[Any]]:
+    return isinstance(value, list | tuple) and bool(value)
 
 
 def find_model_faults(parameters: RawParameters, stages: Collection[str]) -> Iterator[str]:

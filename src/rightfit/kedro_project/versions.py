@@ -1,10 +1,11 @@
 """Which versions a run reads: what it made itself, what it was told, or what belongs together.
 
 Kedro loads the newest version of each result, whoever wrote it. Two runs on one data root would mix
-their results, a version dated in the future would always win, and a ranking would take the profiles
-of another grid. So before a run its versions are chosen:
+their results, one that a wrong clock has named would always win, and a ranking would take the
+profiles of another grid. So before a run its versions are chosen:
 
-- What the run writes is read in the version it writes.
+- What the run writes is read in the version it writes, which sorts behind those of all runs before,
+  also where the clock has gone back since.
 - An input is no newer than the run, and no newer than what was made from it.
 - Inputs of one stage and one dataset or cell are of one run, where one run has written them all.
 - A table of several cells was made by a run of the same grid.
@@ -20,13 +21,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from kedro.framework.project import pipelines
-from kedro.io.core import VersionNotFoundError, generate_timestamp
+from kedro.io.core import VersionNotFoundError
 from kedro.pipeline import Pipeline
 
 from rightfit.kedro_project.configuration import ConfigurationError, find_grid
-from rightfit.kedro_project.kedro_private import Catalog, Versioned, is_versioned, pin_load_version
+from rightfit.kedro_project.kedro_private import Catalog, Versioned, is_versioned, pin_versions
 from rightfit.kedro_project.nodes import list_own_inputs, list_own_outputs
-from rightfit.kedro_project.result_records import RecordStore, open_records
+from rightfit.kedro_project.result_records import GRID, GridRecord, RecordStore, open_records
 from rightfit.params.grid import Grid
 
 logger = logging.getLogger(__name__)
@@ -43,14 +44,6 @@ def is_no_newer(version: str, limit: str) -> bool:
     False
     """
     return not _DATED.match(version) or version <= limit
-
-
-@dataclass(frozen=True)
-class GridRecord:
-    """The cells that a run was about."""
-
-    datasets: tuple[str, ...]
-    models: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -83,21 +76,30 @@ def choose_run_versions(
     if grid is None or not outputs or run_params.get("only_missing_outputs"):
         return
     chosen_by_hand = set(run_params.get("load_versions") or ())
-    version = str(run_params["run_id"])
-    for dataset in _find_versioned(catalog, outputs - chosen_by_hand).values():
-        pin_load_version(dataset, version)
-    records = open_records(catalog)
+    records, run_id = open_records(catalog), str(run_params["run_id"])
+    version = records.name_run(run_id)
+    if version != run_id:
+        logger.warning(
+            "The clock says %s, before the newest results. Those of this run are named %s, so that "
+            "they count as newer. Correct the clock.",
+            run_id,
+            version,
+        )
     inputs = list_own_inputs(pipeline) & pipeline.inputs()
+    for dataset in _find_versioned(catalog, inputs | outputs).values():
+        pin_versions(dataset, save=version)
+    for dataset in _find_versioned(catalog, outputs - chosen_by_hand).values():
+        pin_versions(dataset, load=version)
     datasets = _find_versioned(catalog, inputs - chosen_by_hand)
-    limit = version if _DATED.match(version) else generate_timestamp()
+    limit = version if _DATED.match(version) else records.find_newest()
     groups = {
         name: Group(stage, _find_cell(name, grid))
         for stage, key in enumerate(STAGES)
         for name in (pipelines[key].all_outputs() if key in pipelines else ())
     }
     for name, chosen in choose_versions(datasets, groups, grid, records, limit).items():
-        pin_load_version(datasets[name], chosen)
-    records.put(f"grid-{version}", GridRecord(grid.datasets, grid.models))
+        pin_versions(datasets[name], load=chosen)
+    records.put(GRID + version, GridRecord(grid.datasets, grid.models))
 
 
 def choose_versions(
@@ -171,7 +173,7 @@ def _list_dated(name: str, dataset: Versioned, limit: str, made_from_it: str | N
 def _fits(version: str, group: Group, grid: Grid, records: RecordStore) -> bool:
     """Tell whether a version was made for the same cells, as far as that is known."""
     is_collection = len(group.cell) < 2 and group.stage != 0  # of several models
-    made_for = records.get(f"grid-{version}", GridRecord)
+    made_for = records.get(GRID + version, GridRecord)
     if made_for is None or not is_collection:
         return True
     if set(made_for.models) != set(grid.models):

@@ -6,6 +6,7 @@ middle of quality against size.
 
 from __future__ import annotations
 
+import io
 import logging
 import math
 from collections.abc import Sequence
@@ -238,6 +239,8 @@ def predict_validation(
 ) -> pl.DataFrame:
     """Return the predictions that candidates made for the validation rows before they learnt them.
 
+    They are kept beside the trials' bundles, so that a later run opens no model.
+
     Returns:
         One row per validation row, one column of arrays per candidate: class probabilities, or
         one value.
@@ -248,8 +251,16 @@ def predict_validation(
     for number in choose_complete(study, cell, settings):
         trial = study.get_trials(deepcopy=False)[number]
         task = plan_finish(trial, cell, settings, exports=False)
-        model, candidate = worker.read_model(task).load_native(), worker.read_candidate(task)
-        rows = family.predict(model, cell.validation.rows.copy())
+        model, candidate = worker.read_model(task), worker.read_candidate(task)
+        key = f"{number:05d}-validation-{model.weights_sha256}"
+        content = store.read_content(study.study_name, key)
+        if content is None:
+            rows = family.predict(model.load_native(), cell.validation.rows.copy())
+            file = io.BytesIO()
+            np.save(file, rows, allow_pickle=False)
+            store.write_content(study.study_name, key, file.getvalue())
+        else:
+            rows = np.load(io.BytesIO(content), allow_pickle=False)
         scaled = scale_probabilities(rows, candidate.temperature)
         predictions.append(pl.Series(name_candidate(cell.model, number), scaled))
     return pl.DataFrame(predictions)

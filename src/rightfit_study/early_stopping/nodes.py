@@ -18,7 +18,6 @@ from rightfit.params.evaluation import EvaluationParams
 from rightfit.searching.space import ModelBlock
 from rightfit.searching.studies.study_store import StudyStore, fingerprint_family
 from rightfit.searching.training_params import TrainingParams
-from rightfit_study.early_stopping.known_early import tabulate_known_early
 from rightfit_study.early_stopping.params import EarlyStoppingParams
 from rightfit_study.early_stopping.savings import (
     draw_stopping,
@@ -113,6 +112,7 @@ def replay_rules(
         metric's final value is known, and the chart of savings against losses.
     """
     from rightfit_study.early_stopping.experiment import Experiment, run_experiment
+    from rightfit_study.early_stopping.known_early import tabulate_known_early
     from rightfit_study.early_stopping.recorded import read_cells
 
     replaying = study.replay

@@ -182,3 +182,16 @@ def test_bundle_that_another_run_writes_is_not_swept(
         (folder / "weights.skops").touch()
 
     assert (store.bundle_folder("study", 1) / "weights.skops").exists()
+
+
+def test_content_comes_back_whole_or_not_at_all(tmp_path: Path) -> None:
+    store = StudyStore(tmp_path, None)
+    assert store.read_content("study", "00003-validation") is None
+
+    store.write_content("study", "00003-validation", b"012")
+    stored = store.read_content("study", "00003-validation")
+    (file,) = (tmp_path / "study").iterdir()
+    file.write_bytes(b"013")
+
+    assert stored == b"012"
+    assert store.read_content("study", "00003-validation") is None

@@ -106,5 +106,5 @@ def run_task(name: str, plan: Plan, *, package: str, pipeline: str, env: str, ve
             pipeline_names=[pipeline],
             node_names=nodes,
             load_versions=dict.fromkeys(whole.all_outputs(), version),
-            runner=RightfitRunner(may_reuse=False),  # a plan names its nodes
+            runner=RightfitRunner(),
         )

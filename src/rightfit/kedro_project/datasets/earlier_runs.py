@@ -49,10 +49,6 @@ class EarlierWinnersDataset(ReadOnlyDataset):
         now = self.resolve_save_version()
         return self._read(version for version in self._versions if now is None or version < now)
 
-    def load_after(self, run: str) -> Any:
-        """Return the winners of the newest recommendations once a run had ended."""
-        return self._read(version for version in self._versions if version <= run)
-
     @cached_property
     def _versions(self) -> list[str]:
         versions: list[str] = self.list_versions(full_path=False)  # the newest first

@@ -40,8 +40,7 @@ RULES: Mapping[str, Rule] = {
         "warning",
         "Another process used the cores, or a core was slow, while this was timed. Latencies are "
         "then too high and throughputs too low; quality and memory are not affected.",
-        "Measure again on a quiet machine. In a project, `kedro run --pipelines perf --params "
-        "reuse_results=false` measures again without training again.",
+        "Measure again on a quiet machine; a project trains nothing again.",
     ),
     "RF003": Rule(
         "Disturbed timings may hide a better candidate",

@@ -20,7 +20,6 @@ from rightfit.reporting.charts.palette import Mark, PlotlyJson, base_layout
 
 HEIGHT_PX = 460
 CHOSEN_PX, OTHER_PX = 11, 5  # of the marks
-KEYS = ("dataset", *PROFILE_KEYS)
 
 
 @dataclass(frozen=True)
@@ -42,12 +41,12 @@ def draw_curves(profiles: pl.DataFrame, winners: pl.DataFrame, marks: Mapping[st
     Returns:
         A figure whose menu chooses dataset and metric; it says so where no profile has a curve.
     """
-    won = set(winners.select(KEYS).rows())
+    won = set(winners.select(PROFILE_KEYS).rows())
     lines: dict[str, list[_Line]] = {}
     for row in profiles.iter_rows(named=True):
         profile = Profile.from_row(row)
         if profile.throughput_curve:
-            line = _Line(profile, has_won=tuple(row[key] for key in KEYS) in won)
+            line = _Line(profile, has_won=tuple(row[key] for key in PROFILE_KEYS) in won)
             lines.setdefault(profile.dataset, []).append(line)
     if not lines:
         return Chart(layout=base_layout("No throughput by batch size", sentence_case(NO_CURVE)))

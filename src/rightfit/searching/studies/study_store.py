@@ -144,6 +144,22 @@ class StudyStore:
         is_written = (self.folder / WRITTEN / bundle.weights_sha256).is_file()
         return replace(bundle, is_trusted=bundle.is_trusted or is_written)
 
+    def write_content(self, study_name: str, key: str, content: bytes) -> None:
+        """Keep a content beside a study's bundles; its file is named by the content's hash."""
+        folder = self.folder / study_name
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=folder, suffix=".content", delete=False) as file:
+            file.write(content)
+        Path(file.name).replace(folder / f"{key}.{hashlib.sha256(content).hexdigest()}")
+
+    def read_content(self, study_name: str, key: str) -> bytes | None:
+        """Return what :meth:`write_content` has kept; ``None`` if there is nothing whole."""
+        for file in (self.folder / study_name).glob(f"{key}.*"):
+            content = file.read_bytes() if file.is_file() else b""
+            if hashlib.sha256(content).hexdigest() == file.name.rpartition(".")[2]:
+                return content
+        return None
+
     def drop_bundle(self, study_name: str, number: int) -> None:
         """Delete the bundle of a trial that does not count."""
         shutil.rmtree(self.bundle_folder(study_name, number), ignore_errors=True)

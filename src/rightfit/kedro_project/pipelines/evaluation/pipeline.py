@@ -12,11 +12,9 @@ from rightfit.kedro_project.pipelines.evaluation.nodes import (
     profile_imported,
 )
 from rightfit.params.grid import Grid
-from rightfit.ranking.applications.applications import Applications
 
 BOX = BOXES["evaluation"]
 OF_DATASET = ("rows", "encoder", "data_card")
-PARTS = {"params:applications": Applications.describe_demands}
 EQUAL_WITHIN = "params:ranking.equal_within"
 MEMBERS = {  # of cascades: tables of each model, by the argument
     "candidates": "candidates",
@@ -36,7 +34,7 @@ def create_pipeline(grid: Grid) -> Pipeline:
         cascades = tuple(model for of, model in grid.cascade_cells() if of == dataset)
         nodes.append(
             Node(
-                NodeFunction(profile_candidates, parts=PARTS, models=models, cascades=cascades),
+                NodeFunction(profile_candidates, models=models, cascades=cascades),
                 inputs={
                     **{name: f"{dataset}.{name}" for name in ("test", *OF_DATASET)},
                     "studies": "studies",
@@ -59,7 +57,7 @@ def create_pipeline(grid: Grid) -> Pipeline:
     for dataset, model in grid.imported_cells():
         nodes.append(
             Node(
-                NodeFunction(profile_imported, parts=PARTS),
+                profile_imported,
                 inputs=[
                     f"{dataset}.{model}.candidates",
                     *(f"{dataset}.{name}" for name in OF_DATASET),

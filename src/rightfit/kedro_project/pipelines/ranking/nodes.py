@@ -21,7 +21,6 @@ from rightfit.api.rank import Ranking
 from rightfit.api.stored_qualities import judge_applications
 from rightfit.measuring.profile import complete_columns
 from rightfit.measuring.profiles.stored_predictions import load_predictions
-from rightfit.models.quality.scorers import read_function_sources
 from rightfit.params.applications import ApplicationsParams
 from rightfit.ranking.application_ranking import Winners
 from rightfit.ranking.applications.applications import RankingRules
@@ -44,18 +43,6 @@ def judge_stored_predictions(
     profiles = complete_columns(resource_profiles)
     rows = load_predictions(measurements, profiles) if asks else {}
     return judge_applications(profiles, applications, rows)
-
-
-def list_judged(applications: ApplicationsParams) -> dict[str, list[object]]:
-    """Return what the judging of stored predictions depends on, code of metrics included."""
-    return {
-        name: [
-            application.per,
-            application.quality and application.quality.model_dump(),
-            read_function_sources((application.quality and application.quality.name) or ""),
-        ]
-        for name, application in applications.items()
-    }
 
 
 def rank_candidates(

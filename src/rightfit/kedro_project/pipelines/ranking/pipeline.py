@@ -7,7 +7,6 @@ from kedro.pipeline import Node, Pipeline
 from rightfit.kedro_project.nodes import BOXES, NodeFunction
 from rightfit.kedro_project.pipelines.ranking.nodes import (
     judge_stored_predictions,
-    list_judged,
     rank_candidates,
 )
 from rightfit.params.grid import Grid
@@ -19,7 +18,7 @@ OUTPUTS = ["rankings", "rankings_csv", "rejections", "recommendations"]
 def create_pipeline(grid: Grid) -> Pipeline:
     """Create the ranking pipeline for the datasets of the grid in use."""
     judging = Node(
-        NodeFunction(judge_stored_predictions, parts={"params:applications": list_judged}),
+        judge_stored_predictions,
         inputs=["resource_profiles", "params:applications", "measurements"],
         outputs="judged_predictions",
         name="judge_stored_predictions",

@@ -15,7 +15,6 @@ from rightfit.kedro_project.pipelines.training.nodes import (
     tune_model,
 )
 from rightfit.params.grid import Grid
-from rightfit.ranking.applications.applications import Applications
 
 BOX = BOXES["training"]
 TABLES = ("trials", "learning_curves", "search_audit")
@@ -60,8 +59,6 @@ def create_pipeline(grid: Grid) -> Pipeline:
         search = NodeFunction(
             tune_model,
             predicts=in_cascades,
-            hints=siblings.values(),  # what the dataset's other families are known to reach
-            parts={"params:applications": Applications.describe_demands},
             plan=partial(plan_cell, cell_name=cell),
             inputs=inputs,
             cell_name=cell,
