@@ -105,7 +105,6 @@ CASES: Mapping[str, Mapping[str, Any]] = {
         for n in (1, 2)
     ]},
     "900 workers of a study": {"early_stopping.recording.n_jobs": 900},
-    "more snapshots than configurations": {"early_stopping.recording.n_snapshots": 5_000},
     "target that is no column": {"datasets.landsat.target.column": "charm"},
     "classes twice": {"datasets.landsat.target.classes": ["a", "a", "b"]},
     "one class": {"datasets.landsat.target.classes": ["red_soil"]},

@@ -111,8 +111,6 @@ def test_all_blocks_are_named_at_once(parameters: dict[str, Any]) -> None:
         "evaluation.preset": "quik",
         "ranking.n_draws": 10**15,
         "training.n_trials": 0,
-        "early_stopping.replay.seed": 2**64,
-        "training_costs.batch_sizes": [0],
     }
 
     text = "\n".join(list_faults(combination_cases.apply(parameters, wrong)))
