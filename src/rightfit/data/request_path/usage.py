@@ -132,7 +132,10 @@ def open_graph(
     types = {tensor.name: TENSOR_TYPES.get(tensor.type) for tensor in session.get_inputs()}
     fillings = onnx_session.read_filling(session)
     compiled = []
+    n_texts = len({position for lookup in taken for position in lookup.tables})
     for tensor in inputs:
+        if taken and tensor.dtype == feeding.TEXT and len(tensor.columns) != n_texts:
+            raise ValueError(f"The graph looks up {n_texts} columns of {tensor.name}. {AGAIN}")
         filling = fillings.get(tensor.name)
         if filling is not None and len(filling.fill) != len(tensor.columns):
             raise ValueError(
