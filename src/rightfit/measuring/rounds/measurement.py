@@ -107,8 +107,9 @@ class OpenRound:
         counts: dict[int | None, int] = dict.fromkeys(slices_ms, 1)
         contending = [size for size in self._contending_sizes if size in slices_ms]
         for size in contending or slices_ms:
+            batch_ms = settings.batch_min_ms / max(1, len(contending))
             least = MIN_SLICES if contending else 1
-            counts[size] = max(least, math.ceil(settings.batch_min_ms / slices_ms[size]))
+            counts[size] = max(least, math.ceil(batch_ms / slices_ms[size]))
         counts[None] = math.ceil(min(rows_ms, settings.latency_max_ms) / slice_ms)
         return counts
 

@@ -51,7 +51,7 @@ class MeasuringSettings(StrictModel):
     latency_max_ms: Ms  # most time of timing single calls
     # rows of a call that are tried for the throughput
     batch_sizes: tuple[BatchSize, ...] = Field(min_length=1)
-    batch_min_ms: Ms  # of timing, in one process, each batch size that may be the best
+    batch_min_ms: Ms  # of timing, in one process, the batch sizes that may be the best
     batch_max_call_ms: Ms  # a larger batch is not tried when a call lasts longer
     answer_max_s: MeasuringTime  # of a measuring process for one answer; it is killed then
     server: ServerSettings
