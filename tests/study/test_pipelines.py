@@ -52,20 +52,18 @@ def test_module_without_a_family_is_named_before_a_study(name: str) -> None:
         (
             "early_stopping",
             {"early_stopping": {"replay": {"seed": -1}, "recording": {"n_snapshots": 9}}},
-            r"^early_stopping\.recording: n_snapshots=9 exceeds n_configurations=4\. Correct "
-            r"parameters_early_stopping\.yml\.\n"
-            r"early_stopping\.replay\.seed: must be .* got -1\. Correct "
-            r"parameters_early_stopping\.",
+            r"'early_stopping'.*\nrecording\n.* n_snapshots=9 exceeds n_configurations=4(.|\n)*"
+            r"\nreplay\.seed\n.* greater than or equal to 0(.|\n)*Correct conf/",
         ),
         (
             "early_stopping",
             {"early_stopping": {"repaly": {"seed": 1}}},
-            r"^early_stopping\.repaly is unknown",
+            r"'early_stopping'.*\nrepaly\n.* not permitted",
         ),
         ("early_stopping", {"n_orders": 3}, r"did you mean early_stopping\.replay\.n_orders"),
-        ("training_costs", {"training_costs": {"batch_sizes": [0]}}, r"^training_costs\.batch_siz"),
+        ("training_costs", {"training_costs": {"batch_sizes": [0]}}, r"\nbatch_sizes\.0\n"),
         ("early_stopping", {"grid": {"models": ["linaer"]}}, r"^grid\.models names \['linaer'\]"),
-        ("__default__", {"early_stopping": {"replay": {"seed": -1}}}, r"^early_stopping\.replay"),
+        ("__default__", {"early_stopping": {"replay": {"seed": -1}}}, r"\nreplay\.seed\n"),
     ],
 )
 def test_wrong_parameters_are_refused_before_a_study(

@@ -374,7 +374,7 @@ def read_categories(column: Any) -> tuple[list[Any], npt.NDArray[Any] | None]:
     """Return the values of a column; of one that holds each once, those, and which row has which.
 
     >>> values, at = read_categories(np.array([7, 8, 7]))
-    >>> values, at.tolist()
+    >>> list(map(int, values)), at.tolist()
     ([7, 8], [0, 1, 0])
     """
     kind = type(getattr(column, "dtype", getattr(column, "type", None))).__name__
