@@ -81,7 +81,7 @@ def list_cases(place: Path) -> Iterator[VerbCase]:
         )
     (place / "conf.zip").write_bytes(b"PK\3\4garbage")
     archive = ["which", "-a", "web_api", "--conf-source", str(place / "conf.zip")]
-    yield VerbCase("which --conf-source garbage.zip", archive, told=["is no archive"])
+    yield VerbCase("which --conf-source garbage.zip", archive, told=["is not a zip file"])
     latin = os.fsdecode(os.fsencode(place) + b"/mod\xe8le.onnx")
     shutil.copy(model, latin)
     yield VerbCase("measure a name in Latin-1", ["measure", latin], told=["is not UTF-8"])
