@@ -42,7 +42,7 @@ from rightfit.kedro_project.config_loader import (
     name_files,
     read_parameters,
 )
-from rightfit.kedro_project.kedro_private import list_requested_pipelines
+from rightfit.kedro_project.kedro_private import list_requested_pipelines, validate_only
 from rightfit.kedro_project.nodes import PIPELINES, holds_own, list_stages
 from rightfit.params.defaults import (
     BLOCKS,
@@ -116,6 +116,7 @@ class ConfigurationHook:
             if set(requested) & PIPELINES or not _are_foreign(requested):
                 raise _explain_parameters(loader, parameters, *str(err).splitlines()) from err
             logger.warning("Rightfit's pipelines cannot be made: %s", err)
+            _check_foreign_only(context)
             return
         self._use(grid)
         for name, meant in find_misspelt_blocks(
@@ -125,7 +126,7 @@ class ConfigurationHook:
         loader["parameters"] = parameters
         own_catalog = load_configuration(loader, "catalog")
         loader["catalog"] = complete_catalog(own_catalog, grid, data_root)
-        self._check(loader, parameters, requested, is_run=asked_for is not None)
+        self._check(context, parameters, requested, is_run=asked_for is not None)
 
     def _use(self, grid: Grid | None) -> None:
         """Let Kedro build the pipelines again when the grid is another one."""
@@ -139,7 +140,7 @@ class ConfigurationHook:
 
     def _check(
         self,
-        loader: AbstractConfigLoader,
+        context: KedroContext,
         parameters: RawParameters,
         requested: list[str],
         *,
@@ -153,14 +154,15 @@ class ConfigurationHook:
             logger.debug("The pipelines cannot be made yet; Kedro will say why.", exc_info=True)
             return
         if not any(map(holds_own, chosen.values())):
+            _check_foreign_only(context)
             return
         stages = {stage for pipeline in chosen.values() for stage in list_stages(pipeline)}
         machine = Machine.here() if is_run else None
         faults = find_block_faults(parameters, stages=stages, machine=machine)
-        faults += find_unread(loader, parameters)
+        faults += find_unread(context.config_loader, parameters)
         if faults:  # or the families are asked once it is known whether they are needed
             lines = [*faults, *find_model_faults(parameters, stages)]
-            raise ConfigurationError(name_files(loader, "\n".join(lines)))
+            raise ConfigurationError(name_files(context.config_loader, "\n".join(lines)))
 
 
 def _refuse_broken_files(loader: AbstractConfigLoader) -> None:
@@ -203,6 +205,12 @@ def _are_foreign(requested: list[str]) -> bool:
         logger.debug("The registry needs Rightfit's pipelines.", exc_info=True)
         return False
     return all(pipeline.nodes and not holds_own(pipeline) for pipeline in chosen)
+
+
+def _check_foreign_only(context: KedroContext) -> None:
+    """Check own pipelines alone; before a run of ``__default__`` Kedro would check all."""
+    names = [name for name, pipeline in pipelines.items() if not holds_own(pipeline)]
+    validate_only(context, names)
 
 
 def find_grid() -> Grid | None:

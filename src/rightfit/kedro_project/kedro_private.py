@@ -5,9 +5,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, TypeGuard
 
+from kedro.framework.context import KedroContext
 from kedro.framework.project import pipelines
 from kedro.io import AbstractDataset, AbstractVersionedDataset, CatalogProtocol
 from kedro.io.core import Version, VersionNotFoundError
@@ -115,6 +117,14 @@ def list_requested_pipelines() -> list[str] | None:
     Ask upstream: the names of the requested pipelines in the hook ``after_context_created``.
     """
     return pipelines._requested_pipelines
+
+
+def validate_only(context: KedroContext, names: Iterable[str]) -> None:
+    """Let Kedro check the parameters of these pipelines alone.
+
+    Ask upstream: a public setting of the pipelines whose parameters are validated.
+    """
+    context._pipelines_to_validate = list(names)
 
 
 def is_async(runner: AbstractRunner) -> bool:
