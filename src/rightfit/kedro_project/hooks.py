@@ -13,7 +13,6 @@ is the runner's, see :mod:`rightfit.kedro_project.run`.
 from __future__ import annotations
 
 import contextlib
-import gc
 import logging
 import os
 import sys
@@ -57,9 +56,6 @@ from rightfit.ranking.explanation.decisions import (
 from rightfit.reporting.terminal import tabulate_winners
 
 COMMANDS = ("kedro", "rightfit")
-# Modules and JSON are many objects that stay: looking through them for circles, as often as Python
-# does, takes a fifth of a run that finds everything.
-GC_THRESHOLDS = (100_000, 50, 100)
 SEQUENTIAL = "<kedro.runner.sequential_runner.SequentialRunner"  # Kedro's default runner
 
 logger = logging.getLogger(__name__)
@@ -76,7 +72,6 @@ def rightfit_hooks() -> tuple[Any, ...]:
     # a packaged project may be run as a module
     is_project = program.name == "__main__.py" and program.with_name("settings.py").exists()
     if program.name in COMMANDS or is_project:
-        gc.set_threshold(*GC_THRESHOLDS)
         tolerate_lost_output()
         explain_run_params()
     return ConfigurationHook(), RunHook(), MlflowHook()

@@ -23,11 +23,9 @@ from rightfit.ranking.applications.applications import (
 from rightfit.ranking.applications.batch_sizes import serve_batches
 from rightfit.ranking.assessment.profile_table import PROFILE_KEYS
 from rightfit.ranking.explanation.decisions import Decision, Recommendations
-from rightfit.ranking.explanation.rankings import tabulate_breakdown, tabulate_robust_choices
+from rightfit.ranking.explanation.rankings import tabulate_breakdown
 from rightfit.ranking.records.load_records import LoadCurves
-from rightfit.ranking.sensitivity.break_even import tabulate_break_even
 from rightfit.ranking.sensitivity.limit_effects import tabulate_limit_effects
-from rightfit.ranking.sensitivity.weights import tabulate_win_shares
 from rightfit.reporting.charts.palette import Mark, marks_of
 
 
@@ -89,24 +87,9 @@ class Results:
         return tabulate_breakdown(self.ranked)
 
     @cached_property
-    def win_shares(self) -> pl.DataFrame:
-        """Share of the space of weights that each candidate wins."""
-        return tabulate_win_shares(self.ranked)
-
-    @cached_property
     def limit_effects(self) -> pl.DataFrame:
         """Effects of loosening, tightening or removing each limit."""
         return tabulate_limit_effects(self.ranked)
-
-    @cached_property
-    def robust_choices(self) -> pl.DataFrame:
-        """Comparison of the families over the datasets."""
-        return tabulate_robust_choices(self.rankings)
-
-    @cached_property
-    def break_even(self) -> pl.DataFrame:
-        """Number of predictions after which a longer training pays back."""
-        return tabulate_break_even(self.ranked)
 
     def find_profile(self, dataset: str, decision: Decision) -> dict[str, Any] | None:
         """Return the profile of a decision's winner; ``None`` if it is no longer stored."""

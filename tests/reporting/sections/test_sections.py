@@ -9,6 +9,7 @@ import pytest
 
 from rightfit.measuring.hardware.tiers import Tier
 from rightfit.ranking.explanation.decisions import CorrectedQuality, Quality
+from rightfit.ranking.sensitivity.break_even import tabulate_break_even
 from rightfit.reporting.run_results import Results
 from rightfit.reporting.sections.hardware import build_hardware, describe_gain
 from rightfit.reporting.sections.how_measured import (
@@ -142,7 +143,9 @@ def test_across_says_when_training_pays_back(results: Results) -> None:
 
     assert len(section.points) == 4
     assert section.points[1].startswith("edge_device. One family wins on every dataset")
-    slower = results.break_even.filter(pl.col("candidate") != pl.col("fastest_to_train"))
+    slower = tabulate_break_even(results.ranked).filter(
+        pl.col("candidate") != pl.col("fastest_to_train")
+    )
     assert 0 < len(section.tables[1].rows) == slower.height
 
 

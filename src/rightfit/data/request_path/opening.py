@@ -127,7 +127,6 @@ def compile_encoder(encoder: EncoderJson) -> Callable[[Columns], Floats]:
     """
     inputs = list_inputs(encoder)
     parts = [PARTS[kind](steps, at) for kind, steps, at in group_steps(encoder, inputs)]
-
     plan = Plan(inputs)
 
     def encode(columns: Columns) -> Floats:

@@ -40,7 +40,8 @@ RULES: Mapping[str, Rule] = {
         "warning",
         "Another process used the cores, or a core was slow, while this was timed. Latencies are "
         "then too high and throughputs too low; quality and memory are not affected.",
-        "Measure again on a quiet machine; a project trains nothing again.",
+        "Measure again on a quiet machine: in a project, delete data/07_model_output/measurements "
+        "and run it again, which trains nothing again.",
     ),
     "RF003": Rule(
         "Disturbed timings may hide a better candidate",

@@ -591,8 +591,7 @@ def _report_undecided(dataset: str, labels: list[str], *, has_winner: bool) -> s
         )
     return (
         f"It is not known whether a candidate qualifies for {dataset}: other work disturbed the "
-        f"machine while {listing(names)} {were} timed. Measure again on a quiet machine; a "
-        "project trains nothing again."
+        f"machine while {listing(names)} {were} timed. Measure again on a quiet machine."
     )
 
 

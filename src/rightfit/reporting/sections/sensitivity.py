@@ -11,10 +11,11 @@ from rightfit._core.formatting import NOT_MEASURED, count, format_number, format
 from rightfit._core.typed_tables import read_rows
 from rightfit.measuring.naming import describe_limit, format_metric, listing, metric_name
 from rightfit.ranking.explanation.decisions import list_decisions
-from rightfit.ranking.explanation.rankings import FamilyComparison
+from rightfit.ranking.explanation.rankings import FamilyComparison, tabulate_robust_choices
 from rightfit.ranking.explanation.recommendation import NO_SMALL_CHANGE
-from rightfit.ranking.sensitivity.break_even import BreakEven
+from rightfit.ranking.sensitivity.break_even import BreakEven, tabulate_break_even
 from rightfit.ranking.sensitivity.limit_effects import DIRECTIONS, LimitEffect
+from rightfit.ranking.sensitivity.weights import tabulate_win_shares
 from rightfit.reporting.run_results import Results
 from rightfit.reporting.sections.section import Section, figure, keys, number, tabulate, text
 
@@ -24,7 +25,7 @@ SMALLEST_SHARE = 0.005  # a smaller one is written as 0 %
 
 def build_sensitivity(results: Results) -> Section:
     """List the smallest changes, the shares of weight space and the effect of changed limits."""
-    win_shares = results.win_shares
+    win_shares = tabulate_win_shares(results.ranked)
     moved = results.limit_effects.filter(pl.col("change").is_in(DIRECTIONS))
     rules = results.rules
     tie_keys = listing([f"{key.prefer} {metric_name(key.by)}" for key in rules.ties.rule])
@@ -137,7 +138,7 @@ def describe_win_shares(win_shares: pl.DataFrame, winners: Collection[tuple[str,
 
 def build_across(results: Results) -> Section:
     """Say per application which family is the robust choice, and when training pays back."""
-    break_even = results.break_even
+    break_even = tabulate_break_even(results.ranked)
     return Section(
         id="across",
         title="Across datasets and over time",
@@ -149,7 +150,7 @@ def build_across(results: Results) -> Section:
         tables=(
             tabulate(
                 "Each family's rank among the families, over the datasets",
-                read_rows(results.robust_choices, FamilyComparison),
+                read_rows(tabulate_robust_choices(results.rankings), FamilyComparison),
                 *keys("application", "model"),
                 number("Within limits", lambda row: f"{row.n_feasible} of {row.n_datasets}"),
                 figure("Mean rank", "mean_rank"),
