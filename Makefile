@@ -7,7 +7,7 @@ unexport PYTHONDONTWRITEBYTECODE # or each process that a test starts compiles e
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses=logical --maxprocesses=8 --dist=loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help help-dev install perf test test-long test-quick test-core test-lowest test-pages check-run attack attack-quick check lint types contracts structure viz docs docs-serve docs-images package supply airflow airflow-env bench-main bench-ranking bench-measuring bench-duet bench-twins bench-scale-out bench-peers bench-distil bench-defaults bench-repeat bench-serving-search bench-request bench-large bench-start bench-report clean
+.PHONY: help help-dev install perf test test-long test-quick test-core test-lowest test-pages check-run attack attack-quick check lint types contracts structure viz docs docs-serve docs-images package release supply airflow airflow-env bench-main bench-ranking bench-measuring bench-duet bench-twins bench-scale-out bench-peers bench-distil bench-defaults bench-repeat bench-serving-search bench-request bench-large bench-start bench-report clean
 
 help: ## list these targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 24
@@ -107,9 +107,12 @@ supply: .venv/.installed .venv-user/.installed #: write the bill of materials of
 	$(BIN)/pip-licenses --python .venv-user/bin/python --order license
 	$(BIN)/pip-audit --path .venv-user/lib/python3.*/site-packages
 
+release: #: do all of a release but the upload: make release VERSION=0.2.0
+	$(PYTHON) tests/release.py $(VERSION) $(OPTIONS)
+
 AIRFLOW_ENV ?= airflow
 airflow: package ## build the package and the Airflow DAG of perf into dist/: docs/howto/airflow.md
-	$(BIN)/python -m rightfit.kedro_project.airflow.generate_dag --pipeline perf --env $(AIRFLOW_ENV) \
+	$(BIN)/python -m rightfit_kedro.airflow.generate_dag --pipeline perf --env $(AIRFLOW_ENV) \
 		--settings conf/airflow/airflow.yml --out dist/airflow/dags
 
 .venv-airflow/.installed: pyproject.toml deploy/constraints.txt

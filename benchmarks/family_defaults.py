@@ -46,18 +46,18 @@ from recorded_worth import read_samples
 from tables import KEPT_ASIDE, NEVER_RECORDED
 
 from rightfit.models.bundle import Bundle
-from rightfit.models.family import TrainingData, TrainingRun
 from rightfit.models.quality.standard_errors import standard_error
-from rightfit.models.registry import get_family
 from rightfit.models.sklearn_io import softmax_scores
 from rightfit.params.defaults import read_default
 from rightfit.params.evaluation import EvaluationParams
 from rightfit.ranking.applications.applications import Applications
-from rightfit.searching.cell import study_name
-from rightfit.searching.parallel.planned_search import complete_search, plan_search
-from rightfit.searching.studies.budget import spent_work_s
-from rightfit.searching.studies.study_store import StudyStore
-from rightfit.searching.training_params import TrainingParams
+from rightfit_search.families.family import TrainingData, TrainingRun
+from rightfit_search.families.registry import get_family
+from rightfit_search.searching.cell import study_name
+from rightfit_search.searching.parallel.planned_search import complete_search, plan_search
+from rightfit_search.searching.studies.budget import spent_work_s
+from rightfit_search.searching.studies.study_store import StudyStore
+from rightfit_search.searching.training_params import SEARCH, TrainingParams
 
 TABLES = (*KEPT_ASIDE, *NEVER_RECORDED)
 MODELS = ("linear", "forest", "boosting", "lightgbm", "xgboost", "catboost", "net", "knn", "svm")
@@ -128,7 +128,7 @@ def compare(table: str, model: str, budget_cpu_s: float, seed: int) -> Compared 
     cell, test = made
     block, metric, task = read_block(model), cell.quality, cell.train.schema.task
     training = TrainingParams.model_validate(
-        read_default("training")
+        read_default("training", SEARCH)
         | {"n_threads": 1, "device": "cpu", "budget_cpu_s": budget_cpu_s, "seed": seed}
     )
     whole = cell.final_rows()

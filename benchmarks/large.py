@@ -72,11 +72,11 @@ def search(table: Path, folder: Path, *, families: list[str], stage: str, n_samp
     """Search on the sample, or continue with all rows, and print what came of it."""
     import rightfit as rf
 
-    for name in ("rightfit.searching.parallel.all_rows", "rightfit.models.net"):
+    for name in ("rightfit_search.searching.parallel.all_rows", "rightfit_search.families.net"):
         logger = logging.getLogger(name)
         logger.addHandler(logging.StreamHandler())
         logger.setLevel(logging.INFO)
-    costs_s = record_costs_s(logging.getLogger("rightfit.searching.parallel.all_rows"))
+    costs_s = record_costs_s(logging.getLogger("rightfit_search.searching.parallel.all_rows"))
     result = rf.search(
         pl.scan_parquet(table / "*.parquet"),
         "y",

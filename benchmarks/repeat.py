@@ -43,13 +43,13 @@ import polars as pl
 from kedro.framework.startup import bootstrap_project
 from main_job import PROJECT, Version
 
-from rightfit.kedro_project.stored_results import ProjectLocation
 from rightfit.measuring.profile import PREDICTIONS
 from rightfit.ranking.explanation.decisions import (
     SETTINGS,
     list_decisions,
     read_recommendations,
 )
+from rightfit_kedro.stored_results import ProjectLocation
 
 SPIN = "while True: pass"
 KEYS = ("dataset", PREDICTIONS, "runtime", "n_threads", "device", "request_path")

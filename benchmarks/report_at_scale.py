@@ -25,11 +25,11 @@ from kedro.framework.startup import bootstrap_project
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.runner import SequentialRunner
 
-from rightfit.kedro_project.pipelines import create_pipelines, find_grid
-from rightfit.kedro_project.run import RightfitSession
 from rightfit.params.applications import ApplicationsParams
-from rightfit.params.grid import Grid
 from rightfit.ranking.records.load_records import LoadCurves
+from rightfit_kedro.grid import Grid
+from rightfit_kedro.pipelines import create_pipelines, find_grid
+from rightfit_kedro.run import RightfitSession
 
 PROJECT = Path(__file__).resolve().parents[1]
 BYTES_PER_MIB = 2**20

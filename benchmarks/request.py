@@ -10,7 +10,8 @@ Ends with one line of JSON, ratios of the earlier version's time to this one's:
 - ``request_gain_1``, ``_32``, ``_256``, ``_2048``, ``_16384``: by rows of a request, as geometric
   means over models and forms; ``request_worst``: the lowest of any model, form and size;
 - ``answers_differ``: awkward requests with another answer, to the bit, or another refusal, of
-  ``n_awkward``; ``refusals_clearer``: refused before in ONNX Runtime's words, now in Rightfit's;
+  ``n_awkward``; ``refusals_clearer``: refused before in words of ONNX Runtime,
+  NumPy or Python, now in Rightfit's;
 - ``whole_to_graph_1``, ``whole_to_graph_2048``: the whole call of this version against the graph
   alone on tensors made before, of products, one row of lists and 2,048 rows of arrays, the highest;
   ``before_...``: of the earlier version.
@@ -35,15 +36,16 @@ import numpy as np
 from main_job import PROJECT, _checked_out
 from serving_search import find_kind, read_models
 
-from rightfit.data.model_inputs import make_raw_rows
 from rightfit.data.request_path.raw_inputs import list_inputs
-from rightfit.kedro_project.stored_results import ProjectLocation
+from rightfit.data.request_path.row_reading import make_raw_rows
 from rightfit.models.bundle import ONNX_FILE
-from rightfit.params.grid import read_grid
+from rightfit_kedro.grid import read_grid
+from rightfit_kedro.stored_results import ProjectLocation
 
 SIZES = (1, 32, 256, 2_048, 16_384)
 FORMS = ("lists", "arrays", "polars")
 SLICE_S = 0.003
+LIBRARY_WORDS = ("ONNXRuntimeError", "setting an array element", "values to unpack")
 MIN_PAIRS = 7
 
 
@@ -185,9 +187,9 @@ def measure_model(
     found["clearer"] = [
         key
         for key in differ
-        if "ONNXRuntimeError" in tried[0][key]
+        if any(words in tried[0][key] for words in LIBRARY_WORDS)
         and tried[1].get(key, "").startswith("ValueError: ")
-        and "ONNXRuntimeError" not in tried[1][key]
+        and not any(words in tried[1][key] for words in LIBRARY_WORDS)
     ]
     found["differ"] = [key for key in differ if key not in found["clearer"]]
     for key in found["differ"][:10]:

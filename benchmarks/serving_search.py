@@ -37,17 +37,17 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from rightfit.cli.export import read_winning_model
-from rightfit.cli.stored_answers import read_answers
-from rightfit.data.model_inputs import make_raw_rows
 from rightfit.data.request_path.encoder_graph import join_encoder
 from rightfit.data.request_path.raw_inputs import EncoderJson, list_inputs
 from rightfit.data.request_path.raw_rows import cut_input, cut_singles, take_first
+from rightfit.data.request_path.row_reading import make_raw_rows
 from rightfit.data.request_path.usage import open_graph
-from rightfit.kedro_project.stored_results import ProjectLocation, StoredResults
 from rightfit.models.bundle import ONNX_FILE, Bundle
-from rightfit.models.registry import get_family
-from rightfit.params.grid import read_grid
+from rightfit_kedro.grid import read_grid
+from rightfit_kedro.stored_answers import read_answers
+from rightfit_kedro.stored_results import ProjectLocation, StoredResults
+from rightfit_kedro.verbs.export import read_winning_model
+from rightfit_search.families.registry import get_family
 
 Answer = Callable[[Any], npt.NDArray[Any]]
 

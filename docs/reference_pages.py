@@ -9,8 +9,7 @@ import ast
 import functools
 import inspect
 import re
-import tokenize
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
@@ -21,18 +20,18 @@ from pydantic.fields import FieldInfo
 
 import rightfit
 from rightfit.cli.verb_group import SECTIONS, VerbGroup, list_verbs, load_verb
-from rightfit.kedro_project.imported_block import ImportedBlock
-from rightfit.kedro_project.validation import NAMED_BLOCKS, WHOLE_BLOCKS
 from rightfit.measuring.metrics import METRICS
 from rightfit.measuring.profile import profiles_schema
-from rightfit.params.defaults import BLOCKS, read_default
-from rightfit.params.grid import CascadeBlock, GridParams
+from rightfit.params.defaults import read_default
 from rightfit.ranking.explanation.findings import RULES
-from rightfit.searching.search_tables import ACCOUNT_SCHEMA, CURVE_SCHEMA, TRIAL_SCHEMA
+from rightfit_kedro.grid import CascadeBlock, GridParams
+from rightfit_kedro.imported_block import ImportedBlock
+from rightfit_kedro.key_meanings import find_meaning, find_models, read_block_comments
+from rightfit_kedro.parameters import BLOCKS
+from rightfit_kedro.validation import NAMED_BLOCKS, WHOLE_BLOCKS
+from rightfit_search.searching.search_tables import ACCOUNT_SCHEMA, CURVE_SCHEMA, TRIAL_SCHEMA
 
-SOURCE = Path(rightfit.__file__).parent
-CONF = SOURCE / "params" / "default_values"
-SAMPLE = SOURCE.parents[1] / "conf" / "base"
+SOURCE = Path(rightfit.__file__).parents[1]
 EXAMPLES = Path(__file__).with_name("api_examples.yml")
 FUNCTIONS = ("measure", "compare", "tune_serving", "rank", "search", "open_project")
 TYPES_LAST = ("RightfitError",)
@@ -156,7 +155,7 @@ def _describe_command(name: str, command: click.Command) -> Iterator[str]:
     yield _tabulate(("option", "meaning"), [(f"`{a}`", _clean(b)) for a, b in rows])
     if isinstance(command, VerbGroup):
         for verb in command.verbs:
-            yield from _describe_command(f"{name} {verb}", load_verb(verb, command.package))
+            yield from _describe_command(f"{name} {verb}", load_verb(verb, command.entries))
 
 
 def _write_parameters() -> str:
@@ -169,9 +168,9 @@ def _write_parameters() -> str:
     ]
     for block, (text, models) in PARAMETERS.items():
         parts.append(f"## {block}\n\n{text}\n")
-        values = read_default(block) if block in BLOCKS and block != "models" else {}
-        folder = CONF if block in BLOCKS else SAMPLE
-        comments = _read_yaml_comments(folder / f"parameters_{block}.yml")
+        package = BLOCKS.get(block)
+        values = read_default(block, package) if package and block != "models" else {}
+        comments = read_block_comments(block)
         seen: set[type[BaseModel]] = set()
         for path, model in models.items():
             described = list(_describe_model(path, model, values, comments, seen))
@@ -197,18 +196,14 @@ def _describe_model(
     ]:
         named = get_args(model.model_fields[variant[0]].annotation)
         kind = f" ({variant[0]}: {named[0]})" if len(named) == 1 and "(" not in path else ""
-    in_code = _read_code_comments(model)
     schema = model.model_json_schema(mode="validation")
     for name, field in model.model_fields.items():
-        place = (*re.sub(r" .*", "", path).split("."), name)
         known = values.get(name) if isinstance(values, Mapping) else None
         shown = _write_value(known) if known is not None else _write_default(field, values, name)
-        meaning = comments.get(place) or in_code.get(name, "")
-        if not meaning and get_origin(field.annotation) is Literal:
-            meaning = "says which of the forms this block has"
+        meaning = _escape(find_meaning(model, name, path, comments))
         allowed = _describe_type(schema.get("properties", {}).get(name, {}), schema)
         fields.append((f"`{name}`", allowed, shown, meaning))
-        inner += [(f"{path}.{name}", part, known) for part in _find_models(field.annotation)]
+        inner += [(f"{path}.{name}", part, known) for part in find_models(field.annotation)]
     if fields:
         yield f"### {path.replace('<', '&lt;')}{kind}\n"
         yield f"{_clean(inspect.getdoc(model) or '')}\n"
@@ -216,19 +211,6 @@ def _describe_model(
     for place, part, known in inner:
         shared = {} if not isinstance(known, Mapping) else known
         yield from _describe_model(place, part, shared, comments, seen)
-
-
-def _find_models(annotation: Any) -> Iterator[type[BaseModel]]:
-    """Yield the models in a type, those of a root model for it."""
-    if inspect.isclass(annotation) and issubclass(annotation, BaseModel):
-        root = annotation.model_fields.get("root")
-        if root is None:
-            yield annotation
-        else:
-            yield from _find_models(root.annotation)
-        return
-    for part in get_args(annotation):
-        yield from _find_models(part)
 
 
 def _describe_type(part: Mapping[str, Any], schema: Mapping[str, Any]) -> str:
@@ -288,92 +270,6 @@ def _write_value(value: Any) -> str:
     return f"`{text}`"
 
 
-def _read_yaml_comments(path: Path) -> Mapping[tuple[str, ...], str]:
-    """Return the comments behind the keys of a file, by path; the first of a repeated model's."""
-    if not path.is_file():
-        return {}
-    lines = path.read_text(encoding="utf-8").splitlines()
-    found = _read_head_comments(lines)
-    stack: list[tuple[int, str]] = []
-    for line in lines:
-        key = re.match(r"( *)([\w.]+):(?: |$)", line)
-        comment = re.search(r"(?:^|\s)# ?(.*)$", line)
-        if line.lstrip().startswith("- "):
-            continue
-        if key:
-            indent = len(key[1])
-            stack = [one for one in stack if one[0] < indent] + [(indent, key[2])]
-            if comment:
-                found[tuple(name for _, name in stack)] = comment[1].strip()
-        elif comment and stack and line.index("#") > stack[-1][0] + 8:  # goes on
-            place = tuple(name for _, name in stack)
-            found[place] = f"{found.get(place, '')} {comment[1].strip()}".strip()
-    return {place: _escape(text) for place, text in found.items()}
-
-
-def _read_head_comments(lines: Sequence[str]) -> dict[tuple[str, ...], str]:
-    """Return what the comment at a file's head says of the keys of each of its blocks."""
-    found: dict[tuple[str, ...], str] = {}
-    place: tuple[str, ...] = ()
-    block = next((line.removesuffix(":") for line in lines if re.match(r"\w+:$", line)), "")
-    for line in lines:
-        key = re.match(r"# {1,3}(\w+) {2,}(.+)$", line)
-        if key:
-            place = (block, "<name>", key[1])
-            found[place] = key[2]
-        elif place and (more := re.match(r"# {8,}(.+)$", line)):
-            found[place] += f" {more[1]}"
-        elif not line.startswith("#"):
-            break
-        else:
-            place = ()
-    return found
-
-
-@functools.cache
-def _read_code_comments(model: type[BaseModel]) -> Mapping[str, str]:
-    """Return the comments beside or above the fields of a model and of those it extends."""
-    found: dict[str, str] = {}
-    for kind in reversed(model.__mro__):
-        if not kind.__module__.startswith("rightfit."):
-            continue
-        path = Path(inspect.getfile(kind))
-        comments = _read_comments(path)
-        for node in _find_class(path, kind.__name__).body:
-            if not isinstance(node, ast.AnnAssign):
-                continue
-            beside = comments.get(node.end_lineno or node.lineno, "")
-            above = comments.get(node.lineno - 1, "") if (node.lineno - 1) in _whole(path) else ""
-            if (text := beside or above) and isinstance(node.target, ast.Name):
-                found[node.target.id] = _escape(text)
-    return found
-
-
-@functools.cache
-def _read_comments(path: Path) -> Mapping[int, str]:
-    with path.open("rb") as file:
-        tokens = list(tokenize.tokenize(file.readline))
-    return {
-        token.start[0]: token.string.removeprefix("#").strip()
-        for token in tokens
-        if token.type == tokenize.COMMENT and "noqa" not in token.string
-    }
-
-
-@functools.cache
-def _whole(path: Path) -> frozenset[int]:
-    """Return the lines that hold nothing but a comment."""
-    lines = path.read_text(encoding="utf-8").splitlines()
-    return frozenset(i for i, line in enumerate(lines, 1) if line.lstrip().startswith("#"))
-
-
-def _find_class(path: Path, name: str) -> ast.ClassDef:
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    return next(
-        node for node in ast.walk(tree) if isinstance(node, ast.ClassDef) and node.name == name
-    )
-
-
 def _write_metrics() -> str:
     described = yaml.safe_load(Path(__file__).with_name("metrics.yml").read_text(encoding="utf-8"))
     rows = [
@@ -408,7 +304,7 @@ def _write_results() -> str:
     ]
     described = _find_described_tables()
     for file in sorted(
-        (SOURCE / "kedro_project" / "catalog_entries").glob("*.yml"), key=_read_layer
+        (SOURCE / "rightfit_kedro" / "catalog_entries").glob("*.yml"), key=_read_layer
     ):
         entries = _read_entries(file)
         if not entries:
@@ -490,13 +386,13 @@ def _read_entries(file: Path) -> dict[str, tuple[str, Mapping[str, Any]]]:
 def _find_described_tables() -> Mapping[str, str]:
     """Return what modules say of a table's columns, by table."""
     found = {}
-    for file in sorted(SOURCE.rglob("*.py")):
+    for file in sorted(SOURCE.glob("rightfit*/**/*.py")):
         text = ast.get_docstring(ast.parse(file.read_text(encoding="utf-8"))) or ""
         for paragraph in text.split("\n\n"):
             if table := re.match(r"Table ``(\w+)``: ?", paragraph):
                 found[table[1]] = _clean(paragraph)
     rankings = ast.get_docstring(
-        ast.parse((SOURCE / "ranking/explanation/rankings.py").read_text(encoding="utf-8"))
+        ast.parse((SOURCE / "rightfit/ranking/explanation/rankings.py").read_text(encoding="utf-8"))
     )
     found["rankings"] = _clean((rankings or "").partition("\n\n")[2])
     return found

@@ -19,10 +19,10 @@ import pytest
 from factories.training_data import make_blobs
 from hypothesis import HealthCheck, settings
 
-from rightfit.models.family import TrainingData
 from rightfit.models.schema import InputSchema
+from rightfit_search.families.family import TrainingData
 
-pytest_plugins = ["harness.browser"]
+pytest_plugins = ["harness.browser", "harness.short_measurements"]
 
 PROJECT = Path(__file__).parents[1]
 SLOW_FIRST = ("long", "whole")

@@ -12,7 +12,7 @@ SOURCE = Path(__file__).parents[1] / "src"
 MODULES = sorted(
     ".".join(path.relative_to(SOURCE).with_suffix("").parts).removesuffix(".__init__")
     for path in SOURCE.rglob("*.py")
-    if "{{" not in str(path) and ">>>" in path.read_text(encoding="utf-8")
+    if "{{" not in str(path) and "\n    >>> " in path.read_text(encoding="utf-8")
 )
 
 

@@ -27,13 +27,16 @@ DOCUMENTS = ("README.md", "CONTRIBUTING.md", "docs/[!r]*/**/*.md", "docs/*.md")
 BLOCK = re.compile(r"^```bash[^\n]*\n(.*?)^```", re.MULTILINE | re.DOTALL)
 BY_HAND = "by hand: "
 AIRFLOW_TEST = (
-    "tests/deploy/test_airflow.py::test_test_command_ends_well_with_all_data_in_an_object_store"
+    "tests/kedro/airflow/test_airflow.py"
+    "::test_test_command_ends_well_with_all_data_in_an_object_store"
 )
 AIRFLOW_RUNS = (
-    "tests/deploy/test_airflow.py::test_two_runs_at_once_end_well_although_a_task_is_killed"
+    "tests/kedro/airflow/test_airflow.py::test_two_runs_at_once_end_well_although_a_task_is_killed"
 )
 
-TUTORIAL_TEST = "tests/template/test_template.py::test_tutorials_commands_run_in_a_new_project"
+TUTORIAL_TEST = (
+    "tests/kedro/template/test_template.py::test_tutorials_commands_run_in_a_new_project"
+)
 
 # pattern of a command line -> test that runs it, or why it is only carried out by hand
 ELSEWHERE = {
@@ -43,13 +46,15 @@ ELSEWHERE = {
     "make test": BY_HAND + "it runs such tests",
     "make viz": ("tests/test_documented_commands.py::test_static_copy_of_kedro_viz_is_built"),
     "rightfit which --application conveyor": TUTORIAL_TEST,
-    "rightfit explain *": "tests/cli/test_explain.py::test_each_application_says_why",
+    "rightfit explain *": "tests/kedro/verbs/test_explain.py::test_each_application_says_why",
     "kedro run --pipelines ranking --params applications.conveyor.*": TUTORIAL_TEST,
     "rightfit export --application interactive *": TUTORIAL_TEST,
     "kedro run --pipelines perf --params grid.datasets=orchard": (
         "tests/guides/test_your_own.py::test_ranking_contains_what_the_guide_brought"
     ),
-    "kedro rightfit plan": ("tests/template/test_template.py::test_verbs_answer_for_the_project"),
+    "kedro rightfit plan": (
+        "tests/kedro/template/test_template.py::test_verbs_answer_for_the_project"
+    ),
     "kedro viz build --include-hooks --include-previews": (
         "tests/test_documented_commands.py::test_static_copy_of_kedro_viz_is_built"
     ),
@@ -58,37 +63,37 @@ ELSEWHERE = {
     "curl -X POST http://127.0.0.1:8000/run *": (
         "tests/test_server.py::test_server_ranks_on_demand"
     ),
-    "rightfit serve *": "tests/ops/test_server.py::test_answers_are_those_of_the_bundle",
+    "rightfit serve *": "tests/deploy/test_server.py::test_answers_are_those_of_the_bundle",
     "curl http://127.0.0.1:8000/predict *": (
-        "tests/ops/test_server.py::test_answers_are_those_of_the_bundle"
+        "tests/deploy/test_server.py::test_answers_are_those_of_the_bundle"
     ),
     "python -m pytest tests/test_extra_trees.py": (
         "tests/guides/test_your_own.py::test_family_of_the_guide_keeps_its_promises"
     ),
-    "rightfit load-test *": "tests/ops/http_load/test_curve.py::test_curve_finds_the_capacity",
+    "rightfit load-test *": "tests/deploy/http_load/test_curve.py::test_curve_finds_the_capacity",
     "rightfit check --against baseline.json*": (
-        "tests/cli/test_check.py::test_worse_winner_fails_and_says_by_how_much"
+        "tests/kedro/verbs/test_check.py::test_worse_winner_fails_and_says_by_how_much"
     ),
-    "rightfit size *": "tests/cli/test_check.py::test_size_needs_a_measured_rate_or_a_load",
+    "rightfit size *": "tests/kedro/verbs/test_check.py::test_size_needs_a_measured_rate_or_a_load",
     'python -c "import polars; *': BY_HAND + "writes raw rows of a sample, for the next one",
     "rightfit remote pack *": (
-        "tests/cli/test_remote.py::test_packed_candidates_are_taken_in_again"
+        "tests/kedro/verbs/test_remote.py::test_packed_candidates_are_taken_in_again"
     ),
     "dask scheduler": (
-        "tests/searching/parallel/test_dask_workers.py::test_tasks_of_killed_workers_are_given_out_again"
+        "tests/search/searching/parallel/test_dask_workers.py::test_tasks_of_killed_workers_are_given_out_again"
     ),
     "dask worker *": (
-        "tests/searching/parallel/test_dask_workers.py::test_tasks_of_killed_workers_are_given_out_again"
+        "tests/search/searching/parallel/test_dask_workers.py::test_tasks_of_killed_workers_are_given_out_again"
     ),
     "pip install -r requirements.txt": BY_HAND + "four libraries by name, see the next",
     "python measure.py ../measured": (
-        "tests/ops/remote/test_remote.py::test_profiles_of_candidates_measured_elsewhere_stand_beside_ours"
+        "tests/deploy/remote/test_remote.py::test_profiles_of_candidates_measured_elsewhere_stand_beside_ours"
     ),
     "rightfit remote import *": (
-        "tests/cli/test_remote.py::test_packed_candidates_are_taken_in_again"
+        "tests/kedro/verbs/test_remote.py::test_packed_candidates_are_taken_in_again"
     ),
     "rightfit measure model.onnx *": (
-        "tests/cli/test_measure.py::test_profile_has_intervals_and_writes_nothing"
+        "tests/core/cli/test_measure.py::test_profile_has_intervals_and_writes_nothing"
     ),
     "optuna-dashboard *": BY_HAND + "it serves until it is ended",
     "pip install '.[[]*'": BY_HAND + "changes an environment; see make test-lowest",
@@ -102,7 +107,7 @@ ELSEWHERE = {
     ),
     "git worktree add before *": BY_HAND + "sources of an earlier version for make bench-peers",
     "make airflow": BY_HAND
-    + "make package, then what tests/kedro_project/airflow/test_generate_dag.py runs",
+    + "make package, then what tests/kedro/airflow/test_generate_dag.py runs",
     "make airflow-env": BY_HAND + ".ci/run makes the environment of the tests in tests/deploy",
     "airflow db migrate": AIRFLOW_TEST,
     "airflow dags test rightfit-project-perf": AIRFLOW_TEST,
@@ -110,10 +115,10 @@ ELSEWHERE = {
     "airflow dags trigger rightfit-project-perf": AIRFLOW_RUNS,
     ".venv/bin/python -m pytest -m airflow": BY_HAND + "it runs the tests in tests/deploy",
     "kedro new --starter rightfit": (
-        "tests/template/test_template.py::test_project_bears_its_own_names"
+        "tests/kedro/template/test_template.py::test_project_bears_its_own_names"
     ),
     "kedro rightfit init *": (
-        "tests/adoption/test_adoption.py::test_init_shows_or_writes_but_never_overwrites"
+        "tests/kedro/adoption/test_adoption.py::test_init_shows_or_writes_but_never_overwrites"
     ),
 }
 

@@ -8,13 +8,13 @@ from typing import Any
 import polars as pl
 import pytest
 
-from rightfit.kedro_project.run import RightfitSession
-from rightfit.kedro_project.stored_results import ProjectLocation
 from rightfit.measuring.rounds.worker_pool import WorkerPool
 from rightfit.models import runtimes
 from rightfit.models.bundle import Bundle
-from rightfit.searching.parallel import forked_workers
-from rightfit.searching.task_worker import TaskWorker
+from rightfit_kedro.run import RightfitSession
+from rightfit_kedro.stored_results import ProjectLocation
+from rightfit_search.searching.parallel import forked_workers
+from rightfit_search.searching.task_worker import TaskWorker
 
 pytestmark = pytest.mark.whole
 
@@ -93,7 +93,7 @@ def test_winners_are_the_measured_models_which_have_learnt_validation_rows(study
         rows = profiles.filter(dataset=dataset, candidate=winner["candidate"])
         assert set(rows["model_sha256"]) == {bundle.weights_sha256}
         assert bundle.n_training_rows == n_rows["train"] + n_rows["validation"]
-        assert winner["quality"]["value"] in rows["quality_raw"]
+        assert winner["metrics"]["quality_raw"]["value"] in rows["quality_raw"]
 
 
 def test_every_null_has_a_reason(study: Study) -> None:
@@ -102,7 +102,7 @@ def test_every_null_has_a_reason(study: Study) -> None:
         nulls = {
             column
             for column, value in profile.items()
-            if value is None and not column.endswith(("_low", "_high"))
+            if value is None and not column.endswith(("_low", "_high", "_sha256"))
         }
 
         assert nulls <= reasons
@@ -172,7 +172,7 @@ def test_another_metric_ranks_stored_predictions_and_opens_no_model(
     for application, metric in (("accuracy_first", "macro F1"), ("edge_device", "accuracy")):
         decision = after[application]["datasets"]["landsat"]
         subject = decision["winner"] or decision["nearest_miss"]
-        assert subject["quality"]["metric"] == metric
+        assert subject["metrics"]["quality_raw"]["name"] == metric
     assert after["edge_device"]["datasets"].keys() == before["edge_device"]["datasets"].keys()
 
 

@@ -6,11 +6,12 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from factories.configurations import BOOSTERS
 
 import rightfit
 from rightfit._core.errors import RightfitError
 from rightfit._core.extras import EXTRAS, find_version, require
-from rightfit.models.registry import LIBRARIES, get_family
+from rightfit_search.families.registry import get_family
 
 DISTRIBUTIONS = {  # where it is not the module's name
     "PIL": "pillow",
@@ -69,7 +70,7 @@ def test_libraries_of_no_extra_are_left_to_their_import() -> None:
     require("my_study.no_such_module", "numpy", purpose="A family")
 
 
-@pytest.mark.parametrize("name", LIBRARIES)
+@pytest.mark.parametrize("name", BOOSTERS)
 def test_family_of_a_library_names_the_extra_that_brings_it(
     name: str, project_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -24,20 +24,20 @@ from sklearn.metrics import r2_score
 
 from rightfit._core.errors import RightfitError
 from rightfit._core.processes.leftovers import temporary_folder
-from rightfit.api.fitted import FittedModel
 from rightfit.api.own_models import prepare_models, read_params
-from rightfit.api.search import search
-from rightfit.api.searched_table import read_table
 from rightfit.cli.verb_group import verbs
-from rightfit.data.model_inputs import read_predictions
 from rightfit.data.request_path.raw_rows import load_rows
 from rightfit.data.request_path.usage import read_export
 from rightfit.measuring.given_models import list_export_texts
-from rightfit.measuring.teaching import Teacher
 from rightfit.models.imported.row_table import read_row_table
 from rightfit.models.runtimes import open_predictor
 from rightfit.models.schema import InputSchema
-from rightfit.ops.http_load.loading import read_bodies
+from rightfit_deploy.http_load.loading import read_bodies
+from rightfit_search.api.fitted import FittedModel
+from rightfit_search.api.search import search
+from rightfit_search.api.searched_table import read_table
+from rightfit_search.tables.model_inputs import read_predictions
+from rightfit_search.tables.teaching import Teacher
 
 pytestmark = pytest.mark.whole
 

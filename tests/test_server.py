@@ -1,4 +1,4 @@
-"""Kedro's HTTP server ranks on demand, as docs/howto/only_ranking.md says."""
+"""Kedro's HTTP server ranks on demand, as docs/howto/run.md says."""
 
 from __future__ import annotations
 

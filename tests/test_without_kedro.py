@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from click.shell_completion import ShellComplete
 from click.testing import CliRunner
 
 import rightfit
@@ -76,3 +77,15 @@ def test_help_lists_the_verbs(capsys: pytest.CaptureFixture[str]) -> None:
 def test_project_opened_from_python_names_the_extra(tmp_path: Path) -> None:
     with pytest.raises(RightfitError, match=r"needs kedro.*pip install 'rightfit\[kedro\]'"):
         rightfit.open_project(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("words", "begun", "expected"),
+    [([], "ex", ["explain", "export"]), (["remote"], "p", ["pack"]), (["which"], "--app", [])],
+)
+def test_shell_completes_verbs_that_cannot_be_imported(
+    words: list[str], begun: str, expected: list[str]
+) -> None:
+    shell = ShellComplete(verbs, {}, "rightfit", "_RIGHTFIT_COMPLETE")
+
+    assert [item.value for item in shell.get_completions(words, begun)] == expected

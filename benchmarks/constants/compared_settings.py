@@ -15,10 +15,11 @@ import numpy as np
 import polars as pl
 from tables import LEARNT_ON, read_tables
 
-from rightfit.models.family import TrainingRun
-from rightfit.models.registry import get_family
 from rightfit.params.defaults import read_default
-from rightfit.searching.setting_up import make_data, make_labelled_rows
+from rightfit_search.families.family import TrainingRun
+from rightfit_search.families.registry import get_family
+from rightfit_search.searching.setting_up import make_data, make_labelled_rows
+from rightfit_search.searching.training_params import SEARCH
 
 TABLES = (
     *("attrition", "cells", "churn", "credit", "jobs", "leaves", "remote", "vehicle", "vowel"),
@@ -40,7 +41,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("family", choices=sorted(COMPARED))
     name = parser.parse_args().family
-    block = read_default("models")[name]
+    block = read_default("models", SEARCH)[name]
     family = get_family(block["family"])
     for table, prepared in read_tables({table: LEARNT_ON[table] for table in TABLES}):
         card = prepared.data_card

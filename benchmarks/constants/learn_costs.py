@@ -32,23 +32,23 @@ from record_portfolios import read_block
 from scipy.optimize import least_squares, nnls
 from sklearn.datasets import make_classification, make_regression
 
-import rightfit.searching.pausing
-from rightfit.kedro_project.stored_results import ProjectLocation
-from rightfit.models.family import TrainingData, TrainingRun
+import rightfit_search.searching.pausing
 from rightfit.models.quality.metric import QualityMetric
-from rightfit.models.registry import get_family
 from rightfit.models.schema import InputSchema
-from rightfit.models.training_work import TrainingSize
-from rightfit.searching.cell import Cell
-from rightfit.searching.learning_curve import follow_training
-from rightfit.searching.pausing.costs import TRAINING_COSTS, CostLine, name_line, predict_cpu_s
-from rightfit.searching.setting_up import make_data
+from rightfit_kedro.stored_results import ProjectLocation
+from rightfit_search.families.family import TrainingData, TrainingRun
+from rightfit_search.families.registry import get_family
+from rightfit_search.families.training_work import TrainingSize
+from rightfit_search.searching.cell import Cell
+from rightfit_search.searching.learning_curve import follow_training
+from rightfit_search.searching.pausing.costs import TRAINING_COSTS, CostLine, predict_cpu_s
+from rightfit_search.searching.setting_up import make_data
 from rightfit_study.early_stopping.recording import draw_configuration
 
 PROJECT = Path(__file__).resolve().parents[2]
 RECORDED = PROJECT / "benchmarks" / "recorded" / "trainings.parquet"
 OUTDATED = ("net", "convnet", "svm")  # recorded before today's recipe and counts
-SHIPPED = Path(rightfit.searching.pausing.__path__[0]) / TRAINING_COSTS
+SHIPPED = Path(rightfit_search.searching.pausing.__path__[0]) / TRAINING_COSTS
 FAMILIES = (
     *("linear", "forest", "boosting", "lightgbm", "xgboost", "catboost"),
     *("svm", "knn", "net", "convnet"),
@@ -181,8 +181,7 @@ def fit(target: Path) -> None:
         rows = recorded.filter(model=model).to_dicts()
         tables = [row["table"] for row in rows]
         pairs = [(_count(family, row), row["fit_cpu_s"] + row["validate_cpu_s"]) for row in rows]
-        name = name_line(family)
-        fitted[name] = line = fit_logarithms(pairs)
+        fitted[family] = line = fit_logarithms(pairs)
         moved += [
             abs(np.log(line.predict(counts) / shipped_s))
             for counts, _ in pairs
@@ -192,7 +191,7 @@ def fit(target: Path) -> None:
         low, middle, high = np.quantile(misses, [0.1, 0.5, 0.9])
         factor = np.exp(np.median(np.abs(np.log(misses))))
         print(
-            f"{name}: predicted / taken {low:.2f}, {middle:.2f}, {high:.2f}; "
+            f"{family}: predicted / taken {low:.2f}, {middle:.2f}, {high:.2f}; "
             f"median miss {factor:.2f} x; {len(pairs)} looks"
         )
     document = json.loads(SHIPPED.read_text(encoding="utf-8")) | {

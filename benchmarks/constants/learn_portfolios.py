@@ -1,4 +1,4 @@
-"""Learn each family's portfolio: the lists in ``params/default_values/parameters_models.yml``.
+"""Learn each family's portfolio: the lists in ``searching/default_values/parameters_models.yml``.
 
 ``python benchmarks/constants/learn_portfolios.py`` reads ``recorded/portfolios.parquet`` and prints
 each family's entries in order, learnt on all tables of ``LEARNT_ON``; each says how its quality,
@@ -19,7 +19,7 @@ from record_portfolios import N_DRAWN
 from recorded_worth import Floats, RecordedTrainings, is_whole, list_applications, read_recorded
 from tables import LEARNT_ON
 
-from rightfit.searching.pausing.observed import Seen
+from rightfit_search.searching.pausing.observed import Seen
 
 MAX_ENTRIES = 16
 MIN_GAIN = 2e-3  # of utility, on average over tables and applications

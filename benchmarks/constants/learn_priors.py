@@ -10,8 +10,8 @@ from pathlib import Path
 
 import polars as pl
 
-import rightfit.searching.pausing
-from rightfit.searching.pausing.priors import SHIPPED
+import rightfit_search.searching.pausing
+from rightfit_search.searching.pausing.priors import SHIPPED
 from rightfit_study.early_stopping.recorded import dump_priors, learn_prior, read_cells
 
 RECORDED = Path(__file__).resolve().parents[1] / "recorded"
@@ -31,7 +31,7 @@ def main() -> None:
         model: learn_prior([cell.pool() for cell in cells if cell.model == model])
         for model in models
     }
-    target = Path(rightfit.searching.pausing.__path__[0]) / SHIPPED
+    target = Path(rightfit_search.searching.pausing.__path__[0]) / SHIPPED
     target.write_text(dump_priors(priors) + "\n")
     print(f"{target}: {', '.join(priors)}")
 

@@ -23,7 +23,7 @@ import polars as pl
 from learn_row_curves import MAKERS, SEED
 
 import rightfit as rf
-from rightfit.models import net
+from rightfit_search.families import net
 
 sys.path.append(str(Path(__file__).parents[1]))
 from large import record_costs_s
@@ -35,7 +35,7 @@ def measure(table: str, family: str, n_rows: int, n_epochs: int | None) -> dict[
     """Train on a sample and on all rows; return costs and qualities with their forecasts."""
     x, y = MAKERS[table](np.random.default_rng(SEED), n_rows)
     frame = pl.DataFrame(x.astype(np.float32), schema=[f"x{i}" for i in range(x.shape[1])])
-    costs_s = record_costs_s(logging.getLogger("rightfit.searching.parallel.all_rows"))
+    costs_s = record_costs_s(logging.getLogger("rightfit_search.searching.parallel.all_rows"))
     if n_epochs is not None:  # a setting of so few would hold on the sample too
         net._MIN_EPOCHS, net._MOST_PASSED_ROWS = n_epochs, n_epochs * n_rows
     result = rf.search(
@@ -72,7 +72,7 @@ def main() -> None:
     parser.add_argument("--rows", nargs="+", type=int, default=[250_000, 1_000_000, 3_000_000])
     parser.add_argument("--epochs", type=int, help="of a net, if other than its recipe's")
     asked = parser.parse_args()
-    logging.getLogger("rightfit.searching.parallel.all_rows").setLevel(logging.INFO)
+    logging.getLogger("rightfit_search.searching.parallel.all_rows").setLevel(logging.INFO)
     lines = asked.file.read_text().splitlines() if asked.file.exists() else []
     trainings = list(map(json.loads, lines))
     keys = {(t["table"], t["family"], t["n_rows"], t["n_epochs"]) for t in trainings}

@@ -20,14 +20,15 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from rightfit.models.family import TrainingData, TrainingRun
 from rightfit.models.quality.metric import QualityMetric
 from rightfit.models.quality.standard_errors import find_deviations
-from rightfit.models.registry import get_family
 from rightfit.models.schema import InputSchema
 from rightfit.params.defaults import read_default
-from rightfit.searching.row_curve import RowCurve, forecast_gain
-from rightfit.searching.space import ModelParams
+from rightfit_search.families.family import TrainingData, TrainingRun
+from rightfit_search.families.registry import get_family
+from rightfit_search.searching.row_curve import RowCurve, forecast_gain
+from rightfit_search.searching.space import ModelParams
+from rightfit_search.searching.training_params import SEARCH
 
 Array = np.ndarray[Any, Any]
 N_VALIDATION, N_TEST, SEED = 8_000, 30_000, 100
@@ -191,7 +192,7 @@ def measure(family: str, table: str) -> dict[str, Any]:
     x, y = x.astype(np.float32), schema.cast_labels(y)
     parts = np.cumsum([n_validation, n_test])
     (rows_v, rows_t, rows), (y_v, y_t, y) = np.split(x, parts), np.split(y, parts)
-    block = read_default("models")[family]
+    block = read_default("models", SEARCH)[family]
     learner = get_family(block["family"])
     params = ModelParams(**{name: value for name, value in block.items() if name != "family"})
     default = params.first(learner.list_defaults(), schema.task)

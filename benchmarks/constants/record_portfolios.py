@@ -23,14 +23,15 @@ from typing import Any
 import polars as pl
 from tables import KEPT_ASIDE, LEARNT_ON, NEVER_RECORDED, read_tables
 
-from rightfit.data.prepared import PreparedDataset
-from rightfit.models.family import TrainingData, TrainingRun
-from rightfit.models.registry import get_family
 from rightfit.params.defaults import read_default
-from rightfit.searching.cell import Cell
-from rightfit.searching.learning_curve import follow_training
-from rightfit.searching.setting_up import make_data
-from rightfit.searching.space import ModelBlock
+from rightfit_search.families.family import TrainingData, TrainingRun
+from rightfit_search.families.registry import get_family
+from rightfit_search.searching.cell import Cell
+from rightfit_search.searching.learning_curve import follow_training
+from rightfit_search.searching.setting_up import make_data
+from rightfit_search.searching.space import ModelBlock
+from rightfit_search.searching.training_params import SEARCH
+from rightfit_search.tables.prepared import PreparedDataset
 
 HERE = Path(__file__).resolve().parent
 RECORDED = HERE.parent / "recorded" / "portfolios.parquet"
@@ -101,7 +102,7 @@ def draw_configuration(model: str, number: int) -> dict[str, Any]:
 @cache
 def read_block(model: str) -> ModelBlock:
     """Return the library's block of a model."""
-    return ModelBlock.model_validate(read_default("models")[model])
+    return ModelBlock.model_validate(read_default("models", SEARCH)[model])
 
 
 @cache

@@ -15,13 +15,13 @@ import yaml
 from record_portfolios import N_CHECKPOINTS, RECORDED, read_block
 
 from rightfit.measuring.serving import Serving
-from rightfit.models.registry import get_family
 from rightfit.ranking.applications.applications import THREADS, Application, Applications
 from rightfit.ranking.applications.constraints import judge_profiles, resolve_limits
-from rightfit.searching.observing import project_structure
-from rightfit.searching.pausing.costs import ServingCosts
-from rightfit.searching.pausing.observed import ObservedTrial, Seen
-from rightfit.searching.pausing.priors import Prior, read_shipped_prior
+from rightfit_search.families.registry import get_family
+from rightfit_search.searching.observing import project_structure
+from rightfit_search.searching.pausing.costs import ServingCosts
+from rightfit_search.searching.pausing.observed import ObservedTrial, Seen
+from rightfit_search.searching.pausing.priors import Prior, read_shipped_prior
 
 Floats = npt.NDArray[np.float64]
 

@@ -17,8 +17,8 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from rightfit.data.description import DatasetBlock
-from rightfit.data.prepared import PreparedDataset, prepare_dataset
+from rightfit_search.tables.description import DatasetBlock
+from rightfit_search.tables.prepared import PreparedDataset, prepare_dataset
 
 SHUFFLED_BY = 0
 

@@ -24,8 +24,8 @@ from sklearn.svm import SVC
 from rightfit.models.graph_passes import MODEL_PASSES
 from rightfit.models.graph_passes.compiling import compile_graph
 from rightfit.models.onnx_session import open_session
-from rightfit.models.registry import get_family
 from rightfit.models.schema import InputSchema
+from rightfit_search.families.registry import get_family
 
 ESTIMATORS: dict[str, list[Any]] = {
     "sklearn.svm.SVC": [SVC(C=1.0, probability=True), SVC(C=10.0, probability=True)],

@@ -16,11 +16,11 @@ from rightfit.measuring.rounds.presets import MeasuringSettings
 from rightfit.measuring.rounds.worker_pool import WorkerKind, WorkerPool
 from rightfit.models.bundle import write_bundle
 from rightfit.models.bundle_exports import add_onnx
-from rightfit.models.family import TrainingData, TrainingRun
-from rightfit.models.registry import get_family
 from rightfit.models.runtimes import NATIVE, ONNX
 from rightfit.models.schema import InputSchema
 from rightfit.params.defaults import read_default
+from rightfit_search.families.family import TrainingData, TrainingRun
+from rightfit_search.families.registry import get_family
 
 HERE = Path(__file__).resolve().parent
 # Measuring processes import synthetic models from there.

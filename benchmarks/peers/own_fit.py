@@ -18,9 +18,9 @@ from quality_fit import say_call
 
 import rightfit as rf
 from rightfit._core.errors import RightfitError
-from rightfit.api import search as searching
-from rightfit.api.fitted import FittedModel
-from rightfit.api.search_result import SearchResult
+from rightfit_search.api import search as searching
+from rightfit_search.api.fitted import FittedModel
+from rightfit_search.api.search_result import SearchResult
 
 
 class Searched(Exception):  # noqa: N818 - no error

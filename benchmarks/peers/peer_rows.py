@@ -10,7 +10,7 @@ from typing import Any
 import polars as pl
 from tables import KEPT_ASIDE, NEVER_RECORDED, TableSource, read_frames
 
-from rightfit.data.inference import complete_quality
+from rightfit.models.quality.bounds import complete_quality
 from rightfit.models.quality.metric import QualityMetric
 from rightfit.models.quality.params import QualityBlock
 from rightfit.models.schema import Task

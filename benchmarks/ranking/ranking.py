@@ -49,11 +49,11 @@ from simulated_studies import (
 )
 
 from rightfit.params.applications import ApplicationsParams
-from rightfit.params.defaults import complete_parameters
 from rightfit.ranking.application_ranking import rank_applications
 from rightfit.ranking.applications.applications import RankingRules
 from rightfit.ranking.assessment.profile_table import check_columns, read_profiles
 from rightfit.ranking.sensitivity.weights import share_weight_space
+from rightfit_kedro.parameters import complete_parameters
 
 CONF = Path(__file__).parents[2] / "conf" / "base"
 N_APPLICATIONS = 10

@@ -169,13 +169,13 @@ def judge_winners(
             winner = int(ranked.order[0])
             if not ranked.assessment.feasible[winner]:
                 continue
-            corrected = correct_winner(ranked, winner)
+            corrected, selection_bias = correct_winner(ranked, winner) or (None, 0.0)
             true = ranked.assessment.table.values("truth")[ranked.assessment.chosen[winner]]
             if corrected is None or corrected.low is None or corrected.high is None:
                 raise ValueError(f"a simulated winner was not judged: {corrected}")
-            error = corrected.value - luck - true
+            error = float(corrected) - luck - true
             covers = corrected.low <= true <= corrected.high
-            errors.append((error + corrected.bias, error, covers))
+            errors.append((error + selection_bias, error, covers))
     optimism, bias, covers = np.array(errors, dtype=np.float64).T
     # winners of one study share its rows: their errors count as one
     return Judged(optimism.mean(), bias.mean(), bias.std() / np.sqrt(n_studies), covers.mean())

@@ -27,9 +27,9 @@ from distributed import Client, LocalCluster
 from optuna.trial import TrialState
 from sleeping_trainings import TRIAL_S, SleepingTrainings, plan_search
 
-from rightfit.searching.parallel.side_by_side import search_in_parallel
-from rightfit.searching.search_scheduler import open_study
-from rightfit.searching.studies.trial_attributes import configuration_index, finished_trials
+from rightfit_search.searching.parallel.side_by_side import search_in_parallel
+from rightfit_search.searching.search_scheduler import open_study
+from rightfit_search.searching.studies.trial_attributes import configuration_index, finished_trials
 
 
 def main() -> None:

@@ -10,15 +10,16 @@ from typing import Any
 import numpy as np
 from distributed import Worker, WorkerPlugin
 
-from rightfit.models.family import Checkpoint, TrainingData, TrainingRun
-from rightfit.models.linear import FAMILY as LINEAR
 from rightfit.models.quality.metric import QualityMetric
 from rightfit.models.schema import InputSchema
 from rightfit.params.defaults import read_default
-from rightfit.searching.cell import Cell, SearchSettings
-from rightfit.searching.parallel.planned_search import PlannedSearch
-from rightfit.searching.space import ModelParams
-from rightfit.searching.studies.study_store import StudyStore
+from rightfit_search.families.family import Checkpoint, TrainingData, TrainingRun
+from rightfit_search.families.linear import FAMILY as LINEAR
+from rightfit_search.searching.cell import Cell, SearchSettings
+from rightfit_search.searching.parallel.planned_search import PlannedSearch
+from rightfit_search.searching.space import ModelParams
+from rightfit_search.searching.studies.study_store import StudyStore
+from rightfit_search.searching.training_params import SEARCH
 
 TRIAL_S = 1.0
 N_CHECKPOINTS = 2
@@ -59,7 +60,7 @@ def make_settings(n_trials: int, address: str | None = None) -> SearchSettings:
         "device": "cpu",
         "targets": None,
     }
-    return SearchSettings.model_validate(read_default("training") | changes)
+    return SearchSettings.model_validate(read_default("training", SEARCH) | changes)
 
 
 class SleepingTrainings(WorkerPlugin):

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from kedro.pipeline import Pipeline
 
-from rightfit.kedro_project.pipelines import create_pipelines, find_grid
+from rightfit_kedro.pipelines import create_pipelines, find_grid
 
 STUDY = Path(__file__).parents[1] / "rightfit_study"
 

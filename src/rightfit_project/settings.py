@@ -1,8 +1,8 @@
 """Kedro's settings of the repository's own project."""
 
-from rightfit.kedro_project.config_loader import CONFIG_LOADER_ARGS, ExplainingConfigLoader
-from rightfit.kedro_project.hooks import rightfit_hooks
-from rightfit.kedro_project.run import RightfitSession
+from rightfit_kedro.config_loader import CONFIG_LOADER_ARGS, ExplainingConfigLoader
+from rightfit_kedro.hooks import rightfit_hooks
+from rightfit_kedro.run import RightfitSession
 
 CONFIG_LOADER_CLASS = ExplainingConfigLoader
 SESSION_CLASS = RightfitSession

@@ -6,7 +6,7 @@ import warnings
 
 from kedro.pipeline import Pipeline
 
-from rightfit.params.grid import Grid
+from rightfit_kedro.grid import Grid
 from rightfit_study.early_stopping import pipeline as early_stopping
 from rightfit_study.training_costs import pipeline as training_costs
 

@@ -44,9 +44,9 @@ from outcomes import SEQUENCE, Attempt, Command, Outcome, Part, Tally, try_comma
 from watching import try_all  # noqa: E402
 
 from rightfit._core.processes.json_store import JsonStore  # noqa: E402
-from rightfit.data.description import DatasetBlock  # noqa: E402
-from rightfit.kedro_project.explain import explain  # noqa: E402
-from rightfit.kedro_project.pipelines.data_engineering import nodes  # noqa: E402
+from rightfit_kedro.explain import explain  # noqa: E402
+from rightfit_kedro.pipelines.data_engineering import nodes  # noqa: E402
+from rightfit_search.tables.description import DatasetBlock  # noqa: E402
 
 STAGES = ("training", "evaluation", "early_stopping", "training_costs", "ranking")
 STORED = (
@@ -69,35 +69,35 @@ SUITES = {  # files of tests, and what a failed one counts as
     "tests/attack/test_failing_parts.py": "tracebacks",
     "tests/attack/test_hostile_estimators.py": "wrong_numbers",
     "tests/attack/test_other_versions.py": "wrong_numbers",
-    "tests/ops/test_exported_folder.py": "code_executed",
-    "tests/ops/test_connections.py": "hangs",
-    "tests/ops/test_strangers.py": "hangs",
-    "tests/ops/test_many_clients.py": "losses",
-    "tests/ranking/records/test_baseline.py": "accepted_wrongly",
-    "tests/kedro_project/test_damaged_results.py": "accepted_wrongly",
-    "tests/ops/remote/test_remote.py": "accepted_wrongly",
-    "tests/cli/test_measure.py": "hangs",
-    "tests/cli/test_check.py": "accepted_wrongly",
-    "tests/ops/http_load/test_generator.py": "hangs",
-    "tests/searching/parallel/test_side_by_side.py": "losses",
-    "tests/_core/test_documents.py": "hangs",
-    "tests/kedro_project/test_command_options.py": "tracebacks",
+    "tests/deploy/test_exported_folder.py": "code_executed",
+    "tests/deploy/test_connections.py": "hangs",
+    "tests/deploy/test_strangers.py": "hangs",
+    "tests/deploy/test_many_clients.py": "losses",
+    "tests/core/ranking/records/test_baseline.py": "accepted_wrongly",
+    "tests/kedro/test_damaged_results.py": "accepted_wrongly",
+    "tests/deploy/remote/test_remote.py": "accepted_wrongly",
+    "tests/core/cli/test_measure.py": "hangs",
+    "tests/kedro/verbs/test_check.py": "accepted_wrongly",
+    "tests/deploy/http_load/test_generator.py": "hangs",
+    "tests/search/searching/parallel/test_side_by_side.py": "losses",
+    "tests/core/_core/test_documents.py": "hangs",
+    "tests/kedro/test_command_options.py": "tracebacks",
     "tests/test_privacy.py": "connections_outside",
-    "tests/cli/test_init_accepted.py": "accepted_wrongly",
-    "tests/searching/test_interrupted_searches.py": "losses",
-    "tests/models/quality/test_metric.py": "wrong_numbers",
-    "tests/models/test_predictions.py": "wrong_numbers",
+    "tests/kedro/verbs/test_init_accepted.py": "accepted_wrongly",
+    "tests/search/searching/test_interrupted_searches.py": "losses",
+    "tests/core/models/quality/test_metric.py": "wrong_numbers",
+    "tests/core/models/test_predictions.py": "wrong_numbers",
     "tests/test_row_doors.py": "doors_differ",
-    "tests/data/request_path/test_doors.py": "doors_differ",
-    "tests/data/request_path/test_doors_of_families.py": "doors_differ",
-    "tests/data/request_path/test_usage.py": "doors_differ",
-    "tests/api/test_profiles.py": "accepted_wrongly",
-    "tests/api/test_stored_qualities.py": "wrong_numbers",
-    "tests/api/test_rank.py": "hangs",
-    "tests/_core/processes/test_lost_threads.py": "hangs",
-    "tests/_core/processes/test_leftovers.py": "orphans",
-    "tests/measuring/rounds/test_lock.py": "hangs",
-    "tests/measuring/test_teaching.py": "accepted_wrongly",
+    "tests/core/data/request_path/test_doors.py": "doors_differ",
+    "tests/core/data/request_path/test_doors_of_families.py": "doors_differ",
+    "tests/core/data/request_path/test_usage.py": "doors_differ",
+    "tests/core/api/test_profiles.py": "accepted_wrongly",
+    "tests/core/api/test_stored_qualities.py": "wrong_numbers",
+    "tests/core/api/test_rank.py": "hangs",
+    "tests/core/_core/processes/test_lost_threads.py": "hangs",
+    "tests/core/_core/processes/test_leftovers.py": "orphans",
+    "tests/core/measuring/rounds/test_lock.py": "hangs",
+    "tests/search/tables/test_teaching.py": "accepted_wrongly",
 }
 
 
@@ -149,8 +149,8 @@ def read_parameters(env: str) -> dict[str, Any]:
     """Return the project's parameters with the library's values."""
     from kedro.framework.startup import bootstrap_project
 
-    from rightfit.kedro_project.config_loader import load_configuration, make_loader
-    from rightfit.params.defaults import complete_parameters
+    from rightfit_kedro.config_loader import load_configuration, make_loader
+    from rightfit_kedro.parameters import complete_parameters
 
     bootstrap_project(PROJECT)
     loader = make_loader(PROJECT / "conf", env=env)
@@ -212,8 +212,8 @@ def check(parameters: dict[str, Any], named: Sequence[str]) -> tuple[str, str]:
         parameters: What is checked.
         named: Blocks that the faults must name.
     """
-    from rightfit.kedro_project.validation import Machine, find_block_faults, find_model_faults
-    from rightfit.params.defaults import complete_parameters
+    from rightfit_kedro.parameters import complete_parameters
+    from rightfit_kedro.validation import Machine, find_block_faults, find_model_faults
 
     machine = Machine(n_cores=2, devices=("cpu",))
     try:
@@ -246,7 +246,7 @@ def load_broken(case: yaml_cases.YamlCase, conf: Path) -> tuple[str, str]:
     from click import ClickException
 
     from rightfit._core.errors import RightfitError
-    from rightfit.kedro_project.config_loader import load_configuration, make_loader
+    from rightfit_kedro.config_loader import load_configuration, make_loader
 
     shutil.rmtree(conf / "attack", ignore_errors=True)
     env = case.write(conf)
@@ -312,7 +312,7 @@ def store_good(place: Path) -> Path:
     from factories.studies import VERSION, store_study
     from kedro.io import DataCatalog
 
-    from rightfit.kedro_project.catalog import read_patterns
+    from rightfit_kedro.catalog import read_patterns
 
     good = place / "good"
     catalog = DataCatalog.from_config(read_patterns(str(good)), save_version=VERSION)
@@ -345,8 +345,8 @@ def ask(arguments: Sequence[str]) -> tuple[str, str]:
     """Ask a verb in this process; return the kind of outcome and what it said."""
     from click.testing import CliRunner
 
-    from rightfit.cli.size import read_load
     from rightfit.cli.verb_group import verbs
+    from rightfit_deploy.winner_size import read_load
 
     if arguments[0] == verb_cases.READ_LOAD:
         try:

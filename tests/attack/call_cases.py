@@ -75,8 +75,8 @@ def list_calls(folder: Path) -> dict[str, tuple[Callable[..., Any], dict[str, An
     from factories.stored_predictions import predict, store_profiles
     from sklearn.linear_model import LinearRegression
 
-    from rightfit.kedro_project.opened_project import Project
-    from rightfit.kedro_project.stored_results import ProjectLocation
+    from rightfit_kedro.opened_project import Project
+    from rightfit_kedro.stored_results import ProjectLocation
 
     rows = np.arange(40.0).reshape(20, 2)
     model = LinearRegression().fit(rows, rows[:, 0])
@@ -176,8 +176,8 @@ def stopping_slow_work() -> ExitStack:
     """Let what trains or measures raise :class:`Began`."""
     stack = ExitStack()
     for path in (
-        "rightfit.api.search.search_dataset",
-        "rightfit.api.estimators.search_dataset",
+        "rightfit_search.api.search.search_dataset",
+        "rightfit_search.api.estimators.search_dataset",
         "rightfit.api.own_models.PreparedModels.profile",
     ):
         stack.enter_context(patch(path, side_effect=Began))

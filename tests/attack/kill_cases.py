@@ -17,12 +17,12 @@ from optuna.trial import TrialState
 from outcomes import PATIENCE_S, Command, try_command
 
 from rightfit.models.bundle import read_bundle
-from rightfit.searching.studies.study_store import StudyStore
-from rightfit.searching.studies.trial_attributes import configuration_index, finished_trials
+from rightfit_search.searching.studies.study_store import StudyStore
+from rightfit_search.searching.studies.trial_attributes import configuration_index, finished_trials
 
 TARGETS = {  # a part of the command line
     "the main process": "",
-    "a search process": "rightfit.searching",
+    "a search process": "rightfit_search.searching",
     "a measured worker": "rightfit.measuring",
 }
 MODELS = ("linear", "forest")

@@ -17,8 +17,8 @@ from annotated_types import Ge, Gt, Le, Lt, MinLen
 from pydantic import BaseModel, RootModel, ValidationError
 from pydantic.fields import FieldInfo
 
-from rightfit.kedro_project.validation import NAMED_BLOCKS, WHOLE_BLOCKS
-from rightfit.params.grid import GridParams
+from rightfit_kedro.grid import GridParams
+from rightfit_kedro.validation import NAMED_BLOCKS, WHOLE_BLOCKS
 
 Path = tuple[str | int, ...]
 NOT_NUMBERS = (math.nan, math.inf, -math.inf, "many", "", "1", True, [], {}, [1], -1e308, 1e308)

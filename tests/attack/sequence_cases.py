@@ -35,7 +35,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
-    from rightfit.searching.tasks import Task, TaskResult
+    from rightfit_search.searching.tasks import Task, TaskResult
 
 PROJECT = Path(__file__).parents[2]
 FORKS = multiprocessing.get_context("fork")
@@ -50,7 +50,7 @@ PATIENCE_S = 100.0
 OPERATIONS = ("open", "os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.link")
 YEAR_S, HOUR_S = 365 * 86_400, 3_600
 OF_A_RUN = (
-    "fit_", "step_time", "compute_s", "encoding_ms", "others_cores", "level_error",
+    "fit_", "step_time", "compute_s", "feeding_ms", "others_cores", "level_error",
     "n_runs_seen", "slowdown", "measured_in", "ranked_in",
     "model_size", "model_sha256",
 )  # fmt: skip
@@ -163,8 +163,8 @@ def kill_after(cpu_s: float) -> None:
 
 def kill_in_step(trial: int, n_passed: int, delay_s: float) -> None:
     """End this process and its workers whenever a trial is in one of its training steps."""
-    from rightfit.searching.parallel.forked_workers import ForkedWorkers
-    from rightfit.searching.task_worker import TaskWorker
+    from rightfit_search.searching.parallel.forked_workers import ForkedWorkers
+    from rightfit_search.searching.task_worker import TaskWorker
 
     submit, carry_out = ForkedWorkers.submit, TaskWorker.carry_out
 
@@ -214,7 +214,7 @@ def shift_clock(by_s: float) -> None:
     from kedro.framework.session import session
     from kedro.io import core
 
-    from rightfit.kedro_project import stored_results, versions
+    from rightfit_kedro import stored_results, versions
 
     real_time, real_ns = time.time, time.time_ns
 
@@ -250,7 +250,7 @@ def disturb(draw: random.Random, root: Path) -> tuple[str, Callable[[], None]]:
 
 def run(root: Path, conf: Path, **options: Any) -> None:
     """Run as ``kedro run`` does."""
-    from rightfit.kedro_project.run import RightfitSession
+    from rightfit_kedro.run import RightfitSession
 
     given = {"data_root": str(root)}
     session = RightfitSession.create(PROJECT, conf_source=str(conf), runtime_params=given)

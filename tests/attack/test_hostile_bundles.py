@@ -15,8 +15,8 @@ from factories.hostile_weights import REFUSED, contents, onnx_files
 from harness.forks import FORKS
 
 from rightfit.models.bundle_exports import add_onnx
-from rightfit.models.family import TrainingData
 from rightfit.models.schema import InputSchema
+from rightfit_search.families.family import TrainingData
 
 pytestmark = [pytest.mark.whole, pytest.mark.long]
 

@@ -17,22 +17,21 @@ from factories.reports import make_load_curve
 from factories.studies import make_raw
 
 from rightfit._core.processes.codec import to_plain
-from rightfit.cli.load_test import summarise_curve
-from rightfit.cli.size import read_load
 from rightfit.data.request_path import usage
 from rightfit.exporting.export_folder import export_model
 from rightfit.measuring.serving import Serving
 from rightfit.models.export_check import HASHES
-from rightfit.ops.http_load.curve import judge_curve
-from rightfit.ops.sizing import count_instances
 from rightfit.ranking.records.baseline import (
     Baseline,
     MeasuredOn,
-    StoredFigure,
     StoredWinner,
     compare_baselines,
     read_baseline,
 )
+from rightfit_deploy.http_load.curve import judge_curve
+from rightfit_deploy.sizing import count_instances
+from rightfit_deploy.verbs.load_test import summarise_curve
+from rightfit_deploy.winner_size import read_load
 
 CALL = "model.json"
 OTHERS = (None, "new", -1, 0, 3, 10**400, [], {}, True, [[0]], float("nan"))
@@ -138,7 +137,7 @@ def test_fields_of_a_load_are_of_a_load_or_named(tmp_path: Path) -> None:
 
 
 def test_fields_of_a_baseline_are_of_one_or_named(tmp_path: Path) -> None:
-    figures = StoredFigure(value=0.8, low=0.7, high=0.9)
+    figures = {"value": 0.8, "low": 0.7, "high": 0.9}
     winner = StoredWinner(
         candidate="linear-000",
         model="linear",
@@ -181,7 +180,7 @@ def _lies_inside(baseline: Baseline) -> bool:
 
 
 def test_the_same_candidate_served_otherwise_is_told_so() -> None:
-    figure = StoredFigure(value=0.8, low=0.7, high=0.9)
+    figure = {"value": 0.8, "low": 0.7, "high": 0.9}
     winners = [
         StoredWinner(
             candidate="linear-000",

@@ -14,15 +14,15 @@ from attack import STAGES, read_parameters
 from pydantic import BaseModel, RootModel
 
 from rightfit._core.strict_model import StrictModel
-from rightfit.kedro_project.validation import (
+from rightfit_kedro.grid import GridParams
+from rightfit_kedro.parameters import complete_parameters
+from rightfit_kedro.validation import (
     NAMED_BLOCKS,
     WHOLE_BLOCKS,
     Machine,
     find_block_faults,
     find_model_faults,
 )
-from rightfit.params.defaults import complete_parameters
-from rightfit.params.grid import GridParams
 
 pytestmark = [pytest.mark.whole, pytest.mark.long]
 

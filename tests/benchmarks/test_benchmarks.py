@@ -54,7 +54,9 @@ def test_portfolios_are_those_that_the_recording_teaches(project_path: Path) -> 
     printed = run_benchmark(project_path, "constants/learn_portfolios.py", "--models", "forest")
 
     entries = [line.strip() for line in printed.splitlines() if line.startswith("      - ")]
-    models = (project_path / "src/rightfit/params/default_values/parameters_models.yml").read_text()
+    models = (
+        project_path / "src/rightfit_search/searching/default_values/parameters_models.yml"
+    ).read_text()
     models = models.replace(", splits: best", "")  # a setting that the recording did not know
     assert len(entries) > 2
     assert [entry for entry in entries if entry not in models] == []

@@ -10,15 +10,11 @@ from typing import Any
 import pytest
 
 NEEDS_MORE = {  # pages whose Python is a part of something, and what runs it
-    "docs/howto/dagster.md": "a job of Dagster",
-    "docs/howto/existing_project.md": "tests/adoption/test_adoption.py",
-    "docs/howto/large_table.md": "a Dask cluster; tests/searching/parallel/test_dask_training.py",
-    "docs/howto/own_family.md": "tests/guides/test_your_own.py",
-    "docs/howto/results.md": "tests/api/test_python_guide.py, in a project",
-    "docs/howto/runtime.md": "a class for a project",
-    "docs/howto/stopping_rule.md": "a class for a search",
-    "docs/howto/torch_module.md": "tests/guides/test_your_own.py",
-    "docs/howto/why_not.md": "tests/api/test_python_guide.py, in a project",
+    "docs/howto/airflow.md": "a job of Dagster",
+    "docs/howto/existing_project.md": "tests/kedro/adoption/test_adoption.py",
+    "docs/howto/large_table.md": "a Dask cluster; test_dask_training.py",
+    "docs/howto/own_parts.md": "tests/guides/test_your_own.py, tests/docs/test_answers.py",
+    "docs/howto/run.md": "tests/search/api/test_python_guide.py, in a project",
 }
 
 
@@ -49,5 +45,17 @@ def test_every_page_that_is_run_has_a_line_that_installs_its_extras(
 ) -> None:
     extras = {page: environments["read_install_line"](page) for page in environments["PAGES"]}
 
-    assert extras["docs/howto/search_python.md"] == ("search", "sklearn")
-    assert extras["README.md"] == ("search", "sklearn")
+    assert set(extras.values()) == {("search", "sklearn")}
+
+
+def test_pages_install_from_a_clone_by_one_of_two_lines_and_add_extras_by_name(
+    project_path: Path,
+) -> None:
+    pages = [project_path / "README.md", *(project_path / "docs").glob("[!d]*/*.md")]
+    texts = "".join(path.read_text(encoding="utf-8") for path in pages)
+    first = set(re.findall(r"pip install '?\.\[([a-z,]+)\]", texts))
+    added = set(re.findall(r"pip install (?:-U )?'?rightfit\[([a-z,]+)\]", texts))
+
+    assert first == {"search,sklearn", "kedro,sklearn"}
+    assert added
+    assert not [extras for extras in added if "," in extras]

@@ -9,8 +9,8 @@ import pytest
 import yaml
 from harness.guides import copy_project, read_guide
 
-from rightfit.kedro_project.hooks import ConfigurationError
-from rightfit.kedro_project.run import RightfitSession
+from rightfit_kedro.hooks import ConfigurationError
+from rightfit_kedro.run import RightfitSession
 
 pytestmark = [pytest.mark.whole, pytest.mark.long]
 

@@ -22,7 +22,7 @@ from harness.python_programs import run_python
 from PIL import Image
 
 from rightfit.cli.verb_group import verbs
-from rightfit.kedro_project.run import RightfitSession
+from rightfit_kedro.run import RightfitSession
 
 pytestmark = [pytest.mark.whole, pytest.mark.long]
 

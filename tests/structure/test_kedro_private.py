@@ -48,7 +48,7 @@ def test_private_names_of_kedro_are_used_in_one_module(project_path: Path) -> No
 
 
 def test_each_private_name_says_what_to_ask_for(project_path: Path) -> None:
-    text = (project_path / "src/rightfit/kedro_project" / HOME).read_text(encoding="utf-8")
+    text = (project_path / "src/rightfit_kedro" / HOME).read_text(encoding="utf-8")
 
     functions = re.split(r"^def ", text, flags=re.MULTILINE)[1:]
 

@@ -8,16 +8,16 @@ from typing import Any
 import pytest
 from kedro.io import DataCatalog, MemoryDataset
 
-from rightfit.kedro_project.configuration import ConfigurationError
-from rightfit.kedro_project.nodes import PIPELINES, find_stage, is_own
-from rightfit.kedro_project.run import RightfitSession, refuse_model_faults
-from rightfit.params.grid import Grid
+from rightfit_kedro.configuration import ConfigurationError
+from rightfit_kedro.grid import Grid
+from rightfit_kedro.nodes import PIPELINES, find_stage, is_own
+from rightfit_kedro.run import RightfitSession, refuse_model_faults
 from rightfit_project.pipeline_registry import register_pipelines
 from rightfit_study.pipelines import create_pipelines
 
 pytestmark = pytest.mark.whole
 
-GRID = Grid({"iris": ("flowers",)}, {"net": "rightfit.models.net"})
+GRID = Grid({"iris": ("flowers",)}, {"net": "net"})
 STUDIES = create_pipelines(GRID)
 
 

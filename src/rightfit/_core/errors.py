@@ -1,6 +1,7 @@
 """Errors that a user can mend; anything else that is raised is a defect and keeps its traceback."""
 
 import re
+from collections.abc import Sequence
 
 
 class RightfitError(ValueError):
@@ -20,3 +21,9 @@ class NothingStoredError(RightfitError):
 
 class DamagedResultError(RightfitError):
     """A stored result that cannot be read."""
+
+
+def raise_faults(faults: Sequence[str]) -> None:
+    """Raise a RightfitError of all faults, if there are any."""
+    if faults:
+        raise RightfitError("; ".join(faults))

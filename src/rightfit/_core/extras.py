@@ -31,7 +31,7 @@ EXTRAS: Mapping[str, str] = {
 }
 """The extra that brings a library, by the name that the library is imported under.
 
-Those of families in ``rightfit.models.libraries`` are named there.
+Those of families in ``rightfit_search.families.libraries`` are named there.
 """
 
 _DISTRIBUTIONS: Mapping[str, str] = {"sklearn": "scikit-learn"}

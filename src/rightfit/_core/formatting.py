@@ -6,7 +6,7 @@ import itertools
 import math
 import re
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 NOT_MEASURED = "\N{EN DASH}"
 _ESCAPED = str.maketrans({char: f"\\{char}" for char in "\\`*_[]<>|~"})  # what starts markup
@@ -25,6 +25,15 @@ def end_sentence(text: str) -> str:
     ('x is unknown.', 'x is unknown.', 'is it y?')
     """
     return text if text.endswith("?") else f"{text.rstrip('.')}."
+
+
+def join_sentences(texts: Iterable[str]) -> str:
+    """Join texts that may each end with a full stop.
+
+    >>> join_sentences(["x is unknown.", "y is missing"])
+    'x is unknown; y is missing'
+    """
+    return "; ".join(text.rstrip(".") for text in texts)
 
 
 def format_number(value: float | None) -> str:

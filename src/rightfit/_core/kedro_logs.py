@@ -41,6 +41,6 @@ def log_as_written() -> None:
 
 
 def _without_markup(record: logging.LogRecord) -> bool:
-    if record.name.partition(".")[0] == "rightfit":
+    if record.name.startswith("rightfit"):
         record.markup = False
     return True

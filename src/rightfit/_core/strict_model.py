@@ -21,6 +21,7 @@ from pydantic import (
 from pydantic_core import core_schema
 
 from rightfit._core.errors import RightfitError
+from rightfit._core.formatting import join_sentences
 from rightfit._core.spelling import find_nearest
 
 MAX_SEED = 2**32 - 1  # the largest that numpy and scikit-learn take
@@ -221,7 +222,7 @@ class OneSentence(type(BaseModel)):  # type: ignore[misc]  # pydantic names its 
         try:
             model = super().__call__(**named, **values)
         except ValidationError as err:
-            faults = "; ".join(list_faults(err, cls.model_fields)).rstrip(".")
+            faults = join_sentences(list_faults(err, cls.model_fields))
             raise RightfitError(f"{called}: {faults}.") from None
         if faults := "; ".join(model.find_contradictions()):
             raise RightfitError(f"{called}: {faults}.")

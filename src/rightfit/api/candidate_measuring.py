@@ -7,64 +7,63 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any, Protocol
 
 import numpy as np
 import polars as pl
 
+from rightfit._core.plugins import load_plugins
 from rightfit._core.processes.json_store import JsonStore
 from rightfit._core.processes.leftovers import temporary_folder
-from rightfit.data.data_card import DataCard
-from rightfit.data.model_inputs import write_raw_rows
+from rightfit.data.dataset_card import DatasetCard
 from rightfit.data.request_path import MODEL, REQUEST, RequestPath
 from rightfit.data.request_path.encoder import Encoder
 from rightfit.data.request_path.raw_inputs import EncoderJson, list_inputs
+from rightfit.data.request_path.row_reading import write_raw_rows
 from rightfit.measuring.hardware.environment import (
     Environment,
     describe_environment,
+    find_changes,
     fingerprint,
 )
 from rightfit.measuring.metrics import FIT_COLUMNS
 from rightfit.measuring.naming import name_candidate
 from rightfit.measuring.profile import tabulate_profiles
 from rightfit.measuring.profiles.candidate_profiles import (
-    profile_measured,
     profile_set,
     profile_unmeasured,
 )
 from rightfit.measuring.profiles.prediction_quality import find_final_rows
-from rightfit.measuring.remote_documents import (
-    RUNTIME,
-    list_imported,
-    load_measured,
-    select_measured,
-)
-from rightfit.measuring.rounds.block_timing import reference_key
 from rightfit.measuring.rounds.jobs import (
     CandidateSet,
     FitCosts,
     RawRequests,
-    plan_jobs,
     plan_servings,
     with_paths,
     write_model_rows,
 )
 from rightfit.measuring.rounds.measurement import MeasurementContext
 from rightfit.measuring.rounds.worker_pool import shared_pool
-from rightfit.measuring.serving import ELSEWHERE, Serving, name_device
+from rightfit.measuring.serving import ELSEWHERE, Serving
 from rightfit.models.bundle import Bundle
-from rightfit.models.family import Rows
 from rightfit.models.imported.row_table import RowTable
+from rightfit.models.served_family import Rows
 from rightfit.params.applications import ApplicationsParams
 from rightfit.params.evaluation import EvaluationParams
 from rightfit.ranking.applications.applications import Applications
 from rightfit.ranking.explanation.decisions import SERVING_FIELDS, SETTINGS, Settings
 from rightfit.ranking.screening import could_be_chosen
-from rightfit.searching.space import Space
-from rightfit.searching.studies.study_store import StudyStore
 
 logger = logging.getLogger(__name__)
 
 ENVIRONMENT_KEY = "environment-{id}"
+
+
+class Varied(Protocol):
+    """The values that a search chose a setting from."""
+
+    def is_edge(self, value: Any) -> bool:
+        """Tell whether a value lies at an end of them, so that better ones may lie beyond."""
 
 
 @dataclass(frozen=True)
@@ -85,11 +84,59 @@ class RawTest:
         return cls(rows.filter(pl.col("part") == "test"), encoder.to_json())
 
 
+class Machine(Protocol):
+    """Another machine, of which a package keeps measurements (``rightfit.profiles``)."""
+
+    def read(self) -> object:
+        """Return what it has found.
+
+        Raises:
+            ValueError: If they are damaged.
+        """
+
+    def profile(
+        self,
+        candidate_set: CandidateSet,
+        paths: Sequence[RequestPath],
+        bench: MeasurementContext,
+        params: EvaluationParams,
+    ) -> pl.DataFrame:
+        """Return the profiles of candidates as the machine has measured them.
+
+        Raises:
+            ValueError: If the measurements are damaged.
+        """
+
+
+def find_machines(measurements: JsonStore) -> dict[str, Machine]:
+    """Return the other machines by name, as all installed packages keep them."""
+    machines: dict[str, Machine] = {}
+    for find in load_plugins("rightfit.profiles", purpose="Measuring").values():
+        machines |= find(measurements)
+    return machines
+
+
+def require_machine(name: str, machines: Mapping[str, Machine]) -> Machine:
+    """Return the machine that an application names.
+
+    Raises:
+        ValueError: If nothing was imported under that name.
+    """
+    if name not in machines:
+        raise ValueError(
+            f"No measurements of the environment {name!r} were imported (known: "
+            f"{', '.join(machines) or 'none'}). Measure it there with rightfit remote pack and "
+            "rightfit remote import, or correct the name in "
+            "conf/base/parameters_applications.yml."
+        )
+    return machines[name]
+
+
 def measure_candidates(
     candidates: Mapping[str, Bundle],
     costs: FitCosts,
     test: pl.DataFrame,
-    data_card: DataCard,
+    data_card: DatasetCard,
     *,
     raw: RawTest,
     measurements: JsonStore,
@@ -120,7 +167,7 @@ def measure_candidates(
     if not candidates:  # its search has failed
         return tabulate_profiles([])
     environment = describe_environment()
-    measurements.put(ENVIRONMENT_KEY.format(id=environment.environment_id), asdict(environment))
+    _note_environment(environment, measurements)
     features = () if table else next(bundle.schema.features for bundle in candidates.values())
     paths, default_path = list_paths(choosers, params), find_default_path(choosers, params)
 
@@ -147,7 +194,9 @@ def measure_candidates(
                 ),
             )
         if REQUEST in paths:
-            candidate_set = replace(candidate_set, requests=_make_requests(raw, folder))
+            candidate_set = replace(
+                candidate_set, requests=_make_requests(raw, folder, measurements.folder)
+            )
         local_profiles = profile_set(
             candidate_set,
             with_paths(list_servings(params, environment), paths),
@@ -166,27 +215,32 @@ def measure_candidates(
                 )
             ),
         )
+        machines = find_machines(measurements)
         named = {application.environment for application in choosers.values()}
         remote_profiles = [
-            profile_elsewhere(candidate_set, name, paths, bench, measurements, params)
-            for name in sorted({*filter(None, named), *list_imported(measurements)})
+            require_machine(name, machines).profile(candidate_set, paths, bench, params)
+            for name in sorted({*filter(None, named), *machines})
         ]
     return pl.concat([local_profiles, *remote_profiles])
 
 
-def trust_written(bundle: Bundle, dataset: str, studies: StudyStore) -> Bundle:
-    """Return a candidate, trusted if a search of this data root has written its native weights.
-
-    A candidate without such a record is measured as ONNX alone, which is logged.
-    """
-    trusted = studies.cell(f"{dataset}.{bundle.model}").trust_recorded(bundle)
-    if not trusted.may_open(trusted.weights_file):
-        logger.warning(
-            "%s is measured as ONNX only: no search of this data root has written its %s",
-            bundle.path,
-            bundle.weights_file,
-        )
-    return trusted
+def _note_environment(environment: Environment, measurements: JsonStore) -> None:
+    """Store a machine's description; say why what another one measured is measured again."""
+    key = ENVIRONMENT_KEY.format(id=environment.environment_id)
+    if measurements.get(key) is None:
+        prefix = ENVIRONMENT_KEY.format(id="")
+        stored = [name for name in measurements.keys() if name.startswith(prefix)]  # noqa: SIM118 - no dict
+        records = (measurements.get_record(name, Environment) for name in stored)
+        changes = [find_changes(earlier, environment) for earlier in records if earlier is not None]
+        if changes:  # since the one that is most like it
+            logger.info(
+                "Everything is measured anew, because the environment has changed: %s",
+                ", ".join(
+                    f"{name} {now} instead of {before}"
+                    for name, (before, now) in min(changes, key=len).items()
+                ),
+            )
+    measurements.put(key, asdict(environment))
 
 
 def read_fit_costs(trials: Mapping[str, pl.DataFrame]) -> FitCosts:
@@ -202,7 +256,7 @@ def judge_candidates(
     candidates: Mapping[str, Bundle],
     costs: FitCosts,
     judges: pl.DataFrame,
-    data_card: DataCard,
+    data_card: DatasetCard,
     params: EvaluationParams,
     *,
     predict: Callable[[Bundle], Rows],
@@ -229,60 +283,6 @@ def judge_candidates(
         candidates, costs, judges["label"], data_card, environment, params, raw
     )
     return profile_unmeasured(candidate_set, predict, measurements)
-
-
-def profile_elsewhere(
-    candidate_set: CandidateSet,
-    name: str,
-    paths: Sequence[RequestPath],
-    bench: MeasurementContext,
-    measurements: JsonStore,
-    params: EvaluationParams,
-) -> pl.DataFrame:
-    """Return the profiles of candidates as another machine has measured them.
-
-    Raises:
-        ValueError: If nothing was imported under that name.
-    """
-    measured = load_measured(name, measurements)
-    remote_environment = measured.environment
-    servings = [
-        serving
-        for serving in list_servings(params, remote_environment)
-        if serving.runtime == RUNTIME
-    ]
-    jobs = plan_jobs(
-        candidate_set.dataset,
-        candidate_set.candidates,
-        with_paths(servings, paths),
-        candidate_set.requests,
-    )
-    remote_jobs, states = select_measured(
-        measured, jobs, bench.settings, candidate_set.data_version
-    )
-    if len(remote_jobs) < len(jobs):
-        logger.warning(
-            "%s: %d of %d configurations were not measured on %s; pack them with "
-            "rightfit remote pack",
-            candidate_set.dataset,
-            len(jobs) - len(remote_jobs),
-            len(jobs),
-            name,
-        )
-    profiles = profile_measured(
-        replace(
-            candidate_set,
-            environment_id=remote_environment.environment_id,
-            devices=remote_environment.devices,
-        ),
-        remote_jobs,
-        states,
-        bench,
-        measurements,
-        tiers=params.tiers,
-        reference=measured.states.get(reference_key(remote_environment.environment_id)),
-    )
-    return profiles.with_columns(pl.format(name_device("{}", name), "device").alias("device"))
 
 
 def list_servings(params: EvaluationParams, environment: Environment) -> list[Serving]:
@@ -313,18 +313,18 @@ def find_default_path(applications: Applications, params: EvaluationParams) -> R
     return REQUEST if REQUEST in paths else params.request_path
 
 
-def _make_requests(raw: RawTest, folder: Path) -> RawRequests:
+def _make_requests(raw: RawTest, folder: Path, measurements: Path) -> RawRequests:
     """Write the raw test rows."""
     file = folder / "raw_rows.npy"
     write_raw_rows(file, raw.rows, list_inputs(raw.encoder))
-    return RawRequests(file, raw.encoder, folder)
+    return RawRequests(file, raw.encoder, folder, measurements)
 
 
 def _make_set(
     candidates: Mapping[str, Bundle],
     costs: FitCosts,
     labels: pl.Series,
-    data_card: DataCard,
+    data_card: DatasetCard,
     environment: Environment,
     params: EvaluationParams,
     raw: RawTest,
@@ -351,7 +351,7 @@ def add_settings(
     profiles: pl.DataFrame,
     candidates: Mapping[str, Bundle],
     *,
-    searched: Mapping[str, Space] = MappingProxyType({}),
+    searched: Mapping[str, Mapping[str, Varied]] = MappingProxyType({}),
     fixed: Mapping[str, Collection[str]] = MappingProxyType({}),
 ) -> pl.DataFrame:
     """Add the settings that each candidate was trained with, as JSON.
@@ -359,13 +359,13 @@ def add_settings(
     Args:
         profiles: Of these candidates.
         candidates: Their bundles, by name.
-        searched: Search space of each model that was searched.
+        searched: Settings that were searched, by name, of each model that was.
         fixed: The others that count, of models of which not all do.
     """
     texts = {}
     for name in profiles["candidate"].unique():
         values = candidates[name].configuration
-        varied = searched.get(candidates[name].model, Space({}))
+        varied = searched.get(candidates[name].model, {})
         counted = fixed.get(candidates[name].model, values)
         texts[name] = Settings(
             searched={key: value for key, value in values.items() if key in varied},

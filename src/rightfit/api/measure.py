@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from rightfit._core.errors import RightfitError
+from rightfit._core.formatting import join_sentences
 from rightfit._core.progress import Listener
 from rightfit.api.own_models import prepare_models, read_params, require_profile
 from rightfit.api.profiles import Profiles
@@ -73,7 +74,7 @@ def measure(
     ):
         profiles = prepared.measure(None)
     if not profiles:
-        reasons = "; ".join(profiles.left_out.values()) or f"{called} has no runtime {runtime}"
+        reasons = join_sentences(profiles.left_out.values()) or f"{called} has no runtime {runtime}"
         raise RightfitError(f"{called} was not measured: {reasons}")
     return require_profile(profiles)
 

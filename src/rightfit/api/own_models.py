@@ -14,7 +14,8 @@ from pydantic import ValidationError
 
 from rightfit._core.arguments import require_type
 from rightfit._core.errors import RightfitError
-from rightfit._core.formatting import count, end_sentence
+from rightfit._core.formatting import count, end_sentence, join_sentences
+from rightfit._core.frames import read_frame
 from rightfit._core.processes.json_store import JsonStore
 from rightfit._core.processes.leftovers import sweep_temporary_folders, temporary_folder
 from rightfit._core.strict_model import list_faults
@@ -22,7 +23,6 @@ from rightfit.api.candidate_measuring import list_servings
 from rightfit.api.profiles import Profiles
 from rightfit.data.request_path import MODEL
 from rightfit.data.request_path.raw_rows import load_rows
-from rightfit.data.tables import read_frame
 from rightfit.measuring.given_models import (
     UserModel,
     UserOnnx,
@@ -266,7 +266,7 @@ def prepare_models(
             }
             files = write_model_rows(bundles, tables, folder, wanted)
             if not files:
-                reasons = "; ".join(f"{label}: {reason}" for label, reason in left_out.items())
+                reasons = join_sentences(f"{label}: {reason}" for label, reason in left_out.items())
                 raise RightfitError(
                     f"No model runs in {', '.join(wanted)}: {end_sentence(reasons)}"
                 )
@@ -310,7 +310,7 @@ def read_params(
     try:
         params = EvaluationParams.model_validate(read_default("evaluation") | settings)
     except ValidationError as err:
-        raise RightfitError("; ".join(list_faults(err))) from err
+        raise RightfitError(join_sentences(list_faults(err))) from err
     return params.model_copy(update={"runtimes": ()}) if runtimes is None else params
 
 

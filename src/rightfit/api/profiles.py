@@ -188,12 +188,14 @@ class Profiles(Sequence[Profile]):
         Raises:
             RightfitError: If there are several datasets and none is named.
         """
+        from plotly.graph_objects import Figure
+
         from rightfit.reporting.charts.front_chart import draw_front
 
         name = require_dataset(self.datasets, dataset)
         winners = self.table.clear().select(pl.lit("").alias("application"), *PROFILE_KEYS)
         metric = self.qualities.get(name)
-        return draw_front(
+        chart = draw_front(
             self.table.filter(dataset=name),
             dataset=name,
             quality_title=metric.title if metric else "quality",
@@ -201,6 +203,7 @@ class Profiles(Sequence[Profile]):
             limits=[],
             winners=winners,
         )
+        return Figure(chart)
 
     @property
     def datasets(self) -> list[str]:

@@ -49,12 +49,17 @@ class ProgressLine:
         self._start_s = self._stage_s = self._drawn_s = clock_s()
         self._step = Progress("")
         self._counts: dict[str, int] = {}  # trials begun by cell
+        self._waited_s = 0.0  # in all waits that are over
+        self._measured = ""  # profiles of the call
 
     def note(self, step: Progress) -> None:
         """Take a step, and show it."""
         is_new = step.stage != self._step.stage
         if is_new:
+            self._waited_s = self._count_waited_s()
             self._stage_s = self._clock_s()
+        if step.stage == "measuring":
+            self._measured = f" {step.n_done} of {step.n_all} profiles,"
         if step.stage == "searching" and step.n_done is not None:
             self._counts[step.subject.rpartition(".")[2]] = step.n_done
         self._step = step
@@ -80,11 +85,18 @@ class ProgressLine:
         if self._step.stage == "searching" and self._counts:
             counts = ", ".join(f"{cell} {n}" for cell, n in self._counts.items())
             step = f"searching, trials: {counts}"
-        now_s = self._clock_s()
-        passed = format_seconds(now_s - self._start_s)
-        if self._step.stage == WAITING:
-            passed += f", {format_seconds(now_s - self._stage_s)} of them"
-        return clean_text(f"rightfit {passed}: {step}")
+        passed = format_seconds(self._clock_s() - self._start_s)
+        waited_s = self._count_waited_s()
+        if self._step.stage == WAITING:  # a narrow terminal cuts the end
+            step = f"waits for {self._step.subject}"
+        waited = f" waited {format_seconds(waited_s)}," if waited_s >= 1 else ""
+        waited = f"{self._measured}{waited}" if self._step.stage == WAITING else waited
+        return clean_text(f"rightfit {passed}:{waited} {step}")
+
+    def _count_waited_s(self) -> float:
+        """Return the seconds that the call has waited for others, in all."""
+        is_waiting = self._step.stage == WAITING
+        return self._waited_s + (self._clock_s() - self._stage_s if is_waiting else 0.0)
 
 
 @contextmanager

@@ -16,6 +16,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 from rightfit._core.arguments import read_path, require_type, writing_to
 from rightfit._core.errors import RightfitError
 from rightfit._core.extras import is_of
+from rightfit._core.formatting import join_sentences
 from rightfit._core.json_documents import parse_json
 from rightfit._core.processes.regular_files import require_regular
 from rightfit._core.spelling import suggest
@@ -47,9 +48,7 @@ from rightfit.ranking.applications.applications import (
     Applications,
     RankingRules,
 )
-from rightfit.ranking.applications.batch_sizes import serve_batches
 from rightfit.ranking.assessment.profile_table import (
-    ProfileKey,
     ProfileTable,
     check_columns,
     complete_paths,
@@ -64,8 +63,9 @@ from rightfit.ranking.explanation.decisions import (
     list_decisions,
 )
 from rightfit.ranking.explanation.rankings import (
+    COLUMNS,
+    place_candidates,
     tabulate_breakdown,
-    tabulate_rankings,
     tabulate_robust_choices,
 )
 from rightfit.ranking.explanation.recommendation import recommend
@@ -83,14 +83,7 @@ if TYPE_CHECKING:
 
 ApplicationLike = Application | Mapping[str, object] | str
 ApplicationsLike = str | Path | Applications | Application | Mapping[str, ApplicationLike]
-EXAMPLES = (  # of applications
-    "kedro_project",
-    "template",
-    "{{ cookiecutter.repo_name }}",
-    "conf",
-    "base",
-    "parameters_applications.yml",
-)
+EXAMPLES = "ranking/applications/examples.yml"  # of applications
 UNNAMED = "application"  # what the only one is called if it has no name
 PROFILES_FILE, RANKING_FILE = "profiles.parquet", "ranking.json"
 
@@ -194,7 +187,7 @@ def read_applications(applications: ApplicationsLike) -> Applications:
     )
     if not blocks or faults:
         faults = faults or ["there is no application in it"]
-        raise RightfitError(f"{source}: {'; '.join(faults)}")
+        raise RightfitError(f"{source}: {join_sentences(faults)}")
     if contradictions := find_contradictions(blocks):
         raise RightfitError(f"{source}: {'; '.join(contradictions)}")
     return ApplicationsParams.model_validate(blocks)
@@ -217,7 +210,7 @@ def read_example(name: str) -> Mapping[str, object]:
 
 @cache
 def _read_examples() -> Mapping[str, Mapping[str, object]]:
-    text = files("rightfit").joinpath(*EXAMPLES).read_text(encoding="utf-8")
+    text = files("rightfit").joinpath(EXAMPLES).read_text(encoding="utf-8")
     examples: Mapping[str, Mapping[str, object]] = yaml.safe_load(text)["applications"]
     return examples
 
@@ -337,7 +330,11 @@ class Ranking:
     @cached_property
     def table(self) -> pl.DataFrame:
         """One row for each application, dataset and candidate, best first: ``rankings``."""
-        return tabulate_rankings(self.ranked)
+        return pl.concat(places.select(COLUMNS) for places in self._places.values())
+
+    @cached_property
+    def _places(self) -> dict[str, pl.DataFrame]:
+        return {ranking.assessment.name: place_candidates(ranking) for ranking in self.ranked}
 
     @cached_property
     def breakdown(self) -> pl.DataFrame:
@@ -374,9 +371,6 @@ class Ranking:
         """All decisions, by application."""
         return recommend(
             self.ranked,
-            weight_intervals=self.weight_intervals,
-            limit_effects=self.limit_effects,
-            robust_choices=self.robust_choices,
             imported=self.imported,
             segments=self.segments,
             fleets=self.fleets,
@@ -404,9 +398,8 @@ class Ranking:
         """
         application = require_application(self.applications, application)
         name = require_dataset(self.profiles.datasets, dataset)
-        (ranked,) = (ranking for ranking in self.ranked if ranking.assessment.name == application)
-        key = ranked.winner(name)
-        return None if key is None else self._find_profile(application, name, key)
+        winners = self._places[application].filter(pl.col("feasible"), dataset=name, rank=1)
+        return None if winners.is_empty() else Profile.from_row(winners.row(0, named=True))
 
     def explain(
         self, candidate: str, application: str | None = None, dataset: str | None = None
@@ -446,19 +439,17 @@ class Ranking:
         """
         name = require_dataset(self.profiles.datasets, dataset)
         application = require_application(self.applications, application)
-        rows = self.table.filter(application=application, dataset=name)
+        places = self._places[application].filter(dataset=name)
         metrics = self.applications[application].needed_metrics()
         shown = [metric for metric in metrics if metric not in QUALITIES]
         placed = []
-        for row in rows.iter_rows(named=True):
-            serving = Serving(row["runtime"], row["n_threads"], row["device"], row["request_path"])
-            key = ProfileKey(row["model"], row["candidate"], serving)
-            profile = self._find_profile(application, name, key)
+        for row in places.iter_rows(named=True):
+            profile = Profile.from_row(row)
             placed.append(
                 {
                     "rank": row["rank"],
                     "candidate": row["candidate"],
-                    "serving": serving.label,
+                    "serving": profile.serving.label,
                     profile.quality_metric: profile.quality_raw.value,
                     **{
                         metric: profile[metric].value
@@ -556,7 +547,6 @@ class Ranking:
             applications=self.applications,
             rules=self.rules,
             profiles=profiles,
-            rankings=self.table,
             recommendations=self.recommendations,
             qualities=self.profiles.qualities,
             data_cards={},  # no dataset was prepared, no trial searched, no server loaded
@@ -596,14 +586,17 @@ class Ranking:
         Raises:
             RightfitError: If there is no such application.
         """
+        from plotly.graph_objects import Figure
+
         from rightfit.reporting.charts.utility_chart import draw_utilities
 
-        return draw_utilities(
+        chart = draw_utilities(
             self.table,
             self.breakdown,
             application=require_application(self.applications, application),
             marks=marks_of(self.profiles.table["model"]),
         )
+        return Figure(chart)
 
     def save(self, folder: str | Path) -> Path:
         """Write what the ranking follows from into a folder; :meth:`load` ranks again.
@@ -646,15 +639,8 @@ class Ranking:
             ranking.check()
         except (OSError, ValueError) as err:
             faults = list_faults(err) if isinstance(err, ValidationError) else [str(err)]
-            raise RightfitError(f"{folder} holds no ranking: {'; '.join(faults)}") from err
+            raise RightfitError(f"{folder} holds no ranking: {join_sentences(faults)}") from err
         return ranking
-
-    def _find_profile(self, application: str, dataset: str, key: ProfileKey) -> Profile:
-        rows = self._tables.get(application, self.profiles.table).filter(
-            dataset=dataset, model=key.model, candidate=key.candidate, **vars(key.serving)
-        )
-        sizes = self.applications[application].batch_sizes
-        return Profile.from_row(serve_batches(rows, sizes).row(0, named=True))
 
     def __repr__(self) -> str:
         lines = [

@@ -10,11 +10,11 @@ import numpy as np
 import polars as pl
 
 from rightfit._core.errors import RightfitError
-from rightfit.data.inference import complete_quality
 from rightfit.measuring.profile import PREDICTIONS, profiles_schema
 from rightfit.measuring.profiles.prediction_quality import judge_again
 from rightfit.measuring.profiles.stored_predictions import MAX_VALUES, JudgedRows, makes_segments
 from rightfit.measuring.targets import Quality, choose_metric
+from rightfit.models.quality.bounds import complete_quality
 from rightfit.models.quality.metric import QualityMetric
 from rightfit.models.schema import Task
 from rightfit.ranking.applications.applications import Application, Applications

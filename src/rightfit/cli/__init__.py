@@ -1,5 +1,5 @@
-"""The command line: one module a verb, read by name and imported when it is used.
+"""The frame of the command line, and its verbs of the core: one module a verb.
 
 ``rightfit VERB`` and ``kedro rightfit VERB`` call it; a verb calls what ``import rightfit`` offers.
-Begin with ``verb_group``, which finds the verbs, and ``which``, a short one.
+Begin with ``verb_group``, which finds the verbs of all packages, and ``measure``.
 """

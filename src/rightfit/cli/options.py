@@ -55,6 +55,9 @@ class FiniteRange(click.FloatRange):
 
     name = "number"
 
+    def _describe_range(self) -> str:  # click writes x<=None where there are no bounds
+        return "" if self.min is None and self.max is None else super()._describe_range()
+
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Return the number, or end the command."""
         number = super().convert(value, param, ctx)

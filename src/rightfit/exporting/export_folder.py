@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import json
 import shutil
-import sys
 from collections.abc import Sequence
 from dataclasses import asdict
-from importlib.metadata import version
 from pathlib import Path
 
+from rightfit._core.plugins import load_plugin
 from rightfit.data.request_path import feeding, usage
-from rightfit.data.request_path.encoder_graph import join_encoder
 from rightfit.exporting.model_call import (
     BUNDLE,
     GRAPH_FILE,
     Model,
     ModelCall,
     describe_call,
-    locate_onnx,
+    take_graph,
 )
 from rightfit.exporting.readme import write_readme
 from rightfit.models import export_check, lookups, onnx_session
@@ -38,22 +36,6 @@ PROGRAM_FILES = {
     Path(str(module.__file__)).name: Path(str(module.__file__))
     for module in (usage, feeding, lookups, export_check, onnx_session)
 }
-SERVER_FILES = ("server.py", "connections.py", "requirements.txt", "Dockerfile")
-
-# What answers is pinned to what was measured; what carries the answer may be newer.
-_CARRYING = ("starlette>=1", "uvicorn[standard]>=0.34,<1", "prometheus-client>=0.22")
-
-_DOCKERFILE = """\
-FROM python:{python}-slim
-WORKDIR /model
-ENV ORT_DISABLE_TELEMETRY=1
-COPY requirements.txt .
-RUN pip install --no-cache-dir --requirement requirements.txt
-COPY . .
-USER nobody
-EXPOSE 8000
-CMD ["python", "server.py", "--host", "0.0.0.0"]
-"""
 
 
 def require_winner(answer: Answer) -> RankedCandidate:
@@ -109,7 +91,7 @@ def export_model(
     winner = require_winner(answer)
     check_folder(folder, force=True)
     _check_belongs(answer, model)
-    call = write_call(winner, model, folder)
+    call = write_call(winner, model, folder, sha256=answer.graph_sha256)
     bundle, copied = model.bundle, folder / BUNDLE
     if (copied / MANIFEST).is_file():  # of an earlier export; anything else is left alone
         shutil.rmtree(copied)
@@ -131,8 +113,7 @@ def export_model(
     }
     write_json(folder / usage.PROFILE, measurement)
     write_replacing(folder / "README.md", write_readme(answer, model, call).encode())
-    if with_server:
-        write_server(folder, call)
+    served = add_server(folder, call) if with_server else ()
     return write_hashes(
         folder,
         [
@@ -142,19 +123,27 @@ def export_model(
             usage.PROFILE,
             GRAPH_FILE,
             *PROGRAM_FILES,
-            *(SERVER_FILES if with_server else ()),
+            *served,
             *(f"{BUNDLE}/{name}" for name in sorted((MANIFEST, *bundle.files))),
         ],
     )
 
 
-def write_call(winner: RankedCandidate, model: Model, folder: Path) -> ModelCall:
+def write_call(
+    winner: RankedCandidate, model: Model, folder: Path, *, sha256: str | None = None
+) -> ModelCall:
     """Write what answers for a winner: the graph, its description, and how it is called.
 
+    Args:
+        winner: The candidate in its serving configuration.
+        model: Its bundle, encoder and data card.
+        folder: Where to.
+        sha256: Hash of the graph that was measured, which no other may stand for.
+
     Raises:
-        ValueError: If the candidate has no ONNX file.
+        ValueError: If the candidate has no ONNX file, or the graph is another one.
     """
-    graph = join_encoder(locate_onnx(winner, model.bundle), model.encoder)
+    graph = take_graph(winner, model, sha256)
     call = describe_call(winner, model, graph)
     write_program(folder, graph, call)
     return call
@@ -169,14 +158,11 @@ def write_program(folder: Path, graph: bytes, call: ModelCall) -> None:
     write_json(folder / usage.CALL, asdict(call))
 
 
-def write_server(folder: Path, call: ModelCall) -> None:
-    """Write ``SERVER_FILES`` into an exported folder, which then serves itself."""
-    for name in ("server.py", "connections.py"):
-        copy_replacing(Path(__file__).parents[1] / "ops" / name, folder / name)
-    needed = [*(f"{name}=={version(name)}" for name in call.libraries), *_CARRYING]
-    write_replacing(folder / "requirements.txt", ("\n".join(needed) + "\n").encode())
-    python = f"{sys.version_info.major}.{sys.version_info.minor}"
-    write_replacing(folder / "Dockerfile", _DOCKERFILE.format(python=python).encode())
+def add_server(folder: Path, call: ModelCall) -> tuple[str, ...]:
+    """Write a server into an exported folder, which then serves itself; return its files' names."""
+    write_server = load_plugin("rightfit.operations", "write_server", purpose="A server's export")
+    names: tuple[str, ...] = write_server(folder, call)
+    return names
 
 
 def write_hashes(folder: Path, names: Sequence[str]) -> list[Path]:

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from rightfit.data.data_card import DataCard
+from rightfit.data.dataset_card import DatasetCard
 from rightfit.data.request_path.encoder import Encoder
+from rightfit.data.request_path.encoder_graph import join_encoder, locate_graph
 from rightfit.data.request_path.raw_inputs import EncoderJson, list_inputs, pass_columns
 from rightfit.data.request_path.usage import ExportedModel
 from rightfit.measuring.serving import Serving
 from rightfit.models.bundle import ONNX_FILE, Bundle
+from rightfit.models.bundle_files import hash_regular_file
 from rightfit.models.graph_passes.compiling import APPLIED, DROPPED, read_notes
 from rightfit.models.onnx_session import FILLING
-from rightfit.models.runtimes import NATIVE, runtime_files
+from rightfit.models.runtimes import NATIVE, ONNX, runtime_files
 from rightfit.ranking.explanation.decisions import RankedCandidate
 
 BUNDLE = "bundle"  # folder of the weights in an export
@@ -23,19 +26,29 @@ GRAPH_FILE = "model.onnx"  # encoder and model
 
 @dataclass(frozen=True)
 class Model:
-    """A candidate with what is needed to feed it."""
+    """A candidate with what is needed to feed it.
+
+    Args:
+        bundle: The model.
+        encoder: Content of ``encoder.json``.
+        data_card: Its dataset.
+        measurements: Folder that keeps the graphs that were measured; ``None``: there is none.
+    """
 
     bundle: Bundle
     encoder: EncoderJson
-    data_card: DataCard
+    data_card: DatasetCard
+    measurements: Path | None = None
 
 
-def feed_model(bundle: Bundle, encoder: Encoder, data_card: DataCard) -> Model:
+def feed_model(
+    bundle: Bundle, encoder: Encoder, data_card: DatasetCard, *, measurements: Path
+) -> Model:
     """Join a bundle with its dataset's encoder; an imported model may encode for itself."""
     feeding = encoder.to_json()
     if bundle.configuration.get("input") == "raw":
         feeding = pass_columns(bundle.schema.features)
-    return Model(bundle, feeding, data_card)
+    return Model(bundle, feeding, data_card, measurements)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,6 +88,32 @@ def locate_onnx(winner: RankedCandidate, bundle: Bundle) -> Path:
     if file not in bundle.files:
         raise ValueError(f"{bundle.path} holds no {file}. Run: kedro run --pipelines perf")
     return bundle.path / file
+
+
+def take_graph(winner: RankedCandidate, model: Model, sha256: str | None) -> bytes:
+    """Return encoder and model as one graph: the kept one, compiled again where that is gone.
+
+    Args:
+        winner: The candidate in its serving configuration.
+        model: Its bundle and encoder.
+        sha256: Hash of the graph that was measured; ``None``: any will do.
+
+    Raises:
+        ValueError: If the candidate has no ONNX file, or the measured graph is gone for good.
+    """
+    file, runtime = locate_onnx(winner, model.bundle), winner.serving.runtime
+    if model.measurements is not None:
+        runtime = ONNX if runtime == NATIVE else runtime
+        kept = locate_graph(model.measurements, model.bundle, runtime, model.encoder)
+        if kept.is_file() and sha256 in (None, hash_regular_file(kept)):
+            return kept.read_bytes()
+    graph = join_encoder(file, model.encoder)
+    if sha256 not in (None, hashlib.sha256(graph).hexdigest()):
+        raise ValueError(
+            f"The graph of {winner.candidate} that was measured is no longer stored, and compiled "
+            "again it is another one. Measure again: kedro run --pipelines perf"
+        )
+    return graph
 
 
 def describe_call(winner: RankedCandidate, model: Model, graph: bytes) -> ModelCall:

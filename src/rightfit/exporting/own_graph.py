@@ -11,12 +11,11 @@ from rightfit._core.errors import RightfitError
 from rightfit.data.request_path import feeding, usage
 from rightfit.exporting.export_folder import (
     PROGRAM_FILES,
-    SERVER_FILES,
+    add_server,
     check_folder,
     write_hashes,
     write_json,
     write_program,
-    write_server,
 )
 from rightfit.exporting.model_call import GRAPH_FILE, ModelCall, describe_graph
 from rightfit.exporting.readme import escape_markdown, quote_code
@@ -145,7 +144,6 @@ def export_graph(
         figures="\n- ".join(f"{one.metric.label}: {one}" for one in profile.measured()),
     )
     write_replacing(folder / "README.md", text.encode())
-    if with_server:
-        write_server(folder, call)
+    served = add_server(folder, call) if with_server else ()
     names = ["README.md", usage.CALL, usage.PROFILE, GRAPH_FILE, *PROGRAM_FILES]
-    return write_hashes(folder, [*names, *(SERVER_FILES if with_server else ())])
+    return write_hashes(folder, [*names, *served])

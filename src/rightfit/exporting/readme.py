@@ -38,7 +38,8 @@ def write_readme(answer: Answer, model: Model, call: ModelCall) -> str:
     for step in model.encoder["steps"]:
         how = HOW_ENCODED[step["kind"]]
         if decimal := model.encoder.get("decimals", {}).get(step["column"]):
-            how += f" (a text is read as such a number, with {decimal!r} as the decimal mark)"
+            unit = f" and the unit {decimal[2:]!r}" if decimal[2:] else ""
+            how += f" (a text is read as such a number, with the decimal mark {decimal[0]!r}{unit})"
         names.setdefault(how, []).append(quote_code(step["column"]))
     metrics = []
     for figure in answer.profile.measured() if answer.profile else ():
@@ -72,7 +73,6 @@ def write_readme(answer: Answer, model: Model, call: ModelCall) -> str:
         raw_columns=[
             {"names": Markdown(", ".join(columns)), "how": how} for how, columns in names.items()
         ],
-        derived=model.data_card.features.derived,
         metrics=metrics,
         ranked=format_version(answer.origin.ranked_in),
         findings=[one for one in answer.findings if one.severity != "not applicable"],

@@ -181,8 +181,10 @@ def polish(logs: Logs) -> tuple[Logs, Logs]:
     """
     effects = np.zeros(logs.shape[1])
     for _ in range(N_SWEEPS):
-        level = _median(logs - effects, axis=1)
+        level, before = _median(logs - effects, axis=1), effects
         effects = np.nan_to_num(_median(logs - level[:, None], axis=0))
+        if np.array_equal(effects, before):
+            break  # further sweeps would change nothing
     effects -= np.median(effects)
     return _median(logs - effects, axis=1), effects
 

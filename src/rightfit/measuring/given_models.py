@@ -10,11 +10,11 @@ from typing import Any, Protocol
 
 from rightfit._core.arguments import read_path
 from rightfit._core.errors import RightfitError
-from rightfit.data.encoding import read_requests
+from rightfit._core.frames import read_frame
 from rightfit.data.request_path.feeding import TensorInput
 from rightfit.data.request_path.raw_inputs import DTYPES, IMAGE, TEXTS, list_texts
+from rightfit.data.request_path.row_reading import read_requests
 from rightfit.data.request_path.usage import CALL, ExportedModel, read_export
-from rightfit.data.tables import read_frame
 from rightfit.measuring.rounds.first_rows import WorkerFirstRows
 from rightfit.measuring.rounds.lock import machine_lock
 from rightfit.models.bundle import ONNX_FILE, ONNX_ONLY, Bundle, read_bundle, write_bundle_files

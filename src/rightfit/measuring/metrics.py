@@ -97,9 +97,11 @@ class Metric:
     depends_on_batch: bool = False
     null_reason: str = ""
     column: str = field(default="", init=False)
+    _table: type[object] = field(default=object, init=False, repr=False, compare=False)
 
     def __set_name__(self, owner: type[object], name: str) -> None:
         object.__setattr__(self, "column", name)
+        object.__setattr__(self, "_table", owner)
 
     @overload
     def __get__(self, table: None, owner: type[object]) -> Metric: ...
@@ -110,6 +112,9 @@ class Metric:
     def __get__(self, table: MetricTable | None, owner: type[object]) -> Metric | Figure:
         """Return the metric of a class, the figure of a profile."""
         return self if table is None else table.figures[self.column]
+
+    def __reduce__(self) -> tuple[object, ...]:  # what computes it has no name to be pickled by
+        return getattr, (self._table, self.column)
 
     @property
     def has_batch_size(self) -> bool:

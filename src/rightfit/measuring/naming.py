@@ -14,7 +14,7 @@ TIMES = "\N{MULTIPLICATION SIGN}"
 OWN_TITLES = {
     "n_threads": "Number of threads",
     "n_models": "Number of models",
-    "encoding_ms": "Encoding (ms)",
+    "feeding_ms": "Feeding (ms)",
 }  # of columns that are no metrics
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from functools import cache
 from typing import Any, cast
 
@@ -26,7 +26,7 @@ from rightfit.measuring.metrics import (
 )
 from rightfit.measuring.serving import Serving
 from rightfit.measuring.throughput_curve import NO_CURVE, CurvePoint, ThroughputCurve
-from rightfit.measuring.worker.results import LimitTrial, ServerResult
+from rightfit.measuring.worker.results import PARTS, LimitTrial, ServerResult
 
 
 @dataclass(frozen=True)
@@ -83,64 +83,79 @@ def describe_twins(twins: Sequence[str]) -> str:
 LEVEL_ERROR = "level_error_pct"  # half-width of what all times of a run share
 FINAL_COLUMNS = ("final_quality_raw", "final_quality_raw_low", "final_quality_raw_high")
 PREDICTIONS = "predictions_sha256"  # hash that the predictions of a profile are stored by
-REASONS_OF = (*METRICS_BY_COLUMN, "encoding_ms", "final_quality_raw")
+PART_COLUMNS = tuple(f"{part}_ms" for part in PARTS)
+"""What each part of a request takes, beside the median latency, which is feeding and graph."""
+
+REASONS_OF = (*METRICS_BY_COLUMN, *PART_COLUMNS, "final_quality_raw")
 """Columns that ``null_reasons`` may speak of."""
 
 POSSIBLE = {
     **{name: metric.values for name, metric in METRICS_BY_COLUMN.items()},
     "final_quality_raw": "any",
-    "encoding_ms": "not negative",
+    **dict.fromkeys(PART_COLUMNS, "not negative"),
     LEVEL_ERROR: "not negative",
 }
 """Which values are possible, by column of figures."""
 
 HIGHEST = {"quality": 1, "gpu_util_pct": 100}
 
-NOT_COMPARED = "requests are encoded rows, or no application could choose it"  # encoding_ms
+NO_PARTS = "requests are encoded rows, or were not measured"
 NOT_KEPT = Figure(MetricTable.quality_raw, None, reason="no rows were kept for it")
 
 
-@dataclass(frozen=True, repr=False)
-class Profile(MetricTable):
-    """Every measured metric of one candidate in one serving configuration.
-
-    Each metric is an attribute, such as ``profile.latency_p95_ms``, and an item, such as
-    ``profile["latency_p95_ms"]``: a :class:`Figure` with its interval, or with the reason why it
-    was not measured.
+@dataclass
+class ProfileFacts:
+    """What a resource profile says beside its figures.
 
     Args:
         dataset: Name of the rows it answered.
         model: Its family, or the name it was given.
         candidate: Its name, unique within the dataset.
         serving: How it was served.
-        figures: All metrics, by column.
         environment_id: Fingerprint of the machine and its libraries.
+        how: How it was measured; ``None`` where nothing was.
         hardware_tier: Smallest tier it runs on; ``None``: not known, or it runs on none.
         best_batch_size: Rows a call of the throughput.
         n_latency_samples: Calls of one row that were timed.
         disturbed: Whether another process took the cores while it was timed; ``None``: not known.
-        encoding_ms: Part of the median latency that encoding takes; ``None``: not compared.
-        final_quality: Raw quality on test rows that were kept aside (``evaluation.final_share``).
-        how: How it was measured; ``None`` where nothing was.
         quality_metric: What its raw quality is called.
         model_sha256: SHA-256 (hex) of the measured model's weights; ``None``: not known.
+        graph_sha256: SHA-256 (hex) of the ONNX file that answered; ``None``: none did.
     """
 
-    dataset: str
-    model: str
-    candidate: str
-    serving: Serving
-    figures: Mapping[str, Figure]
-    environment_id: str
+    dataset: str = ""
+    model: str = ""
+    candidate: str = ""
+    serving: Serving = field(default_factory=lambda: Serving("onnx", 1))
+    environment_id: str = ""
+    how: MeasuredHow | None = None
     hardware_tier: str | None = None
     best_batch_size: int | None = None
     n_latency_samples: int | None = None
     disturbed: bool | None = None
-    encoding_ms: float | None = None
-    final_quality: Figure = NOT_KEPT
-    how: MeasuredHow | None = None
-    quality_metric: str = "quality"
+    quality_metric: str = ""
     model_sha256: str | None = None
+    graph_sha256: str | None = None
+
+
+@dataclass(repr=False)
+class Profile(ProfileFacts, MetricTable):
+    """Every measured metric of one candidate in one serving configuration.
+
+    Each metric is an attribute, such as ``profile.latency_p95_ms``, and an item, such as
+    ``profile["latency_p95_ms"]``: a :class:`Figure` with its interval, or with the reason why it
+    was not measured. For the other attributes see :class:`ProfileFacts`.
+
+    Args:
+        figures: All metrics, by column.
+        parts: What reading a request, feeding the graph, the graph and writing the answer take, by
+            column; of the median latency are feeding and the graph.
+        final_quality: Raw quality on test rows that were kept aside (``evaluation.final_share``).
+    """
+
+    figures: Mapping[str, Figure] = field(default_factory=dict)
+    parts: Mapping[str, Figure] = field(default_factory=dict)
+    final_quality: Figure = NOT_KEPT
 
     @classmethod
     def from_row(cls, row: Mapping[str, object]) -> Profile:
@@ -152,40 +167,37 @@ class Profile(MetricTable):
         cells = cast("Mapping[str, None]", row)  # of mixed kinds; the table's schema holds them
         reasons: Mapping[str, str] = cells.get("null_reasons") or {}
         how = cells.get("measured_how")
-        measured_how = None if how is None else from_plain(MeasuredHow, how)
-        quality_metric = cells.get("quality_metric") or "quality"
+        columns = [fact.name for fact in fields(ProfileFacts) if fact.name in profiles_schema()]
+        facts: dict[str, Any] = {"quality_metric": "quality"} | {
+            name: cells[name] for name in columns if cells.get(name) is not None
+        }
 
         def read(metric: Metric, column: str, unknown: str) -> Figure:
             value = cells.get(column)
             reason = "" if value is not None else reasons.get(column) or unknown
             ends = cells.get(f"{column}_low"), cells.get(f"{column}_high")
-            name = quality_metric if metric is MetricTable.quality_raw else ""
+            name = facts["quality_metric"] if metric is MetricTable.quality_raw else ""
             return Figure(metric, value, *ends, reason=reason, name=name)
 
         return cls(
-            dataset=str(row["dataset"]),
-            model=str(row["model"]),
-            candidate=str(row["candidate"]),
+            **facts,
             serving=Serving(
                 str(row["runtime"]),
                 cast("int", row["n_threads"]),
                 str(row["device"]),
                 cells.get("request_path") or MODEL,
             ),
+            how=None if how is None else from_plain(MeasuredHow, how),
+            hardware_tier=cells.get("min_hardware_tier_name"),
             figures={
                 metric.column: read(metric, metric.column, metric.null_reason or "it is not known")
                 for metric in METRICS
             },
-            environment_id=str(cells.get("environment_id") or ""),
-            hardware_tier=cells.get("min_hardware_tier_name"),
-            best_batch_size=cells.get("best_batch_size"),
-            n_latency_samples=cells.get("n_latency_samples"),
-            disturbed=cells.get("disturbed"),
-            encoding_ms=cells.get("encoding_ms"),
+            parts={
+                column: read(MetricTable.latency_p50_ms, column, NO_PARTS)
+                for column in PART_COLUMNS
+            },
             final_quality=read(MetricTable.quality_raw, "final_quality_raw", NOT_KEPT.reason),
-            how=measured_how,
-            quality_metric=quality_metric,
-            model_sha256=cells.get("model_sha256"),
         )
 
     def __getitem__(self, metric: str) -> Figure:
@@ -235,46 +247,20 @@ class Profile(MetricTable):
 
 
 @dataclass
-class ProfileBuilder:
+class ProfileBuilder(ProfileFacts):
     """A resource profile under construction: a row of the table of profiles.
 
     Args:
-        dataset: Name of the rows it answered.
-        model: Its family, or the name it was given.
-        candidate: Its name.
-        serving: How it was served.
-        environment_id: Fingerprint of the machine and its libraries.
-        how: How it was measured; ``None`` where nothing was.
-        hardware_tier: Name of the smallest tier it runs on.
         values: Metrics, ends of intervals, and the quality on test rows that were kept aside, which
             no application may ask for; by column.
         reasons: Why a metric is null, by its column.
-        best_batch_size: Rows a call of the throughput.
-        n_latency_samples: Calls of one row that were timed.
-        disturbed: Whether another process took the cores while timing.
-        encoding_ms: Part of the median latency that encoding takes; ``None``: not known.
         quality_deviations: How the quality deviates row by row, for comparisons in pairs.
-        quality_metric: What its raw quality is called.
-        model_sha256: SHA-256 (hex) of the measured model's weights.
         predictions_sha256: Hash that its predictions for the test rows are stored by.
     """
 
-    dataset: str = ""
-    model: str = ""
-    candidate: str = ""
-    serving: Serving = field(default_factory=lambda: Serving("onnx", 1))
-    environment_id: str = ""
-    how: MeasuredHow | None = None
-    hardware_tier: str | None = None
     values: dict[str, float | None] = field(default_factory=dict)
     reasons: dict[str, str] = field(default_factory=dict)
-    best_batch_size: int | None = None
-    n_latency_samples: int | None = None
-    disturbed: bool | None = None
-    encoding_ms: float | None = None
     quality_deviations: str | None = None
-    quality_metric: str | None = None
-    model_sha256: str | None = None
     predictions_sha256: str | None = None
 
     def set(self, column: str, value: float) -> None:
@@ -286,18 +272,6 @@ class ProfileBuilder:
         self.values[column] = interval.value
         self.values[f"{column}_low"] = interval.low
         self.values[f"{column}_high"] = interval.high
-
-    def set_encoding(self, encoding_ms: float | None) -> None:
-        """Set what encoding takes of the median latency, or note that it was not compared.
-
-        It comes from another comparison than that latency, of which it is a part: at most all.
-        """
-        whole_ms = self.values.get("latency_p50_ms")
-        if encoding_ms is not None and whole_ms is not None:
-            encoding_ms = min(encoding_ms, whole_ms)
-        self.encoding_ms = encoding_ms
-        if encoding_ms is None:
-            self.reasons["encoding_ms"] = NOT_COMPARED
 
     def miss(self, columns: Sequence[str], reason: str) -> None:
         """Leave columns null and say why."""
@@ -328,6 +302,7 @@ class ProfileBuilder:
             **{name: value for name, value in vars(self).items() if name in columns},
             **asdict(self.serving),
             **self.values,
+            "quality_metric": self.quality_metric or None,
             "min_hardware_tier_name": self.hardware_tier,
             LEVEL_ERROR: None if self.how is None else self.how.level_error_pct,
             "null_reasons": {column: self.reasons.get(column) for column in REASONS_OF},
@@ -354,11 +329,12 @@ def profiles_schema() -> Mapping[str, Any]:
         "n_latency_samples": pl.Int64,
         "disturbed": pl.Boolean,
         LEVEL_ERROR: pl.Float64,
-        "encoding_ms": pl.Float64,
+        **{f"{name}{end}": pl.Float64 for name in PART_COLUMNS for end in ("", "_low", "_high")},
         **dict.fromkeys(FINAL_COLUMNS, pl.Float64),
         "quality_deviations": pl.String,
         "quality_metric": pl.String,
         "model_sha256": pl.String,
+        "graph_sha256": pl.String,
         PREDICTIONS: pl.String,
         "environment_id": pl.String,
         **dict.fromkeys(INTERVAL_COLUMNS, pl.Float64),

@@ -14,16 +14,16 @@ import polars as pl
 from pydantic import ValidationError
 
 from rightfit._core.arguments import require_type
-from rightfit._core.errors import RightfitError
+from rightfit._core.errors import RightfitError, raise_faults
+from rightfit._core.frames import is_missing
 from rightfit._core.strict_model import list_faults
-from rightfit.data.description import find_quality_faults, raise_faults
-from rightfit.data.inference import complete_quality, guess_quality, is_even, read_number_texts
-from rightfit.data.tables import is_missing
+from rightfit.data.request_path.number_texts import read_number_texts
 from rightfit.models.imported.objects import ModelDescription, name_class
 from rightfit.models.imported.row_table import RowTable
+from rightfit.models.quality.bounds import complete_quality, guess_quality, is_even
 from rightfit.models.quality.metric import QualityMetric
 from rightfit.models.quality.params import COST, NEGATED, QualityBlock, is_function, name_metric
-from rightfit.models.quality.scorers import check_metric, wrap_function
+from rightfit.models.quality.scorers import check_metric, find_quality_faults, wrap_function
 from rightfit.models.schema import Task
 
 logger = logging.getLogger(__name__)

@@ -30,10 +30,10 @@ from rightfit.models.bundle_files import (
     read_manifest,
     write_replacing,
 )
-from rightfit.models.family import Configuration, Family
 from rightfit.models.predictions import Parity
-from rightfit.models.registry import get_family
+from rightfit.models.references import load_family
 from rightfit.models.schema import InputSchema
+from rightfit.models.served_family import Configuration, ServedFamily
 
 FORMAT_VERSION = 2
 ONNX_FILE = "model.onnx"
@@ -55,7 +55,7 @@ class Bundle:
         onnx: How the ONNX export compares with the native model; ``None`` before the export.
         onnx_refused: Why there is no export; ``None`` where there is one, or none was tried.
         sha256: SHA-256 (hex) of ``bundle.json``, which stands for the whole content.
-        family: Import path of its family, from the configuration; ``None`` where the reader did not
+        family: Reference of its family, from the configuration; ``None`` where the reader did not
             need it.
         is_trusted: Whether its native weights may be opened.
         n_training_rows: Rows that it has learnt from; ``None``: not known.
@@ -82,7 +82,7 @@ class Bundle:
         """SHA-256 (hex) of the native weights."""
         return self.files[self.weights_file]
 
-    def load_family(self) -> Family:
+    def load_family(self) -> ServedFamily:
         """Return the family that the reader of the bundle named.
 
         Raises:
@@ -91,9 +91,9 @@ class Bundle:
         if self.family is None:
             raise RightfitError(
                 f"The native model {self.model} in {self.path} needs its family; name it: "
-                "read_bundle(folder, family='rightfit.models.forest')."
+                "read_bundle(folder, family='forest')."
             )
-        return get_family(self.family)
+        return load_family(self.family)
 
     def load_native(self) -> Any:
         """Load the family's own model.
@@ -144,23 +144,23 @@ def write_bundle(
 ) -> Bundle:
     """Write a trained model's native weights as a bundle.
 
-    The family's import path is not written.
+    The family's reference is not written.
 
     Returns:
         The bundle, not yet exported to ONNX.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    learner = get_family(family)
-    learner.save_weights(trained, folder / learner.weights_file)
+    served_family = load_family(family)
+    served_family.save_weights(trained, folder / served_family.weights_file)
     return write_bundle_files(
         folder,
         model=model,
         family=family,
-        weights_file=learner.weights_file,
+        weights_file=served_family.weights_file,
         configuration=configuration,
         schema=schema,
         data_version=data_version,
-        files=[learner.weights_file],
+        files=[served_family.weights_file],
         n_training_rows=n_training_rows,
     )
 
@@ -177,12 +177,12 @@ def write_bundle_files(
     files: Sequence[str] | None = None,
     n_training_rows: int | None = None,
 ) -> Bundle:
-    """Write the manifest of a folder that holds a model. The family's import path is not written.
+    """Write the manifest of a folder that holds a model. The family's reference is not written.
 
     Args:
         folder: The folder.
         model: The model's name in the configuration.
-        family: Import path of its family.
+        family: Reference of its family.
         weights_file: Name of the file with the family's own weights.
         configuration: Its hyper-parameters.
         schema: Its input columns and classes.
@@ -223,7 +223,7 @@ def read_bundle(
 
     Args:
         folder: The bundle's folder; other files in it are neither read nor checked.
-        family: Import path of the model's family, from the configuration or the job that asks, for
+        family: Reference of the model's family, from the configuration or the job that asks, for
             those who open the native model.
         trust: Whether its native weights may be opened: the caller knows who wrote them.
         checked_sha256: SHA-256 of ``bundle.json`` when its ONNX files were checked before. A
@@ -282,7 +282,7 @@ def set_temperature(bundle: Bundle, temperature: float) -> Bundle:
 @functools.cache
 def _versions(family: str) -> dict[str, str]:
     """Return the versions of Python and of a family's libraries."""
-    modules = ("numpy", "onnx", "onnxruntime", *get_family(family).native_imports)
+    modules = ("numpy", "onnx", "onnxruntime", *load_family(family).native_imports)
     return {"python": platform.python_version()} | find_versions(modules)
 
 

@@ -17,9 +17,8 @@ from rightfit.models.bundle_files import (
     write_replacing,
 )
 from rightfit.models.calibration import scale_probabilities
-from rightfit.models.family import Rows
 from rightfit.models.graph_passes import MODEL_PASSES
-from rightfit.models.graph_passes.compiling import compile_graph
+from rightfit.models.graph_passes.compiling import CLASSES, compile_graph, note
 from rightfit.models.graph_passes.temperature import scale_output
 from rightfit.models.onnx_session import open_session
 from rightfit.models.predictions import (
@@ -30,6 +29,7 @@ from rightfit.models.predictions import (
     is_same,
 )
 from rightfit.models.runtimes import RUNTIMES, derive_files
+from rightfit.models.served_family import Rows
 
 logger = logging.getLogger(__name__)
 
@@ -107,9 +107,10 @@ def keep_onnx(
 
     import onnx
 
-    compiled = compile_graph(
-        onnx.load_from_string(exported), MODEL_PASSES, predicts_alike, name=bundle.path.name
-    )
+    graph = onnx.load_from_string(exported)
+    if bundle.schema.classes:
+        note(graph, CLASSES, bundle.schema.classes)
+    compiled = compile_graph(graph, MODEL_PASSES, predicts_alike, name=bundle.path.name)
     if compiled.applied:
         parity = compare_predictions(native, predict(compiled.content, feed))
     content = compiled.content

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from rightfit.models.family import Rows
+from rightfit.models.served_family import Rows
 
 LOWEST, HIGHEST = (
     0.2,

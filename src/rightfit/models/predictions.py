@@ -13,8 +13,8 @@ from typing import Any, TypedDict
 import numpy as np
 import numpy.typing as npt
 
-from rightfit.models.family import Rows
 from rightfit.models.schema import InputSchema
+from rightfit.models.served_family import Rows
 
 TOLERANCE = 0.01  # of a probability or a row's sum; half precision rounds to 0.001
 MIN_AGREEMENT = 0.999  # share of rows; trees send a row on a threshold either way

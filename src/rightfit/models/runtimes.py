@@ -25,8 +25,8 @@ from rightfit.models.bundle_files import (
     write_replacing,
 )
 from rightfit.models.calibration import scale_probabilities
-from rightfit.models.family import Rows, ServedFamily
 from rightfit.models.onnx_session import open_session, read_filling
+from rightfit.models.served_family import Rows, ServedFamily
 from rightfit.models.sources import read_family_sources, read_own_sources
 
 Predict = Callable[[Any], Any]  # from rows in the form that a model reads to its answers
@@ -34,7 +34,7 @@ Predict = Callable[[Any], Any]  # from rows in the form that a model reads to it
 NATIVE = "native"
 ONNX = "onnx"
 ONNX_INT8 = "onnx_int8"
-GRAPH_VERSION = 3  # raise it when passes change: what they have compiled is then measured again
+GRAPH_VERSION = 4  # raise it when passes change: what they have compiled is then measured again
 
 logger = logging.getLogger(__name__)
 

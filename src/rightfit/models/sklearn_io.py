@@ -5,17 +5,16 @@ from __future__ import annotations
 import importlib
 import sys
 import warnings
-import zipfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from rightfit._core.extras import require
-from rightfit.models.family import Family, Rows
 from rightfit.models.onnx_graph import GraphBuilder, replace_output
 from rightfit.models.predictions import softmax
 from rightfit.models.schema import InputSchema
+from rightfit.models.served_family import Rows
 from rightfit.models.tree_export import add_trees_as_arrays
 
 # Listing all of scikit-learn's estimators, as skops does, imports these, and with them Dask and
@@ -44,37 +43,9 @@ ESTIMATOR_TYPES = (
 """Types of which estimators of scikit-learn consist, beside those that skops builds anyway."""
 
 
-class SklearnFamily(Family):
-    """The common base of the families of scikit-learn's estimators."""
-
-    weights_file: str = "weights.skops"
-    # skops imports all of scikit-learn: models of different estimators share a measuring process
-    native_imports: tuple[str, ...] = ("sklearn", "skops.io")
-
-    def load_libraries(self) -> None:
-        """See :class:`rightfit.models.family.Family`."""
-        self.require_libraries("Training a model of scikit-learn")
-        import_skops()
-        for library in self.native_imports:
-            importlib.import_module(library)
-
-    def predict(self, model: Any, rows: Rows) -> Rows:
-        """See :class:`rightfit.models.family.Family`."""
-        if hasattr(model, "classes_"):
-            probabilities: Rows = model.predict_proba(rows).astype(np.float32, copy=False)
-            return probabilities
-        values: Rows = model.predict(rows).astype(np.float32, copy=False)[:, None]
-        return values
-
-    def save_weights(self, model: Any, path: Path) -> None:
-        """Write a fitted estimator with skops, deflated."""
-        # faster than the usual level 6, for little more space: a search pays for it
-        import_skops().dump(model, path, compression=zipfile.ZIP_DEFLATED, compresslevel=3)
-
-    def export_onnx(self, model: Any, schema: InputSchema) -> bytes:
-        """Convert a fitted classifier or regressor with skl2onnx."""
-        options = {id(model): {"zipmap": False}} if schema.classes else None
-        return bytes(_convert(model, schema, options).SerializeToString())
+def list_steps(model: Any) -> list[Any]:
+    """Return an estimator, or the pipeline's steps and the pipeline."""
+    return [model, *(step for _, step in getattr(model, "steps", ()))]
 
 
 def has_class_scores(model: Any) -> bool:
@@ -93,22 +64,6 @@ def softmax_scores(model: Any, rows: Any) -> Rows:
     if scores.ndim == 1:  # of the second of two classes
         scores = np.stack([np.zeros_like(scores), scores], axis=1)
     return softmax(scores).astype(np.float32, copy=False)
-
-
-def measure_tree(tree: Any) -> tuple[int, float, float]:
-    """Measure a fitted tree, of scikit-learn's trees and forests or of its histogram boosting.
-
-    Returns:
-        Its nodes, the numbers that it stores, and the comparisons of an average training row: the
-        sum of the nodes' shares of the rows.
-    """
-    if type(tree).__name__ == "TreePredictor":
-        nodes = tree.nodes
-        n_stored = 3.0 * len(nodes)  # column and threshold, or value
-        return len(nodes), n_stored, float(nodes["count"].sum() / nodes["count"][0])
-    weights = tree.weighted_n_node_samples
-    n_stored = float(tree.node_count * (2 + tree.value[0].size))
-    return tree.node_count, n_stored, float(weights.sum() / weights[0])
 
 
 def set_joblib_threads(model: Any, n_threads: int) -> None:
@@ -157,6 +112,12 @@ def load_skops(
             f"{path} must hold a {' or '.join(allowed)}, but holds a {type(model).__name__}."
         )
     return model
+
+
+def export_estimator(model: Any, schema: InputSchema) -> bytes:
+    """Convert a fitted classifier or regressor with skl2onnx."""
+    options = {id(model): {"zipmap": False}} if schema.classes else None
+    return bytes(_convert(model, schema, options).SerializeToString())
 
 
 def export_scores(model: Any, schema: InputSchema) -> bytes:

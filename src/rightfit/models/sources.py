@@ -9,9 +9,10 @@ from importlib.machinery import ModuleSpec
 from pathlib import Path
 
 from rightfit._core.errors import RightfitError
-from rightfit.models.registry import split_reference
+from rightfit.models.references import split_reference
 
-LIBRARY = __name__.partition(".")[0]
+PACKAGES = ("rightfit", "rightfit_search", "rightfit_kedro", "rightfit_deploy")
+"""The library's own: their sources count wherever one of them is imported."""
 WITHOUT_EFFECT = (
     "rightfit._core.errors",
     "rightfit._core.extras",
@@ -28,7 +29,7 @@ def read_sources(module: str) -> dict[str, str]:
     Returns:
         Source texts by module name.
     """
-    followed = {module.partition(".")[0], LIBRARY}
+    followed = {module.partition(".")[0], *PACKAGES}
     sources: dict[str, str] = {}
     unread = [module]
     while unread:
@@ -66,7 +67,7 @@ def read_own_sources(module: str) -> dict[str, str]:
             "name it my_models.NAME."
         )
     package = module.partition(".")[0]  # what lies in it is found by importing it
-    if package == LIBRARY:
+    if package in PACKAGES:
         return read_sources(module)
     spec = _find_spec(package)
     locations = (

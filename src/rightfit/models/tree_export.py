@@ -70,6 +70,9 @@ def _add_rounded(
     nodes = tree.nodes.copy()
     nodes["num_threshold"] = round_thresholds(nodes["num_threshold"])
     by_tree(attr_pairs, is_classifier, SimpleNamespace(nodes=nodes), *arguments, **keywords)
+    # a mix of numpy's numbers and False, which protobuf refuses from 7.34 on
+    tracks = attr_pairs["nodes_missing_value_tracks_true"]
+    tracks[:] = map(int, tracks)
 
 
 def _add_tree(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import logging
 from collections.abc import Iterator, Mapping
 from typing import Any, Self
 
@@ -16,6 +18,10 @@ from rightfit.ranking.applications.applications import (
     find_impossible_bounds,
     find_misnamed_metrics,
 )
+
+logger = logging.getLogger(__name__)
+
+LEAST_MS = 1e-4  # 100 ns: a call of the fastest model takes microseconds
 
 
 class ApplicationsParams(Applications):
@@ -37,7 +43,20 @@ class ApplicationsParams(Applications):
         faults = find_contradictions(self.root)
         if faults:
             raise ValueError("\n".join(faults))
+        for name, application in self.root.items():
+            for metric, limit in application.constraints.items():
+                if metric.endswith("_ms") and limit.max is not None and limit.max < LEAST_MS:
+                    _warn_of_limit(f"applications.{name}.constraints.{metric}.max", limit.max)
         return self
+
+
+@functools.cache  # once a process, however often parameters are checked
+def _warn_of_limit(key: str, limit_ms: float) -> None:
+    logger.warning(
+        "%s is %g ms: no call is as short, so no candidate will meet it. Is it in milliseconds?",
+        key,
+        limit_ms,
+    )
 
 
 def find_misnamed(raw: Any) -> dict[str, str]:

@@ -14,7 +14,7 @@ from rightfit.ranking.applications.applications import (
     Constraint,
     RankingRules,
 )
-from rightfit.ranking.applications.constraints import measure_excess
+from rightfit.ranking.applications.constraints import meets
 from rightfit.ranking.applications.utility import Bools, Floats, Ints, place_between_bounds
 from rightfit.ranking.assessment.assessment import (
     Assessment,
@@ -313,8 +313,7 @@ def find_possible_winners(assessment: Assessment, low: Floats, high: Floats, par
         # the best, to which a degradation relates, errs as well
         factor = 4 if limit.kind == "max_degradation" else 2
         worst, best = (
-            measure_excess((values + factor * np.nan_to_num(end - values))[rows], limit.at(rows))
-            == 0
+            meets(limit.at(rows), (values + factor * np.nan_to_num(end - values))[rows])
             for end in (ends if limit.is_floor else ends[::-1])
         )
         may_qualify, surely_qualifies = may_qualify & best, surely_qualifies & worst

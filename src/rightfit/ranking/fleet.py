@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from rightfit._core.formatting import format_number, format_quality
+from rightfit.measuring.profile import Profile
 from rightfit.measuring.serving import THIS_MACHINE
 from rightfit.ranking.application_ranking import ApplicationRanking, order_candidates
 from rightfit.ranking.applications.applications import (
@@ -20,7 +21,7 @@ from rightfit.ranking.applications.applications import (
 from rightfit.ranking.assessment.assessment import Assessment, assess_candidates
 from rightfit.ranking.assessment.profile_table import ProfileTable, select_profiles
 from rightfit.ranking.explanation.decisions import Fleet, FleetMember
-from rightfit.ranking.explanation.recommendation import judge_limits, read_quality
+from rightfit.ranking.explanation.recommendation import judge_limits
 
 HOURS_PER_MONTH = 730
 ROWS = 1e6  # predictions that a price is for
@@ -104,7 +105,8 @@ def _describe(kind: str, assessment: Assessment, first: int, rules: RankingRules
     if not assessment.feasible[first]:
         return FleetMember(kind=kind, request_path=path, price_per_month=month)
     rate = float(table.values(THROUGHPUT)[row]) if THROUGHPUT in table.frame.columns else np.nan
-    measured = {name: table.values(name)[row] for name in assessment.application.needed_metrics()}
+    figures = Profile.from_row(table.frame.row(row, named=True)).figures
+    needed = {"quality_raw", *assessment.application.needed_metrics()}
     has_price = price_per_hour is not None and rate > 0
     return FleetMember(
         kind=kind,
@@ -113,10 +115,7 @@ def _describe(kind: str, assessment: Assessment, first: int, rules: RankingRules
         candidate=key.candidate,
         serving=key.serving,
         utility=float(assessment.judgement.utility[row]),
-        quality=read_quality(assessment, first, "quality_raw"),
-        metrics={
-            name: None if np.isnan(value) else float(value) for name, value in measured.items()
-        },
+        metrics={name: figure for name, figure in figures.items() if name in needed},
         limits=judge_limits(assessment, first),
         price_per_month=month,
         price_per_1m=(price_per_hour or 0.0) / S_PER_HOUR / rate * ROWS if has_price else None,

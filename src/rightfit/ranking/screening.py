@@ -20,7 +20,7 @@ from rightfit.data.request_path import RequestPath
 from rightfit.measuring.metrics import LATENCY_COLUMNS, METRICS, columns_from, find_slowdown
 from rightfit.ranking.applications.applications import Application, Applications
 from rightfit.ranking.applications.batch_sizes import serve_batches
-from rightfit.ranking.applications.constraints import Limit, measure_excess, resolve_limits
+from rightfit.ranking.applications.constraints import Limit, meets, resolve_limits
 from rightfit.ranking.applications.utility import Bools, Floats, compute_utility
 
 QUALITIES = columns_from("predictions")
@@ -176,6 +176,6 @@ def _keeps(values: dict[str, Floats], limits: Sequence[Limit], *, unknown: bool)
     """Tell which profiles keep limits; ``unknown`` stands for what isn't measured."""
     keeps = np.ones(len(next(iter(values.values()))), dtype=bool)
     for limit in limits:
-        excess = measure_excess(values[limit.metric], limit)
-        keeps &= np.where(np.isnan(excess), unknown, excess == 0)
+        measured = values[limit.metric]
+        keeps &= meets(limit, measured) | (np.isnan(measured) & unknown)
     return keeps

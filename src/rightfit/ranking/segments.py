@@ -23,6 +23,7 @@ from rightfit.ranking.application_ranking import (
     find_winning_rows,
     order_candidates,
 )
+from rightfit.ranking.applications.constraints import meets
 from rightfit.ranking.applications.utility import Floats, compute_utility
 from rightfit.ranking.assessment.assessment import Assessment, assess_candidates
 from rightfit.ranking.assessment.configurations import is_practically_equal
@@ -55,10 +56,9 @@ class _Segment:
         application, table = self.assessment.application, self.assessment.table
         values = {name: table.values(name)[[row]] for name in application.needed_metrics()}
         values |= {name: np.array([mib]) for name, mib in total.items()}
-        for name, mib in total.items():
-            limit = application.constraints.get(name)
-            if limit is not None and limit.max is not None and mib > limit.max:
-                return -1.0
+        limits = (limit for limit in self.assessment.limits if limit.metric in total)
+        if not all(meets(limit.at(np.array([row])), values[limit.metric]) for limit in limits):
+            return -1.0
         return float(compute_utility(values, application)[0])
 
 

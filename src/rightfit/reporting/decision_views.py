@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
-from operator import itemgetter
 from typing import Any
 
 from rightfit._core.formatting import (
@@ -35,7 +34,7 @@ from rightfit.measuring.profile import Profile
 from rightfit.measuring.serving import THIS_MACHINE, Serving
 from rightfit.measuring.throughput_curve import SHOWN, CurvePoint
 from rightfit.ranking.applications.applications import QUALITIES, THREADS, THROUGHPUT
-from rightfit.ranking.assessment.profile_table import PROFILE_KEYS, SERVING_KEYS
+from rightfit.ranking.assessment.profile_table import SERVING_KEYS
 from rightfit.ranking.explanation.decisions import (
     Decision,
     Fact,
@@ -168,8 +167,7 @@ def view_decisions(
     views = []
     for dataset, decision in results.recommendations[application].datasets.items():
         context = results, application, dataset, decision
-        row = results.find_profile(dataset, decision)
-        profile = None if row is None else Profile.from_row(row)
+        profile = results.find_profile(application, dataset)
         removed = read_rows(effects.filter(dataset=dataset), LimitEffect)
         reversals = [reversal.sentence for reversal in decision.reversals[:MAX_REVERSALS]]
         views.append(
@@ -195,7 +193,7 @@ def view_decisions(
                 ),
                 quality=results.quality_title(dataset),
                 costs=tuple(metric_title(name) for name in costs),
-                places=tuple(_list_places(*context, costs=costs)),
+                places=tuple(_list_places(*context[:3], costs=costs)),
                 facts=tuple(_list_facts(*context, prices=removed)),
                 reversals=tuple(reversals or [decision.reversal]),
                 prices=_tabulate_prices(removed)
@@ -237,7 +235,7 @@ def _list_figures(
     n_limited = sum(name in limits for name in costs)
     for name in costs[: max(N_FIGURES - 1, n_limited)]:
         judged = next((limit.value for limit in chosen.limits if limit.metric == name), None)
-        value = metrics.get(name, judged)
+        value = metrics[name].value if name in metrics else judged
         yield CellFigure(
             value=format_metric(name, value).replace(" ", UNBROKEN),
             name=metric_name(name),
@@ -246,18 +244,12 @@ def _list_figures(
 
 
 def _list_places(
-    results: Results, application: str, dataset: str, _decision: Decision, *, costs: list[str]
+    results: Results, application: str, dataset: str, *, costs: list[str]
 ) -> Iterator[BoardRow]:
     scope = {"application": application, "dataset": dataset}
-    key = itemgetter(*PROFILE_KEYS)
-    profiles = {
-        key(row): row
-        for row in results.list_profiles(application).filter(dataset=dataset).iter_rows(named=True)
-    }
     parts = results.utility_breakdown.filter(**scope).partition_by("candidate", as_dict=True)
-    for row in results.rankings.filter(**scope).iter_rows(named=True):
-        profile = profiles.get(key(row), {})  # empty: measured anew since, not ranked yet
-        raw, raw_low, raw_high = (profile.get(f"quality_raw{end}") for end in ("", "_low", "_high"))
+    for row in results.places[application].filter(dataset=dataset).iter_rows(named=True):
+        raw, raw_low, raw_high = (row[f"quality_raw{end}"] for end in ("", "_low", "_high"))
         low, high = row["utility_low"], row["utility_high"]
         ends = "" if low is None or high is None else f"{low:.2f}\N{EN DASH}{high:.2f}"
         chance = format_chance(row["p_best"]) if row["feasible"] else NOT_MEASURED
@@ -268,7 +260,7 @@ def _list_places(
             serving=Serving(*(row[name] for name in SERVING_KEYS)).label,
             outcome=row["outcome"],
             quality=Number(format_quality(raw), format_ends(raw_low, raw_high), raw),
-            costs=tuple(_write_cost(profile, name) for name in costs),
+            costs=tuple(_write_cost(row, name) for name in costs),
             utility=Number(format_quality(row["utility"]), ends, row["utility"]),
             parts=tuple(
                 (
@@ -284,8 +276,8 @@ def _list_places(
         )
 
 
-def _write_cost(profile: Mapping[str, Any], name: str) -> Number:
-    value, low, high = (profile.get(f"{name}{end}") for end in ("", "_low", "_high"))
+def _write_cost(place: Mapping[str, Any], name: str) -> Number:
+    value, low, high = (place.get(f"{name}{end}") for end in ("", "_low", "_high"))
     if value is None:
         return Number(NOT_MEASURED)
     half = ""

@@ -18,6 +18,7 @@ from rightfit._core.formatting import (
     format_share,
     format_version,
 )
+from rightfit._core.plugins import load_plugins
 from rightfit.measuring.hardware.tiers import Tier
 from rightfit.measuring.naming import describe_limit, listing, objective_name
 from rightfit.ranking.applications.applications import Application
@@ -33,6 +34,7 @@ from rightfit.reporting.sections.run_findings import build_findings, list_findin
 from rightfit.reporting.sections.sensitivity import build_across, build_sensitivity
 from rightfit.reporting.sections.stops import build_stops
 
+SECTIONS = "rightfit.sections"  # entry points: functions that make a section of ``Results``
 MAX_COLUMNS = 4  # of the matrix that are still readable side by side
 
 
@@ -137,6 +139,7 @@ def render_report(results: Results, tiers: Sequence[Tier]) -> str:
             *([build_stops(results)] if results.trials.height else []),
             build_measuring(results),
             build_profiles(results),
+            *(build(results) for build in load_plugins(SECTIONS, purpose="The report").values()),
         ],
         footer=(
             f"Made from {count(results.profiles.height, 'resource profile')} and "

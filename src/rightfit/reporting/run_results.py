@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import polars as pl
 
-from rightfit.data.data_card import DataCard
+from rightfit.data.dataset_card import DatasetCard
 from rightfit.measuring.hardware.environment import Environment
+from rightfit.measuring.profile import Profile
 from rightfit.models.quality.metric import QualityMetric
 from rightfit.ranking.application_ranking import ApplicationRanking
 from rightfit.ranking.applications.applications import (
@@ -20,10 +20,8 @@ from rightfit.ranking.applications.applications import (
     Applications,
     RankingRules,
 )
-from rightfit.ranking.applications.batch_sizes import serve_batches
-from rightfit.ranking.assessment.profile_table import PROFILE_KEYS
-from rightfit.ranking.explanation.decisions import Decision, Recommendations
-from rightfit.ranking.explanation.rankings import tabulate_breakdown
+from rightfit.ranking.explanation.decisions import Recommendations
+from rightfit.ranking.explanation.rankings import COLUMNS, place_candidates, tabulate_breakdown
 from rightfit.ranking.records.load_records import LoadCurves
 from rightfit.ranking.sensitivity.limit_effects import tabulate_limit_effects
 from rightfit.reporting.charts.palette import Mark, marks_of
@@ -37,7 +35,6 @@ class Results:
         applications: Objectives and limits.
         rules: How it was ranked.
         profiles: One row per measured profile, each with its request path.
-        rankings: One row per application, dataset and candidate.
         recommendations: Decision per application and dataset.
         qualities: How each dataset's predictions are scored.
         data_cards: Of each dataset that a project has prepared.
@@ -54,10 +51,9 @@ class Results:
     applications: Applications
     rules: RankingRules
     profiles: pl.DataFrame
-    rankings: pl.DataFrame
     recommendations: Recommendations
     qualities: Mapping[str, QualityMetric]
-    data_cards: Mapping[str, DataCard]
+    data_cards: Mapping[str, DatasetCard]
     trials: pl.DataFrame
     audits: pl.DataFrame
     environment: Environment
@@ -77,9 +73,15 @@ class Results:
         """Colour and symbol of each family."""
         return marks_of(self.profiles["model"])
 
-    def list_profiles(self, application: str) -> pl.DataFrame:
-        """Return the profiles with their figures at batch sizes that an application can send."""
-        return serve_batches(self.profiles, self.applications[application].batch_sizes)
+    @cached_property
+    def places(self) -> dict[str, pl.DataFrame]:
+        """The candidates of each application, best first, with all that was measured of them."""
+        return {ranking.assessment.name: place_candidates(ranking) for ranking in self.ranked}
+
+    @cached_property
+    def rankings(self) -> pl.DataFrame:
+        """One row per application, dataset and candidate, best first."""
+        return pl.concat(places.select(COLUMNS) for places in self.places.values())
 
     @cached_property
     def utility_breakdown(self) -> pl.DataFrame:
@@ -91,31 +93,20 @@ class Results:
         """Effects of loosening, tightening or removing each limit."""
         return tabulate_limit_effects(self.ranked)
 
-    def find_profile(self, dataset: str, decision: Decision) -> dict[str, Any] | None:
+    def find_profile(self, application: str, dataset: str) -> Profile | None:
         """Return the profile of a decision's winner; ``None`` if it is no longer stored."""
-        winner = decision.winner
-        if winner is None:
+        winner = self.recommendations[application].datasets[dataset].winner
+        places = self.list_winners(application).filter(dataset=dataset)
+        if winner is None or places.is_empty():
             return None
-        rows = serve_batches(self.profiles, decision.batch_sizes).filter(
-            dataset=dataset,
-            model=winner.model,
-            candidate=winner.candidate,
-            **vars(winner.serving),
-        )
-        return None if rows.is_empty() else rows.row(0, named=True)
+        profile = Profile.from_row(places.row(0, named=True))
+        is_same = (profile.candidate, profile.serving) == (winner.candidate, winner.serving)
+        return profile if is_same else None
 
-    def list_winners(self, *columns: str) -> pl.DataFrame:
-        """Return the winners' rows of the rankings, with some columns of their profiles."""
-        winners = select_winners(self.rankings)
-        return pl.concat(
-            winners.filter(application=name).join(
-                self.list_profiles(name).select(*PROFILE_KEYS, *columns),
-                on=PROFILE_KEYS,
-                how="left",
-                maintain_order="left",
-            )
-            for name in self.rankings["application"].unique(maintain_order=True)
-        )
+    def list_winners(self, *applications: str) -> pl.DataFrame:
+        """Return the winners' rows of the rankings, with their profiles; of all applications."""
+        names = applications or self.places
+        return select_winners(pl.concat((self.places[name] for name in names), how="diagonal"))
 
     def quality_title(self, dataset: str) -> str:
         """Return what a dataset's raw quality is called."""

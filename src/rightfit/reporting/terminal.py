@@ -119,7 +119,7 @@ def tabulate_winners(recommendations: Recommendations, loads: LoadCurves | None 
                 f"{_show(winner.candidate)} {serving.runtime} {TIMES}{serving.n_threads}"
                 f"{device} [{color}]{status}[/{color}]",
                 quality,
-                *(format_number(winner.metrics.get(name)) for name in HEADS_BY_METRIC),
+                *(format_number(winner.metrics[name].value) for name in HEADS_BY_METRIC),
                 _show(winner.hardware_tier or NOT_MEASURED),
             )
     return table
@@ -128,7 +128,7 @@ def tabulate_winners(recommendations: Recommendations, loads: LoadCurves | None 
 def _name_metrics(decisions: Sequence[tuple[str, str, Decision]]) -> str:
     """Name each dataset's metric, and those of applications that judge by one of their own."""
     metrics = [
-        (application, dataset, decision.winner.quality.metric)
+        (application, dataset, decision.winner.quality.name)
         for application, dataset, decision in decisions
         if decision.winner and decision.winner.quality
     ]

@@ -13,9 +13,9 @@ import optuna
 import polars as pl
 
 from rightfit.ranking.applications.applications import Application, Applications
-from rightfit.searching.pausing.pausing_params import PausingParams
-from rightfit.searching.pausing.pausing_rule import ApplicationTargets
-from rightfit.searching.pausing.priors import Prior
+from rightfit_search.searching.pausing.pausing_params import PausingParams
+from rightfit_search.searching.pausing.pausing_rule import ApplicationTargets
+from rightfit_search.searching.pausing.priors import Prior
 from rightfit_study.early_stopping.measuring_rule import MeasuringRule
 from rightfit_study.early_stopping.peers import (
     PROMOTED,

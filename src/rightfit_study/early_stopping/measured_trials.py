@@ -17,8 +17,8 @@ from scipy.optimize import nnls
 
 from rightfit.measuring.metrics import METRICS
 from rightfit.measuring.serving import Serving
-from rightfit.searching.pausing.costs import CostLine, Lines, ServingCosts, to_cost
-from rightfit.searching.pausing.observed import ObservedTrial, Pool, Structure
+from rightfit_search.searching.pausing.costs import CostLine, Lines, ServingCosts, to_cost
+from rightfit_search.searching.pausing.observed import ObservedTrial, Pool, Structure
 
 # Quality counts as validated in the search, fit metrics as of training.
 SERVED_COLUMNS = tuple(

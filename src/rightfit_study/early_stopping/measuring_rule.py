@@ -11,9 +11,9 @@ import numpy as np
 
 from rightfit.measuring.serving import Serving
 from rightfit.ranking.applications.applications import THREADS
-from rightfit.searching.pausing.expected_utility import ExpectedUtility, Floats
-from rightfit.searching.pausing.observed import ObservedTrial, Pool
-from rightfit.searching.pausing.pausing_rule import (
+from rightfit_search.searching.pausing.expected_utility import ExpectedUtility, Floats
+from rightfit_search.searching.pausing.observed import ObservedTrial, Pool
+from rightfit_search.searching.pausing.pausing_rule import (
     ApplicationTargets,
     PausingRule,
     SearchForecast,

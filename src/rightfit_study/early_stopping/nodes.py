@@ -12,12 +12,12 @@ import polars as pl
 # check of the node's parameters.
 from rightfit._core.processes.json_store import JsonStore
 from rightfit._core.progress import report_trials
-from rightfit.data.data_card import DataCard
 from rightfit.params.applications import ApplicationsParams
 from rightfit.params.evaluation import EvaluationParams
-from rightfit.searching.space import ModelBlock
-from rightfit.searching.studies.study_store import StudyStore, fingerprint_family
-from rightfit.searching.training_params import TrainingParams
+from rightfit_search.searching.space import ModelBlock
+from rightfit_search.searching.studies.study_store import StudyStore, fingerprint_family
+from rightfit_search.searching.training_params import TrainingParams
+from rightfit_search.tables.data_card import DataCard
 from rightfit_study.early_stopping.params import EarlyStoppingParams
 from rightfit_study.early_stopping.savings import (
     draw_stopping,
@@ -44,7 +44,7 @@ def record_curves(
     Returns:
         One row per configuration and checkpoint; checkpoint 0 is before any training.
     """
-    from rightfit.searching.setting_up import make_cell
+    from rightfit_search.searching.setting_up import make_cell
     from rightfit_study.early_stopping.recording import record_cell, tabulate_recordings
 
     recording = study.recording

@@ -9,8 +9,8 @@ from typing import Literal
 import optuna
 from optuna.trial import TrialState
 
-from rightfit.searching.pausing.pausing_rule import PausingRule
-from rightfit.searching.stopping_rules import resource_at
+from rightfit_search.searching.pausing.pausing_rule import PausingRule
+from rightfit_search.searching.stopping_rules import resource_at
 from rightfit_study.early_stopping.replay import RecordedSearch
 
 Kind = Literal[

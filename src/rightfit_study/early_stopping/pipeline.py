@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from kedro.pipeline import Node, Pipeline
 
-from rightfit.kedro_project.nodes import TAG, NodeFunction
-from rightfit.params.grid import Grid
+from rightfit_kedro.grid import Grid
+from rightfit_kedro.nodes import TAG, NodeFunction
 from rightfit_study.early_stopping.nodes import (
     profile_recordings,
     record_curves,

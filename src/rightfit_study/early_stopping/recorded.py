@@ -11,10 +11,10 @@ import polars as pl
 from pydantic import TypeAdapter
 
 from rightfit.measuring.serving import Serving
-from rightfit.searching.observing import project_fit, project_structure
-from rightfit.searching.pausing.observed import Pool, Seen
-from rightfit.searching.pausing.priors import Prior
-from rightfit.searching.pausing.quality_projection import Floats, QualityPrior, StepPrior
+from rightfit_search.searching.observing import project_fit, project_structure
+from rightfit_search.searching.pausing.observed import Pool, Seen
+from rightfit_search.searching.pausing.priors import Prior
+from rightfit_search.searching.pausing.quality_projection import Floats, QualityPrior, StepPrior
 from rightfit_study.early_stopping.measured_trials import (
     SERVED_COLUMNS,
     MeasuredTrial,

@@ -24,12 +24,13 @@ from rightfit.measuring.metrics import FIT_COLUMNS
 from rightfit.measuring.worker.units import NS_PER_S
 from rightfit.models.bundle import write_bundle
 from rightfit.models.bundle_exports import offer_onnx
-from rightfit.models.family import Configuration, TrainingRun
 from rightfit.models.quality.metric import QualityMetric
-from rightfit.models.registry import get_family
-from rightfit.searching.cell import Cell
-from rightfit.searching.learning_curve import Json, follow_training
-from rightfit.searching.space import ModelParams
+from rightfit.models.served_family import Configuration
+from rightfit_search.families.family import TrainingRun
+from rightfit_search.families.registry import get_family
+from rightfit_search.searching.cell import Cell
+from rightfit_search.searching.learning_curve import Json, follow_training
+from rightfit_search.searching.space import ModelParams
 from rightfit_study.early_stopping.params import RecordingParams
 from rightfit_study.early_stopping.shared_work import work_side_by_side
 

@@ -12,7 +12,6 @@ import polars as pl
 from rightfit._core.processes.json_store import JsonStore
 from rightfit._core.processes.leftovers import temporary_folder
 from rightfit._core.typed_tables import write_as_text
-from rightfit.data.data_card import DataCard
 from rightfit.measuring.hardware.environment import describe_environment
 from rightfit.measuring.hardware.tiers import Tier
 from rightfit.measuring.profiles.candidate_profiles import profile_set
@@ -20,7 +19,8 @@ from rightfit.measuring.rounds.jobs import CandidateSet, plan_servings
 from rightfit.measuring.rounds.measurement import MeasurementContext
 from rightfit.measuring.rounds.worker_pool import shared_pool
 from rightfit.models.bundle import read_bundle
-from rightfit.searching.setting_up import make_data
+from rightfit_search.searching.setting_up import make_data
+from rightfit_search.tables.data_card import DataCard
 from rightfit_study.early_stopping.params import RecordingParams
 from rightfit_study.early_stopping.recording import FINAL
 

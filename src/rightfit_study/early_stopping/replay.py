@@ -17,8 +17,8 @@ from rightfit.measuring.serving import Serving
 from rightfit.measuring.worker.units import NS_PER_S
 from rightfit.ranking.applications.applications import Application
 from rightfit.ranking.applications.constraints import judge_profiles, resolve_limits
-from rightfit.searching.pausing.observed import Pool
-from rightfit.searching.pausing.pausing_rule import PausingRule, Step
+from rightfit_search.searching.pausing.observed import Pool
+from rightfit_search.searching.pausing.pausing_rule import PausingRule, Step
 from rightfit_study.early_stopping.measured_trials import MeasuredTrial
 from rightfit_study.early_stopping.measuring_rule import MeasuringStep
 from rightfit_study.early_stopping.recorded import RecordedCell

@@ -17,7 +17,7 @@ from rightfit.measuring.median_estimates import estimate_median
 from rightfit.measuring.rounds.lock import machine_lock
 from rightfit.measuring.rounds.worker_pool import WorkerKind, WorkerPool
 from rightfit.measuring.worker.protocol import Described, DescribeRequest, Failure
-from rightfit.models.registry import get_family
+from rightfit_search.families.registry import get_family
 from rightfit_study.training_costs.params import TrainingCostsParams
 from rightfit_study.training_costs.steps import StepsPhase, TrainingTask
 

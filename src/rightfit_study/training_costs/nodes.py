@@ -13,14 +13,14 @@ import polars as pl
 from rightfit._core.errors import RightfitError
 from rightfit._core.processes.json_store import JsonStore
 from rightfit._core.processes.leftovers import temporary_folder
-from rightfit.data.data_card import DataCard
 from rightfit.measuring.hardware.environment import describe_environment
 from rightfit.models.bundle import Bundle
-from rightfit.searching.space import ModelBlock
+from rightfit_search.searching.space import ModelBlock
+from rightfit_search.tables.data_card import DataCard
 from rightfit_study.training_costs.chart import draw_training_costs
 from rightfit_study.training_costs.params import TrainingCostsParams
 
-BATCHED_FAMILIES = ("rightfit.models.net",)  # those whose configuration has a batch_size
+BATCHED_FAMILIES = ("net",)  # those whose configuration has a batch_size
 
 
 def refuse_grid(grid: dict[str, Any]) -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from kedro.pipeline import Node, Pipeline
 
-from rightfit.kedro_project.nodes import TAG
-from rightfit.params.grid import Grid
+from rightfit_kedro.grid import Grid
+from rightfit_kedro.nodes import TAG
 from rightfit_study.training_costs.nodes import (
     BATCHED_FAMILIES,
     collect_training_costs,

@@ -106,8 +106,8 @@ def time_fixed_work_ns() -> float:
 
 def _prepare_training(task: TrainingTask) -> Train:
     """Load rows and libraries; return a function that trains one epoch on the first rows."""
-    from rightfit.models.family import TrainingData, TrainingRun
-    from rightfit.models.registry import get_family
+    from rightfit_search.families.family import TrainingData, TrainingRun
+    from rightfit_search.families.registry import get_family
 
     family = get_family(task.family)
     family.load_libraries()

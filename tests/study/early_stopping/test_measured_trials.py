@@ -7,7 +7,7 @@ import math
 import pytest
 
 from rightfit.measuring.serving import Serving
-from rightfit.searching.pausing.observed import Seen
+from rightfit_search.searching.pausing.observed import Seen
 from rightfit_study.early_stopping.measured_trials import (
     N_NULLS,
     LearntCosts,

@@ -8,7 +8,7 @@ from factories.application_targets import make_targets
 from factories.recordings import ONE, application, pausing_params, recorded_cell
 
 from rightfit.ranking.applications.applications import Application, Applications
-from rightfit.searching.pausing.observed import Pool
+from rightfit_search.searching.pausing.observed import Pool
 from rightfit_study.early_stopping.measured_trials import MeasuredTrial
 from rightfit_study.early_stopping.measuring_rule import MeasuringRule, MeasuringStep
 

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from rightfit.measuring.serving import Serving
-from rightfit.searching.pausing import priors
-from rightfit.searching.pausing.costs import CostLine
-from rightfit.searching.pausing.priors import SHIPPED, Prior
-from rightfit.searching.pausing.quality_projection import StepPrior
+from rightfit_search.searching.pausing import priors
+from rightfit_search.searching.pausing.costs import CostLine
+from rightfit_search.searching.pausing.priors import SHIPPED, Prior
+from rightfit_search.searching.pausing.quality_projection import StepPrior
 from rightfit_study.early_stopping.recorded import dump_priors, learn_quality_prior
 
 pytestmark = pytest.mark.whole
@@ -37,4 +37,4 @@ def test_priors_are_written_as_the_library_reads_them(
     monkeypatch.setattr(priors, "files", lambda _package: tmp_path)
 
     uncached = priors.read_shipped_prior.__wrapped__  # other tests need what is shipped
-    assert uncached("rightfit.models.net") == prior
+    assert uncached("net") == prior

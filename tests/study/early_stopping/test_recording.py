@@ -9,8 +9,8 @@ import pytest
 from factories.cells import LINEAR_PARAMS, make_cell
 
 from rightfit.models.bundle import read_bundle
-from rightfit.models.family import TrainingData
 from rightfit.models.quality.metric import QualityMetric
+from rightfit_search.families.family import TrainingData
 from rightfit_study.early_stopping.params import RecordingParams
 from rightfit_study.early_stopping.recording import (
     DOCUMENT,

@@ -11,8 +11,8 @@ from factories.application_targets import make_targets
 from factories.recordings import ONE, application, pausing_params, recorded_cell
 
 from rightfit.ranking.applications.applications import Applications
-from rightfit.searching.observing import project_structure
-from rightfit.searching.pausing.priors import Prior
+from rightfit_search.searching.observing import project_structure
+from rightfit_search.searching.pausing.priors import Prior
 from rightfit_study.early_stopping.experiment import Experiment, ReplayTask, replay_task
 from rightfit_study.early_stopping.measuring_rule import MeasuringRule
 from rightfit_study.early_stopping.peers import Policy, promote_fixed, train_peer

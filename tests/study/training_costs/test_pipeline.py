@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from rightfit.kedro_project.hooks import ConfigurationError
-from rightfit.kedro_project.run import RightfitSession
-from rightfit.params.grid import Grid
+from rightfit_kedro.grid import Grid
+from rightfit_kedro.hooks import ConfigurationError
+from rightfit_kedro.run import RightfitSession
 from rightfit_study.training_costs.pipeline import create_pipeline
 
 pytestmark = pytest.mark.whole
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.whole
 def test_families_that_train_in_batches_are_studied(
     models: tuple[str, ...], outputs: set[str]
 ) -> None:
-    grid = Grid({"d": ("d",)}, {name: f"rightfit.models.{name}" for name in models})
+    grid = Grid({"d": ("d",)}, dict(zip(models, models, strict=True)))
 
     assert create_pipeline(grid).all_outputs() == outputs
 
@@ -33,7 +33,7 @@ def test_grid_without_a_family_that_trains_in_batches_ends_with_one_message(
     params = {"data_root": str(tmp_path), "grid": {"models": ["linear", "forest"]}}
     message = (
         r"No model of grid\.models trains in batches: got \['linear', 'forest'\], families that "
-        r"do are \['rightfit\.models\.net'\]\. Add one in parameters_grid\.yml"
+        r"do are \['net'\]\. Add one in parameters_grid\.yml"
     )
     with (
         RightfitSession.create(bootstrapped, env="test", runtime_params=params) as session,

@@ -6,9 +6,9 @@ from typing import Any
 
 from factories.recordings import ONE, application, pausing_params
 from rightfit.ranking.applications.applications import Applications
-from rightfit.searching.pausing.costs import CostLine
-from rightfit.searching.pausing.pausing_rule import ApplicationTargets
-from rightfit.searching.pausing.priors import Prior
+from rightfit_search.searching.pausing.costs import CostLine
+from rightfit_search.searching.pausing.pausing_rule import ApplicationTargets
+from rightfit_search.searching.pausing.priors import Prior
 
 ACCURACY = {"accuracy": application()}
 

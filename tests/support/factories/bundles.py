@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from rightfit.models.bundle import Bundle, write_bundle
-from rightfit.models.family import Configuration, TrainingData, TrainingRun
-from rightfit.models.registry import get_family
 from rightfit.models.schema import InputSchema
+from rightfit.models.served_family import Configuration
+from rightfit_search.families.family import TrainingData, TrainingRun
+from rightfit_search.families.registry import get_family
 
 
 def store_model(

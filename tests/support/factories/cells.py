@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from factories.recordings import pausing_params
-from rightfit.models.family import TrainingData
 from rightfit.models.quality.metric import QualityMetric
-from rightfit.searching.cell import Cell, SearchSettings
-from rightfit.searching.space import ModelBlock, ModelParams
+from rightfit_search.families.family import TrainingData
+from rightfit_search.searching.cell import Cell, SearchSettings
+from rightfit_search.searching.space import ModelBlock, ModelParams
 
 LINEAR_PARAMS = ModelParams.model_validate(
     {

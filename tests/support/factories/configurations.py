@@ -21,4 +21,7 @@ QUICK: Mapping[str, dict[str, Any]] = {
         "learning_rate": 0.02, "weight_decay": 0.0, "batch_size": 16,
     },
 }  # fmt: skip
-"""Settings of the built-in families that learn a small table in seconds."""
+"""Settings of families without a library of their own that learn a small table in seconds."""
+
+BOOSTERS = ("lightgbm", "xgboost", "catboost")
+"""Families whose libraries are extras."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from rightfit.data.data_card import DataCard
+from rightfit_search.tables.data_card import DataCard
 
 
 def make_data_card(dataset: str = "landsat", **changes: Any) -> DataCard:

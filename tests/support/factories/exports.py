@@ -17,13 +17,13 @@ from factories.studies import (
     make_raw,
     rank,
 )
-from rightfit.data.encoding import apply_encoder
 from rightfit.data.request_path.encoder import name_features
 from rightfit.exporting.model_call import Model
 from rightfit.measuring.profile import Profile
-from rightfit.models.family import TrainingData
 from rightfit.models.schema import InputSchema
 from rightfit.ranking.explanation.answer import Answer, Origin
+from rightfit_search.families.family import TrainingData
+from rightfit_search.tables.encoding import apply_encoder
 
 CLASSES = ("low", "middle", "high")
 

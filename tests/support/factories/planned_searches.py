@@ -7,9 +7,9 @@ from typing import Any
 
 from factories import cells
 from factories.application_targets import make_targets
-from rightfit.models.family import TrainingData
-from rightfit.searching.parallel.planned_search import PlannedSearch
-from rightfit.searching.studies.study_store import StudyStore
+from rightfit_search.families.family import TrainingData
+from rightfit_search.searching.parallel.planned_search import PlannedSearch
+from rightfit_search.searching.studies.study_store import StudyStore
 
 DEFAULT = {"default": {"alpha": 1e-4, "eta0": 0.1}}
 PARAMS = cells.LINEAR_PARAMS.model_copy(update=DEFAULT)

@@ -6,8 +6,8 @@ from typing import Any
 
 from rightfit.measuring.serving import Serving
 from rightfit.ranking.applications.applications import Application
-from rightfit.searching.pausing.observed import Seen
-from rightfit.searching.pausing.pausing_params import PausingParams
+from rightfit_search.searching.pausing.observed import Seen
+from rightfit_search.searching.pausing.pausing_params import PausingParams
 from rightfit_study.early_stopping.measured_trials import MeasuredTrial
 from rightfit_study.early_stopping.recorded import RecordedCell, RecordedTrial
 

@@ -14,23 +14,21 @@ from factories.bundles import train_bundle
 from factories.data_cards import make_data_card
 from factories.rankings import make_profile, make_profiles
 from factories.reports import ENVIRONMENT, RANKING
-from rightfit.data.description_parts import Features
-from rightfit.data.encoding import apply_encoder, fit_encoder_steps
 from rightfit.data.request_path.encoder import Encoder, name_features
 from rightfit.measuring.profile import MeasuredHow
 from rightfit.models.bundle import Bundle
 from rightfit.models.bundle_exports import add_onnx
-from rightfit.models.family import Configuration, TrainingData
 from rightfit.models.runtimes import runtime_files
 from rightfit.models.schema import InputSchema
+from rightfit.models.served_family import Configuration
 from rightfit.ranking.application_ranking import rank_applications
 from rightfit.ranking.applications.applications import Applications, RankingRules
 from rightfit.ranking.assessment.profile_table import read_profiles
 from rightfit.ranking.explanation.decisions import Recommendations, write_recommendations
-from rightfit.ranking.explanation.rankings import tabulate_rankings, tabulate_robust_choices
 from rightfit.ranking.explanation.recommendation import recommend
-from rightfit.ranking.sensitivity.limit_effects import tabulate_limit_effects
-from rightfit.ranking.sensitivity.weights import tabulate_weight_intervals
+from rightfit_search.families.family import TrainingData
+from rightfit_search.tables.description_parts import Features
+from rightfit_search.tables.encoding import apply_encoder, fit_encoder_steps
 
 if TYPE_CHECKING:  # some of these tests run without Kedro
     from kedro.io import DataCatalog
@@ -190,7 +188,4 @@ def rank(profiles: pl.DataFrame) -> Recommendations:
     )
     return recommend(
         ranked,
-        weight_intervals=tabulate_weight_intervals(ranked),
-        limit_effects=tabulate_limit_effects(ranked),
-        robust_choices=tabulate_robust_choices(tabulate_rankings(ranked)),
     )

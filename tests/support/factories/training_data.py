@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from rightfit.models.family import TrainingData
 from rightfit.models.schema import InputSchema
+from rightfit_search.families.family import TrainingData
 
 
 def make_blobs(*, image_shape: tuple[int, int, int] | None, n_features: int) -> TrainingData:

@@ -6,9 +6,9 @@ import os
 import signal
 from collections.abc import Iterator
 
-from rightfit.models.ensembles import EnsembleFamily
-from rightfit.models.family import Checkpoint, TrainingRun
-from rightfit.models.forest import FAMILY as FOREST
+from rightfit_search.families.ensembles import EnsembleFamily
+from rightfit_search.families.family import Checkpoint, TrainingRun
+from rightfit_search.families.forest import FAMILY as FOREST
 
 DEADLY_SHARE = 0.5  # of ``max_features``
 

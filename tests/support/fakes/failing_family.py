@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from rightfit.models.ensembles import EnsembleFamily
-from rightfit.models.family import Checkpoint, TrainingRun
-from rightfit.models.forest import FAMILY as FOREST
+from rightfit_search.families.ensembles import EnsembleFamily
+from rightfit_search.families.family import Checkpoint, TrainingRun
+from rightfit_search.families.forest import FAMILY as FOREST
 
 LANDSAT = 36  # features
 

@@ -70,7 +70,7 @@ class FixedWorker(SimpleNamespace):
                 slices_ms = dict.fromkeys(request.batch_sizes, 2.0)
                 return Ready(1.0, 2.0, slices_ms, child=len(self.requests) - 1)
             case SliceRequest():
-                return SliceTimed()
+                return SliceTimed(call_ns=1e6)
             case FinishRequest():
                 return self._measure(self.requests[request.child])
         return handle(request)

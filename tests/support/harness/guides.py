@@ -8,10 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 # Pages whose blocks together make one project of the apples, in this order.
-GUIDE = (
-    *("csv", "table", "regression", "text", "images"),
-    *("own_family", "sklearn_search", "model_file", "torch_module", "application"),
-)
+GUIDE = ("table", "own_parts", "model_file", "application")
 FENCE = re.compile(r'^```(\w+) title="(.+?)"\n(.*?)^```$', re.MULTILINE | re.DOTALL)
 
 
@@ -32,6 +29,12 @@ class Block:
     def is_diff(self) -> bool:
         return self.language == "diff"
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether it names its parameters from the top, and so continues no block of the guide."""
+        is_parameters = self.file.startswith("conf/base/parameters_")
+        return is_parameters and not self.is_diff and not self.text.startswith(" ")
+
     def apply(self, project: Path) -> None:
         path = project / self.file
         if self.is_diff:
@@ -51,7 +54,7 @@ def read_blocks(guide: Path) -> list[Block]:
 def read_guide(project: Path) -> list[Block]:
     """Return the blocks of all pages of the guide, in the order in which they are followed."""
     pages = [project / "docs" / "howto" / f"{name}.md" for name in GUIDE]
-    return [block for page in pages for block in read_blocks(page)]
+    return [block for page in pages for block in read_blocks(page) if not block.is_whole]
 
 
 def insert_lines(text: str, diff: str) -> str:

@@ -79,7 +79,7 @@ def serving_postgres(database: str) -> Iterator[Postgres]:
     port = _free_port()
     waiting = ["--wait", "--timeout", "600"]  # for a machine that is busy
     control = [*user, str(programs / "pg_ctl"), "--pgdata", str(folder / "data"), *waiting]
-    url = f"postgresql+psycopg2://postgres@127.0.0.1:{port}/{database}"
+    url = f"postgresql+psycopg://postgres@127.0.0.1:{port}/{database}"
     options = f"-p {port} -k {folder} -c listen_addresses=127.0.0.1 -c fsync=off"
     server = Postgres(url, control, ["--log", str(folder / "log"), "--options", options])
     try:

@@ -13,11 +13,11 @@ from factories import cells
 
 from harness.forks import FORKS
 from rightfit._core.progress import Progress, listening
-from rightfit.models.family import Checkpoint, TrainingData
-from rightfit.models.registry import get_family
-from rightfit.searching.search import run_search
-from rightfit.searching.studies.study_store import StudyStore
-from rightfit.searching.studies.trial_attributes import configuration_index, finished_trials
+from rightfit_search.families.family import Checkpoint, TrainingData
+from rightfit_search.families.registry import get_family
+from rightfit_search.searching.search import run_search
+from rightfit_search.searching.studies.study_store import StudyStore
+from rightfit_search.searching.studies.trial_attributes import configuration_index, finished_trials
 
 Outcome = tuple[dict[str, Any], Any, str]
 
@@ -36,7 +36,7 @@ def make_gate() -> Event:
 def start_search(
     data: TrainingData, store: StudyStore, *, gate: Event | None = None, **changes: Any
 ) -> BaseProcess:
-    """Search in another process; return once it holds its first trial.
+    """Search in another process; return once it holds its first trial, or has ended.
 
     With a gate it goes no further until that is set.
     """
@@ -82,6 +82,7 @@ def _search(
 
     with listening(hold):
         run_search(cells.make_cell(data), cells.make_settings(**changes), store)
+    is_ready.set()  # of a search that was finished before, no trial is reported
 
 
 def _search_held(data: TrainingData, store: StudyStore, is_ready: Event, changes: Any) -> None:

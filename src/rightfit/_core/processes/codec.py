@@ -21,7 +21,6 @@ Plain = Any  # what json.loads returns
 
 _KINDS = {int: (int,), float: (float, int), str: (str,), bool: (bool,)}
 _GROUPS: dict[Any, tuple[type, ...]] = {tuple: (tuple, list), dict: (dict,)}
-_read_hints = functools.cache(typing.get_type_hints)  # takes longer than reading the record
 
 
 def to_plain(record: object) -> Plain:
@@ -52,24 +51,30 @@ def from_plain(kind: type[Record], plain: Plain) -> Record:
         ValueError: If ``plain`` is no object, lacks a field without a default, or a number, text,
             choice or truth value is something else.
     """
-    fields = dataclasses.fields(typing.cast(Any, kind))
     if not isinstance(plain, dict):
         raise ValueError(f"{kind.__name__} must be a JSON object, but got {type(plain).__name__}.")
-    hints = _read_hints(typing.cast(Any, kind))
+    hints, required = _list_fields(typing.cast(Any, kind))
     present = {
-        f.name: plain[f.name]
-        for f in fields
-        if f.name in plain
-        and not (plain[f.name] is None and typing.get_origin(hints[f.name]) in _GROUPS)
+        name: plain[name]
+        for name, hint in hints.items()
+        if name in plain and not (plain[name] is None and _take_apart(hint)[0] in _GROUPS)
     }
-    missing = [
-        f.name
-        for f in fields
-        if f.name not in present and f.default is f.default_factory is dataclasses.MISSING
-    ]
-    if missing:
+    if missing := [name for name in required if name not in present]:
         raise ValueError(f"{kind.__name__} lacks {missing}; got {sorted(plain)}.")
     return kind(**{name: _read(hints[name], value) for name, value in present.items()})
+
+
+@functools.cache  # it takes longer than reading the record
+def _list_fields(kind: Any) -> tuple[dict[str, Any], list[str]]:
+    """Return the type hint of each field of a dataclass, and the fields without a default."""
+    fields, hints = dataclasses.fields(kind), typing.get_type_hints(kind)
+    required = [f.name for f in fields if f.default is f.default_factory is dataclasses.MISSING]
+    return {f.name: hints[f.name] for f in fields}, required
+
+
+@functools.cache
+def _take_apart(hint: Any) -> tuple[Any, tuple[Any, ...]]:
+    return typing.get_origin(hint), typing.get_args(hint)
 
 
 def hash_json(content: object, *, n_digits: int = 64, **writing: Any) -> str:
@@ -92,7 +97,7 @@ def _read(hint: Any, plain: Plain) -> Any:
         if type(plain) not in kinds:
             raise ValueError(f"{plain!r:.40} stands where {hint.__name__} must.")
         return plain
-    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    origin, arguments = _take_apart(hint)
     if origin is typing.Literal and plain not in arguments:
         raise ValueError(f"{plain!r:.40} stands where one of {', '.join(arguments)} must.")
     if origin in (tuple, dict) and type(plain) not in _GROUPS[origin]:

@@ -21,7 +21,11 @@ from pydantic import (
 
 from rightfit._core.errors import RightfitError
 from rightfit.data.request_path.dates import DATE_PARTS
+from rightfit.data.request_path.feeding import NOTATION
 from rightfit.data.request_path.raw_inputs import ENCODER_VERSION, EncoderJson
+
+Notation = Annotated[str, Field(pattern=f"^{NOTATION}$")]
+"""The decimal mark of numbers in texts, and behind a blank their unit."""
 
 OTHER = "<other>"  # bucket of rare, unknown and missing categories
 MEAN = "<target mean>"  # what a category's mean is called beside its 0/1 columns
@@ -180,8 +184,8 @@ class Encoder(BaseModel):
 
     version: int = ENCODER_VERSION
     steps: tuple[Step, ...] = Field(min_length=1)
-    # of columns whose numbers training read from texts, the decimal mark
-    decimals: dict[str, Literal[".", ","]] = Field(default_factory=dict)
+    # of columns whose numbers training read from texts, the decimal mark and the unit
+    decimals: dict[str, Notation] = Field(default_factory=dict)
 
     @field_validator("version")
     @classmethod

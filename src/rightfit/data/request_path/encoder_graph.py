@@ -18,6 +18,7 @@ import numpy.typing as npt
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
 from rightfit._core.errors import RightfitError
+from rightfit._core.processes.codec import hash_json
 from rightfit.data.request_path.awkward_requests import N_EXTREME, draw_requests
 from rightfit.data.request_path.dates import DATE_PARTS, N_NUMBERS, NUMBER, read_parts
 from rightfit.data.request_path.feeding import TensorInput
@@ -35,10 +36,12 @@ from rightfit.data.request_path.raw_inputs import (
     list_inputs,
 )
 from rightfit.data.request_path.usage import Floats, open_graph
+from rightfit.models.bundle import Bundle
 from rightfit.models.graph_passes import REQUEST_PASSES
-from rightfit.models.graph_passes.compiling import compile_graph
+from rightfit.models.graph_passes.compiling import COLUMNS, compile_graph, note
 from rightfit.models.onnx_graph import GraphBuilder, declare, raise_opset, read_opsets, set_opsets
 from rightfit.models.predictions import is_rounding
+from rightfit.models.runtimes import GRAPH_VERSION
 
 if TYPE_CHECKING:
     from onnx import ModelProto, ValueInfoProto
@@ -61,6 +64,21 @@ OPERATORS = {
     np.floor: "Floor",
     np.less: "Less",
 }
+
+
+def locate_graph(measurements: Path, bundle: Bundle, runtime: str, encoder: EncoderJson) -> Path:
+    """Return where encoder and model are kept as the graph that is measured, or would be.
+
+    Its name is the hash of what it is made of; the hash of its content is in the profile.
+
+    Args:
+        measurements: Folder of the measurements.
+        bundle: The model.
+        runtime: A runtime of ONNX files.
+        encoder: Content of ``encoder.json``.
+    """
+    made_of = [bundle.sha256, runtime, encoder, GRAPH_VERSION]
+    return measurements / "graphs" / f"{hash_json(made_of)}.onnx"
 
 
 def join_encoder(model_file: Path, encoder: EncoderJson, *, compiles: bool = True) -> bytes:
@@ -128,6 +146,8 @@ def _join(model_file: Path, encoder: EncoderJson) -> ModelProto:
     joined.graph.initializer.extend(builder.constants)
     joined.graph.input.extend(_declare(tensor, encoder) for tensor in builder.inputs)
     set_opsets(joined, builder.list_versions() | versions)
+    columns = dict.fromkeys(name for tensor in builder.inputs for name in tensor.columns)
+    note(joined, COLUMNS, list(columns))
     return joined
 
 

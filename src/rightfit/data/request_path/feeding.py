@@ -13,7 +13,7 @@ import re
 import reprlib
 import struct
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from operator import itemgetter
@@ -36,10 +36,9 @@ FORMATS = ("PNG", "JPEG")
 MAX_PIXELS = 50_000_000  # of an image file; a small one can claim to hold gigabytes
 TEXT, IMAGE = "string", "uint8"  # types of tensors that hold no numbers
 WHOLE = "int64"
-NONE = type(None)
-PLAIN: set[type] = {int, float, bool, NONE, np.float64, np.float32, np.int64}  # of most values
-PLAIN_OF: Mapping[str, set[type]] = {TEXT: PLAIN | {str}, IMAGE: {str, bytes}}
-NOT_NUMBERS = (dict, list, bytes, str, datetime.date, datetime.time, datetime.timedelta)
+NOTHING: Mapping[str, Any] = {}
+PLAIN: set[type] = {int, float, bool, np.float64, np.float32, np.int64}  # of most values
+NOT_NUMBERS = (dict, list, tuple, bytes, str, datetime.date, datetime.time, datetime.timedelta)
 NOT_HELD = {TEXT: (dict, list, bytes), IMAGE: (dict, float, bool)}
 MAX_FLOAT = sys.float_info.max
 TRUTH = {"1": "true", "0": "false"}  # how numbers stand for categories that are true or false
@@ -49,20 +48,39 @@ GAP = float("nan")
 UNUSUAL = "not as usual"  # said to nobody: the long way follows
 NUMERIC = {np.dtype(code) for code in "?bhilqBHILQefd"}  # what a column of an array may hold
 NUMERIC_OR_OBJECT = {*NUMERIC, np.dtype(object)}
-# Numbers written as texts: what stands for a gap, and by decimal mark a number and what to drop.
+# Numbers written as texts: what stands for a gap, and how signs and units are written.
 GAPS = {"", "-", "--", ".", "?", "NA", "N/A", "n/a", "n.a.", "#N/A", "<NA>", "NaN", "nan", "NULL"}
 GAPS |= {"null", "None", "none", "nil", "missing", "unknown", "k.A.", "k. A.", "#NV", "unbekannt"}
 BLANKS, SIGNS = " \u00a0\u202f", "%€$£"
+CURRENCIES = {"€": ("EUR", "Euro"), "$": ("USD",), "£": ("GBP",), "CHF": ("Fr.",)}
+NOTATION = r"[.,]( \S.{0,19})?"  # of a column: the decimal mark, and the unit if there is one
 _NUMBER = (
-    "^[{blanks}]*(?:[-+]?[{blanks}]*[{signs}]?|[{signs}][{blanks}]*[-+])[{blanks}]*"
+    "^[{blanks}]*(?:[-+]?[{blanks}]*(?:{unit})?|(?:{unit})[{blanks}]*[-+])[{blanks}]*"
     "(?:(?:[0-9]+|[1-9][0-9]{{0,2}}(?:[{thousands}{blanks}'\u2019][0-9]{{3}})+)(?:[{decimal}][0-9]*)?"
-    "|[{decimal}][0-9]+)(?:[eE][-+]?[0-9]+)?[{blanks}]*[{signs}]?[{blanks}]*$"
+    "|[{decimal}][0-9]+){exponent}[{blanks}]*(?:{unit})?[{blanks}]*$"
 )
-NUMBER_TEXTS = {
-    decimal: _NUMBER.format(blanks=BLANKS, signs=SIGNS, decimal=decimal, thousands=thousands)
-    for decimal, thousands in (".,", ",.")
-}
-DROPPED = {decimal: f"[{BLANKS}{SIGNS}'\u2019+{thousands}]" for decimal, thousands in (".,", ",.")}
+
+
+@functools.cache
+def find_patterns(notation: str) -> tuple[str, str]:
+    """Return the pattern of the numbers that texts of a notation are, and that of what to drop.
+
+    Without a unit, signs are read and dropped; with one, it alone is.
+
+    >>> [bool(re.match(find_patterns(", €")[0], text)) for text in ("EUR 1.234,5", "5", "5 $")]
+    [True, True, False]
+    """
+    decimal, unit = notation[0], notation[2:]
+    thousands = "," if decimal == "." else "."
+    writings = "|".join(map(re.escape, (unit, *CURRENCIES.get(unit, ())))) if unit else f"[{SIGNS}]"
+    pattern = _NUMBER.format(
+        blanks=BLANKS,
+        unit=writings,
+        decimal=decimal,
+        thousands=thousands,
+        exponent="" if unit else "(?:[eE][-+]?[0-9]+)?",  # a unit may begin like one
+    )
+    return pattern, f"{writings}|[{BLANKS}'\u2019+{thousands}]"
 
 
 @dataclass(frozen=True)
@@ -79,7 +97,8 @@ class TensorInput:
             ``None`` if the bytes are the pixels, or there is no image.
         limits: Of numbers, the largest size of each column's values; empty: any finite number.
         booleans: Of texts, the columns whose categories are true and false.
-        decimals: Of numbers, by column the decimal mark of those that training read from texts.
+        decimals: Of numbers, by column the notation of those that training read from texts: the
+            decimal mark and, where they have one, a blank and the unit.
         texts: Columns whose values are texts in a CSV file, also where all look like numbers.
     """
 
@@ -99,19 +118,6 @@ class TensorInput:
         return np.array(limits, dtype=np.float64)[:, None]
 
 
-@dataclass(frozen=True)
-class CompiledInput(TensorInput):
-    """An input tensor of a compiled graph.
-
-    Args:
-        filling: How gaps are filled before the graph runs.
-        is_turned: Whether its shape is (n_columns, n_rows), as columns lie in memory.
-    """
-
-    filling: Filling | None = None
-    is_turned: bool = False
-
-
 class Plan:
     """The short ways from a request to the tensors of a graph, found once.
 
@@ -121,18 +127,28 @@ class Plan:
     Args:
         inputs: What the graph's description says it reads.
         lookups: What the graph reads in the place of texts.
+        fillings: By input, how gaps are filled before the graph runs.
+        turned: Inputs whose shape is (n_columns, n_rows), as columns lie in memory.
     """
 
-    def __init__(self, inputs: Sequence[TensorInput], lookups: Sequence[Lookup] = ()) -> None:
-        self._inputs = inputs
-        self._turned = [one.name for one in inputs if _is_turned(one)]
+    def __init__(
+        self,
+        inputs: Sequence[TensorInput],
+        lookups: Sequence[Lookup] = (),
+        fillings: Mapping[str, Filling] = NOTHING,
+        turned: Collection[str] = (),
+    ) -> None:
+        self._inputs, self._fillings, self._turned = inputs, fillings, turned
         self._ways: dict[str, _Numbers | _Categories | _Others] = {}
         for tensor in inputs:
             if tensor.dtype == TEXT and lookups:
                 self._ways |= {one.name: _Categories(one.tables, tensor) for one in lookups}
+            elif tensor.dtype in ("float32", "float64"):
+                self._ways[tensor.name] = _Numbers(
+                    tensor, fillings.get(tensor.name), is_turned=tensor.name in turned
+                )
             else:
-                is_float = tensor.dtype in ("float32", "float64")
-                self._ways[tensor.name] = _Numbers(tensor) if is_float else _Others(tensor)
+                self._ways[tensor.name] = _Others(tensor)
 
     def feed(self, columns: Columns) -> dict[str, npt.NDArray[Any]]:
         """Turn raw columns into tensors.
@@ -167,11 +183,12 @@ class Plan:
     def _feed_closely(self, columns: Columns) -> dict[str, npt.NDArray[Any]]:
         feed = make_feed(columns, self._inputs)
         categories = {k: way for k, way in self._ways.items() if isinstance(way, _Categories)}
-        if categories:
-            [texts] = [feed.pop(tensor.name) for tensor in self._inputs if tensor.dtype == TEXT]
-            if texts.ndim == 1:
-                raise ValueError("The columns of a request must be of one length.")
-            feed |= {name: way.look_up(texts) for name, way in categories.items()}
+        for tensor in self._inputs:
+            if filling := self._fillings.get(tensor.name):
+                feed[tensor.name] = filling.widen(feed[tensor.name])
+            if tensor.dtype == TEXT and categories:
+                texts = dict(zip(tensor.columns, feed.pop(tensor.name).T, strict=True))
+                feed |= {name: way.lay(texts) for name, way in categories.items()}
         return feed
 
 
@@ -189,19 +206,14 @@ def list_few(columns: Any) -> Any:
 Row = tuple[npt.NDArray[Any], Callable[[Columns], None]]
 
 
-def _is_turned(tensor: TensorInput) -> bool:
-    return isinstance(tensor, CompiledInput) and tensor.is_turned
-
-
 class _Numbers:
     """How the numbers of a tensor are laid out."""
 
-    def __init__(self, tensor: TensorInput) -> None:
-        self.dtype, self.sizes = tensor.dtype, tensor.sizes
+    def __init__(self, tensor: TensorInput, filling: Filling | None, *, is_turned: bool) -> None:
+        self.dtype, self.sizes, self.filling = tensor.dtype, tensor.sizes, filling
         self.limit = min(float(self.sizes.min()), float(np.finfo(self.dtype).max))
-        self.filling = tensor.filling if isinstance(tensor, CompiledInput) else None
-        self.width = len(self.sizes) + (len(self.filling.indicated) if self.filling else 0)
-        self._is_turned = _is_turned(tensor)
+        self.width = len(self.sizes) + (len(filling.indicated) if filling else 0)
+        self._is_turned = is_turned
         names = tensor.columns
         self.pick: Any = (
             itemgetter(*names) if len(names) > 1 else lambda columns: (columns[names[0]],)
@@ -214,10 +226,15 @@ class _Numbers:
         wide = _read_arrays(values, n_rows)
         with np.errstate(over="ignore"):  # what float32 cannot hold is looked at next
             table = self._make_table(n_rows)
-            if n_rows < FEW_ROWS:
-                if isinstance(wide, list):
-                    wide = np.concatenate(wide, dtype=self.dtype, casting="unsafe")
-                table[:, :n_columns] = wide.reshape(n_columns, n_rows).T
+            table[:, n_columns:] = 0
+            if isinstance(wide, np.ndarray):
+                table[:, :n_columns] = wide.T
+            elif self._is_turned:
+                joined = table.T[:n_columns].reshape(-1)
+                np.concatenate(wide, out=joined, casting="unsafe")
+            elif n_rows < FEW_ROWS:
+                joined = np.concatenate(wide, dtype=self.dtype, casting="unsafe")
+                table[:, :n_columns] = joined.reshape(n_columns, n_rows).T
             else:
                 for i, array in enumerate(wide):
                     table[:, i] = array
@@ -229,25 +246,28 @@ class _Numbers:
         """Return a table of one row, and what writes it."""
         table = self._make_table(1)
         array = table.T if self._is_turned else table
-        pick, flat, n_columns, limit = self.pick, array.reshape(-1), len(self.sizes), self.limit
-        pack, memory = struct.Struct(f"{n_columns}{table.dtype.char}").pack_into, array.data
+        pick, limit, filling = self.pick, self.limit, self.filling
+        fill = filling.fill.tolist() if filling else [GAP] * len(self.sizes)
+        indicated = filling.indicated.tolist() if filling else []
+        none_missing = [0] * len(indicated)
+        pack, memory = struct.Struct(f"{self.width}{table.dtype.char}").pack_into, array.data
 
         def write(columns: Columns) -> None:
-            row = _list_row(pick(columns))
-            total = _sum_plain(row)
-            if total is None:
-                row = _write_gaps(row)
-                total = _sum_plain(row)
-            pack(memory, 0, *row)
-            flat[n_columns:] = 0
-            if total is None or total - total != 0 or max(row) > limit or min(row) < -limit:
-                self._finish(table)  # something is missing, infinite or large
+            row, total = _add_up(_list_row(pick(columns)))
+            missing, numbers = none_missing, row
+            if total != total:
+                missing = [row[i] != row[i] for i in indicated]
+                numbers = [value for value in row if value == value]
+                row = [value if value == value else fill[i] for i, value in enumerate(row)]
+            pack(memory, 0, *row, *missing)
+            if numbers and (max(numbers) > limit or min(numbers) < -limit):
+                self._finish(table)
 
         return array, write
 
     def _make_table(self, n_rows: int) -> npt.NDArray[Any]:
-        """Return zeros, shape (n_rows, width), that lie as the graph reads them."""
-        return np.zeros((n_rows, self.width), self.dtype, order="F" if self._is_turned else "C")
+        """Return a table, shape (n_rows, width), that lies as the graph reads it."""
+        return np.empty((n_rows, self.width), self.dtype, order="F" if self._is_turned else "C")
 
     def _finish(self, table: npt.NDArray[Any]) -> None:
         """Fill the gaps of a table of which some number is missing or large.
@@ -267,25 +287,23 @@ def _find_largest(table: npt.NDArray[Any]) -> float:
     return float(max(np.maximum.reduce(flat), -np.minimum.reduce(flat)))
 
 
-def _sum_plain(values: Any) -> float | None:
-    """Return the sum of numbers; ``None``: they are not all of the usual kinds, or some are gaps.
+def _add_up(values: Sequence[Any]) -> tuple[Sequence[Any], float]:
+    """Return numbers with NaN for each gap, and their sum.
 
     A sum of float or int has no text among its terms, nor an array.
+
+    Raises:
+        TypeError: If one is no number.
+        ValueError: If they are not all of the usual kinds.
     """
     try:
         total = sum(values)
     except TypeError:
-        return None
-    if type(total) is float or type(total) is int or set(map(type, values)) <= PLAIN:
-        return float(total)
-    return None
-
-
-def _write_gaps(values: Sequence[Any]) -> list[Any]:
-    """Return numbers with NaN for each gap."""
-    if not set(map(type, values)) <= PLAIN:
-        raise ValueError(UNUSUAL)
-    return [GAP if value is None else value for value in values]
+        values = [GAP if value is None else value for value in values]
+        total = sum(values)
+    if type(total) in (float, int) or set(map(type, values)) <= PLAIN:
+        return values, float(total)
+    raise ValueError(UNUSUAL)
 
 
 def _list_row(values: Sequence[Any]) -> list[Any]:
@@ -330,11 +348,8 @@ def _read_array(column: Any) -> npt.NDArray[Any]:
 
 def _pack(values: Sequence[Any]) -> npt.NDArray[np.float64]:
     """Return numbers as float64, NaN for gaps."""
-    if _sum_plain(values) is not None:  # without gaps numpy takes twice as long
-        return np.frombuffer(struct.pack(f"{len(values)}d", *values))
-    if not set(map(type, values)) <= PLAIN:
-        raise ValueError(UNUSUAL)
-    return np.array(values, dtype=np.float64)
+    numbers, _ = _add_up(values)
+    return np.frombuffer(struct.pack(f"{len(numbers)}d", *numbers))  # numpy takes twice as long
 
 
 class _Numbering(dict[Any, int]):
@@ -366,7 +381,8 @@ class _Numbering(dict[Any, int]):
         at = None
         if type(values) is not list:
             values, at = read_categories(values)
-        found = np.fromiter(map(self.__getitem__, values), np.int64, len(values))
+        packed = struct.pack(f"{len(values)}q", *map(self.__getitem__, values))
+        found = np.frombuffer(packed, np.int64)
         return found if at is None else found[at]
 
 
@@ -403,7 +419,6 @@ class _Categories:
     def __init__(
         self, tables: Mapping[int, tuple[Mapping[str, int], int]], tensor: TensorInput
     ) -> None:
-        self._places = list(tables)
         self._numberings = [_Numbering(*of, i, tensor) for i, of in tables.items()]
 
     def lay(self, columns: Columns) -> npt.NDArray[np.int64]:
@@ -411,15 +426,7 @@ class _Categories:
         found = [numbering.find(columns[numbering.column]) for numbering in self._numberings]
         if len(set(map(len, found))) > 1:
             raise ValueError(UNUSUAL)
-        total: npt.NDArray[np.int64] = found[0] if len(found) == 1 else np.array(found).sum(axis=0)
-        return total
-
-    def look_up(self, texts: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
-        """Return the sums of texts, shape (n_rows, n_columns of the tensor)."""
-        parts = zip(self._places, self._numberings, strict=True)
-        found = [list(map(numbering.__getitem__, texts[:, i])) for i, numbering in parts]
-        total: npt.NDArray[np.int64] = np.array(found, dtype=np.int64).sum(axis=0)
-        return total
+        return sum(found[1:], found[0])
 
     def plan_row(self, _: int | None) -> Row:
         """Return an array of one sum, and what writes it."""
@@ -444,13 +451,6 @@ class _Others:
 
     def lay(self, columns: Columns) -> npt.NDArray[Any]:
         """Return the tensor."""
-        if self._is_pixels:
-            values: Any = columns[self._name]
-            if isinstance(values, np.ndarray) and values.dtype == np.uint8 and values.ndim == 2:
-                return values
-            values = values if isinstance(values, list) else read_categories(values)[0]
-            if set(map(type, values)) == {bytes} and len(set(map(len, values))) == 1:
-                return np.frombuffer(b"".join(values), np.uint8).reshape(len(values), -1)
         return make_feed(columns, [self._tensor])[self._tensor.name]
 
     def plan_row(self, n_bytes: int | None) -> Row:
@@ -495,32 +495,30 @@ def make_feed(columns: Columns, inputs: Sequence[TensorInput]) -> dict[str, npt.
             check_kinds(values, tensor)
             if tensor.dtype == IMAGE:
                 feed[tensor.name] = _make_image(values[0], tensor.image_shape)
-            elif tensor.dtype == TEXT:
-                texts = [
-                    _write_texts(column, is_boolean=name in tensor.booleans)
-                    for name, column in zip(tensor.columns, values, strict=True)
-                ]
-                feed[tensor.name] = np.ascontiguousarray(np.array(texts, dtype=object).T)
-            else:
-                with np.errstate(over="ignore"):  # what float32 cannot hold is refused next
-                    numbers = _make_numbers(values, tensor)
-                check_sizes(numbers[:, : len(values)].T, tensor)
-                feed[tensor.name] = (
-                    _make_whole(numbers, tensor) if tensor.dtype == WHOLE else numbers
+                continue
+            is_text = tensor.dtype == TEXT
+            dtype = object if is_text else "float64" if tensor.dtype == WHOLE else tensor.dtype
+            table = np.empty((len(values[0]), len(values)), dtype)
+            for i, (name, column) in enumerate(zip(tensor.columns, values, strict=True)):
+                is_boolean = name in tensor.booleans
+                cells = (
+                    [write_text(one, is_boolean=is_boolean) for one in column]
+                    if is_text
+                    else column
                 )
+                if len(cells) != len(table):
+                    raise ValueError("The columns of a request must be of one length.")
+                with np.errstate(over="ignore"):  # what float32 cannot hold is refused next
+                    table[:, i] = cells
+            if not is_text:
+                check_sizes(table.T, tensor)
+            feed[tensor.name] = _make_whole(table, tensor) if tensor.dtype == WHOLE else table
     except KeyError:
         names = {name for tensor in inputs for name in tensor.columns}
         lacking = sorted(names - set(columns))
         raise ValueError(
             f"The request lacks the columns {lacking}; a missing value is written null."
         ) from None
-    except OverflowError:  # a whole number that float64 does not hold
-        for tensor in inputs:
-            for name in tensor.columns if tensor.dtype != TEXT else ():
-                for number, value in enumerate(columns[name]):
-                    if isinstance(value, int) and abs(value) > MAX_FLOAT:
-                        _refuse(name, number, value, f"a number up to {MAX_FLOAT:.3g}")
-        raise
     return feed
 
 
@@ -529,18 +527,22 @@ def read_numbers(column: Values, decimal: str) -> Values:
 
     Args:
         column: Raw values.
-        decimal: The decimal mark, a point or a comma; the other one parts thousands.
+        decimal: The decimal mark, a point or a comma; the other one parts thousands. Behind it a
+            blank and the unit, if there is one.
 
     >>> read_numbers(["1.234,5 €", "12 %", "n/a", 7, "many"], ",")
     [1234.5, 12.0, None, 7, 'many']
+    >>> read_numbers(["1.234,5 km", "12", "12 m"], ", km")
+    [1234.5, 12.0, '12 m']
     """
+    number, dropped = find_patterns(decimal)
 
     def read(text: str) -> float | str | None:
         if text.strip(BLANKS) in GAPS:
             return None
-        if not re.fullmatch(NUMBER_TEXTS[decimal], text):
+        if not re.fullmatch(number, text):
             return text
-        return float(re.sub(DROPPED[decimal], "", text).replace(decimal, "."))
+        return float(re.sub(dropped, "", text).replace(decimal[0], "."))
 
     if isinstance(column, np.ndarray) and column.dtype.kind not in "OU":
         return column
@@ -562,20 +564,16 @@ def check_kinds(columns: Sequence[Values], tensor: TensorInput) -> None:
         ...
     ValueError: Row 0: 'a' must be a number or null: '3'
     """
-    kinds: set[type] = set()
-    for values in columns:
-        if isinstance(values, np.ndarray):
-            kinds.add(values.dtype.type)
-        else:
-            kinds.update(map(type, values))
-    if kinds <= PLAIN_OF.get(tensor.dtype, PLAIN):
-        return
     wrong = NOT_HELD.get(tensor.dtype, NOT_NUMBERS)
     for name, values in zip(tensor.columns, columns, strict=True):
+        if isinstance(values, np.ndarray) and values.dtype in NUMERIC:
+            continue
         for number, value in enumerate(values):
-            if isinstance(value, wrong):
+            if isinstance(value, wrong) or (wrong is NOT_NUMBERS and getattr(value, "ndim", False)):
                 kind = "a text" if tensor.dtype == TEXT else "a number"
                 _refuse(name, number, value, kind, tensor.decimals.get(name, ""))
+            if wrong is NOT_NUMBERS and isinstance(value, int) and abs(value) > MAX_FLOAT:
+                _refuse(name, number, value, f"a number up to {MAX_FLOAT:.3g}")
 
 
 def check_sizes(numbers: npt.NDArray[Any], tensor: TensorInput) -> None:
@@ -598,32 +596,9 @@ def check_sizes(numbers: npt.NDArray[Any], tensor: TensorInput) -> None:
 
 def _refuse(name: str, number: int, value: object, requirement: str, decimal: str = "") -> None:
     shown_value = reprlib.repr(value)[:MAX_SHOWN]
-    hint = f" (in texts {decimal!r} is the decimal mark)" if decimal else ""
+    unit = f", {decimal[2:]!r} the unit" if decimal[2:] else ""
+    hint = f" (in texts {decimal[0]!r} is the decimal mark{unit})" if decimal else ""
     raise ValueError(f"Row {number}: {name!r} must be {requirement} or null: {shown_value}{hint}")
-
-
-def _make_numbers(values: Sequence[Values], tensor: TensorInput) -> npt.NDArray[Any]:
-    """Return numbers as a graph reads them, shape (n_rows, n_columns + n_indicated)."""
-    n_columns, n_rows = len(values), len(values[0])
-    filling = tensor.filling if isinstance(tensor, CompiledInput) else None
-    n_indicated = len(filling.indicated) if filling else 0
-    dtype = "float64" if tensor.dtype == WHOLE else tensor.dtype
-    if type(values[0]) is np.ndarray:  # ten times as fast as to turn columns that were stacked
-        table = np.zeros((n_rows, n_columns + n_indicated), dtype=dtype)
-        for i, column in enumerate(values):
-            if len(column) != n_rows:
-                raise ValueError("The columns of a request must be of one length.")
-            table[:, i] = column
-    elif n_rows == 1:  # twice as fast as nested lists; each column must hold one value
-        row = [value for (value,) in values]
-        row += [0.0] * n_indicated
-        table = np.array([row], dtype=dtype)
-    else:
-        no_gaps = [[0.0] * n_rows] * n_indicated
-        table = np.ascontiguousarray(np.array([*values, *no_gaps], dtype=dtype).T)
-    if filling:
-        filling.apply(table)
-    return table
 
 
 def _make_whole(numbers: npt.NDArray[Any], tensor: TensorInput) -> npt.NDArray[Any]:
@@ -638,31 +613,15 @@ def _make_whole(numbers: npt.NDArray[Any], tensor: TensorInput) -> npt.NDArray[A
     return numbers.astype(WHOLE)
 
 
-def _write_texts(column: Values, *, is_boolean: bool = False) -> Values:
-    """Return categories as texts; where they are texts already, none is looked at by itself.
-
-    >>> [_write_texts(column) for column in (["a", "b"], ["a", None], [0, None])]
-    [['a', 'b'], ['a', ''], ['0', '']]
-    """
-    if len(column) == 1 or is_boolean:
-        return [write_text(value, is_boolean=is_boolean) for value in column]
-    texts: Values = column
-    for _ in range(2):
-        try:
-            "".join(texts)  # which only texts can be
-        except TypeError:
-            texts = ["" if text is None else text for text in column]
-        else:
-            return texts
-    return [write_text(value) for value in column]
-
-
 def _make_image(values: Values, shape: Sequence[int] | None) -> npt.NDArray[Any]:
     if shape is not None:
         return np.stack([decode_image(read_bytes(value), shape) for value in values])
-    if isinstance(values, np.ndarray):
+    if isinstance(values, np.ndarray) and values.dtype != object:
         return values
-    return np.array([np.frombuffer(read_bytes(value), np.uint8) for value in values])
+    images = [read_bytes(value) for value in values]
+    if len(set(map(len, images))) > 1:
+        raise ValueError("The images of a request must be of one size.")
+    return np.frombuffer(b"".join(images), np.uint8).reshape(len(images), -1)
 
 
 def read_bytes(value: Any) -> bytes:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -71,9 +72,26 @@ def open_request(
             compile_rows(bundle, runtime, content) if is_raw else compile_encoder(content)
         )
         model = open_predictor(bundle, runtime=runtime, n_threads=n_threads, device=device)
-        return lambda columns: model(build(columns))
+        return EncodedModel(build, model)
 
     return open_answer
+
+
+@dataclass(frozen=True)
+class EncodedModel:
+    """A model behind its encoder.
+
+    Args:
+        feed: Makes of a request what the model reads.
+        model: The model.
+    """
+
+    feed: Build
+    model: Callable[[Any], Floats]
+
+    def __call__(self, columns: Columns) -> Floats:
+        """Answer raw columns."""
+        return self.model(self.feed(columns))
 
 
 def compile_rows(bundle: Bundle, runtime: str, encoder: EncoderJson) -> Build:

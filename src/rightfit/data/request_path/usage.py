@@ -14,10 +14,11 @@ from __future__ import annotations
 import contextlib
 import functools
 import json
+import re
 import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +46,7 @@ PROFILE = "profile.json"  # what was measured of the model; a server shows it
 MAX_THREADS = 1_024
 INPUT_DTYPES = ("string", "uint8", "int64", "float16", "float32", "float64")
 TENSOR_TYPES = {"tensor(float)": "float32", "tensor(double)": "float64"}
-OUTPUTS = ("probabilities", "values")  # of classes, or of a regression
+OUTPUTS = ("probabilities", "values", "rows")  # of classes, a regression, or an encoder alone
 TWICE = "A column is there twice"
 
 
@@ -131,7 +132,6 @@ def open_graph(
 
     types = {tensor.name: TENSOR_TYPES.get(tensor.type) for tensor in session.get_inputs()}
     fillings = onnx_session.read_filling(session)
-    compiled = []
     n_texts = len({position for lookup in taken for position in lookup.tables})
     for tensor in inputs:
         if taken and tensor.dtype == feeding.TEXT and len(tensor.columns) != n_texts:
@@ -141,13 +141,8 @@ def open_graph(
             raise ValueError(
                 f"The graph fills {len(filling.fill)} columns of {tensor.name}. {AGAIN}"
             )
-        described = {key: getattr(tensor, key) for key in TensorInput.__dataclass_fields__}
-        described["dtype"] = types.get(tensor.name) or tensor.dtype
-        compiled.append(
-            feeding.CompiledInput(**described, filling=filling, is_turned=tensor.name in turned)
-        )
-
-    run, plan = onnx_session.get_run(session), feeding.Plan(compiled, taken)
+    read = [replace(one, dtype=types.get(one.name) or one.dtype) for one in inputs]
+    run, plan = onnx_session.get_run(session), feeding.Plan(read, taken, fillings, turned)
     row = _Row(session, plan, outputs[0]) if device == "cpu" else None
 
     def answer(columns: Columns) -> Floats:
@@ -164,6 +159,11 @@ def open_graph(
             row.bind(answers)
         return answers
 
+    def feed(columns: Columns) -> None:
+        if row is None or not row.feed(columns):
+            plan.feed(columns)
+
+    answer.feed = feed  # type: ignore[attr-defined]  # alone, for whoever times it
     return answer
 
 
@@ -206,6 +206,14 @@ class _Row:
         except ValueError:  # there is no short way
             return
         self._writers = writers
+
+    def feed(self, columns: Columns) -> bool:
+        """Write a row where it is read from, for whoever times that alone, and tell whether."""
+        with self._lock, contextlib.suppress(Exception):
+            for write in self._writers:
+                write(columns)
+            return bool(self._writers)
+        return False
 
     def answer(self, columns: Columns) -> Floats | None:
         """Answer a request of one row; ``None``: it is another one, or not as usual."""
@@ -394,7 +402,10 @@ def _parse_input(content: Any) -> TensorInput:
         and columns
         and all(isinstance(column, str) for column in columns)
         and decimals.keys() <= set(columns)
-        and all(decimal in list(feeding.NUMBER_TEXTS) for decimal in decimals.values())
+        and all(
+            isinstance(decimal, str) and re.fullmatch(feeding.NOTATION, decimal)
+            for decimal in decimals.values()
+        )
     ):
         raise ValueError(f"wrong input: {str(name)[:80]}")
     return TensorInput(name, dtype, columns, shape, limits, booleans, decimals, texts)

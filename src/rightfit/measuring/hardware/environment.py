@@ -80,6 +80,23 @@ def describe_environment() -> Environment:
     return replace(environment, environment_id=fingerprint(content))
 
 
+def find_changes(before: Environment, now: Environment) -> dict[str, tuple[object, object]]:
+    """Return what of an environment has changed, by name: the earlier value and the later.
+
+    >>> here = describe_environment()
+    >>> find_changes(replace(here, n_cores=2), replace(here, n_cores=1))
+    {'n_cores': (2, 1)}
+    """
+    earlier, later = (
+        {**vars(environment), **environment.libraries} for environment in (before, now)
+    )
+    return {
+        name: (earlier.get(name), value)
+        for name, value in later.items()
+        if name not in ("environment_id", "libraries") and value != earlier.get(name)
+    }
+
+
 def fingerprint(content: Mapping[str, object]) -> str:
     """Return a short hash of plain JSON content, the same for the same content.
 

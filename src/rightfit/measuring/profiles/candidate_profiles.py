@@ -14,8 +14,7 @@ from rightfit.measuring.cost_classes import fingerprint_structure
 from rightfit.measuring.hardware.environment import fingerprint
 from rightfit.measuring.hardware.tiers import Tier, fit_tiers, unmet_requirements
 from rightfit.measuring.metrics import FIT_COLUMNS, METRICS_BY_COLUMN, MetricTable
-from rightfit.measuring.profile import MeasuredHow, ProfileBuilder, tabulate_profiles
-from rightfit.measuring.profiles.encoding_cost import measure_encoding_ms
+from rightfit.measuring.profile import PART_COLUMNS, MeasuredHow, ProfileBuilder, tabulate_profiles
 from rightfit.measuring.profiles.measured import (
     Measured,
     make_point,
@@ -33,16 +32,16 @@ from rightfit.measuring.profiles.prediction_quality import (
 )
 from rightfit.measuring.profiles.stored_predictions import JudgedRows
 from rightfit.measuring.rounds.block_timing import end_with, measure_jobs, read_reference
-from rightfit.measuring.rounds.jobs import CandidateSet, Job, plan_jobs
+from rightfit.measuring.rounds.jobs import MEASUREMENT_VERSION, CandidateSet, Job, plan_jobs
 from rightfit.measuring.rounds.measurement import MeasurementContext, try_memory
 from rightfit.measuring.rounds.state import MeasurementState
 from rightfit.measuring.serving import Serving
 from rightfit.measuring.worker.results import LimitTrial
 from rightfit.measuring.worker.units import BYTES_PER_MIB
 from rightfit.models.bundle import Bundle
-from rightfit.models.family import Rows
 from rightfit.models.graph_passes.compiling import log_dropped
-from rightfit.models.runtimes import NATIVE, ONNX, reads_graph
+from rightfit.models.runtimes import NATIVE, ONNX
+from rightfit.models.served_family import Rows
 
 NOT_ASKED = "not measured: quality alone was asked for"
 
@@ -115,12 +114,6 @@ def profile_set(
     }
     log_dropped(graphs, of=candidate_set.dataset)
     profiles = assembly.build(states)
-    is_wanted = choose(tabulate_profiles(profiles))
-    encoding_ms = measure_encoding_ms(
-        candidate_set, jobs, states, bench, store=store, is_wanted=is_wanted
-    )
-    for profile, found_ms in zip(profiles, encoding_ms, strict=True):
-        profile.set_encoding(found_ms)
     return _tabulate(candidate_set, [*profiles, *_describe_refused(candidate_set, servings)])
 
 
@@ -212,8 +205,7 @@ class _Assembly:
         self._reference = reference
         self._is_apart = is_apart
         self._qualities: dict[str, PredictionQuality | str] = {}  # asked for once in a run
-        self._sizes_mib: dict[str, float] = {}
-        structures = [find_structure(candidate_set, job, store) for job in jobs]
+        structures = [find_structure(job, store) for job in jobs]
         self._structures = structures
         self.cost_classes = [
             None if structure is None else (structure, job.serving)
@@ -261,7 +253,7 @@ class _Assembly:
         how = replace(how, twins=mates) if measured.twins else replace(how, unlike=mates)
         profile = _begin_profile(self._given, job, quality, how)
         if state.error is None:
-            profile.set("model_size_mib", self._find_size_mib(job))
+            profile.set("model_size_mib", _find_size_mib(job))
         else:
             profile.miss(["model_size_mib"], f"it does not run: {state.error}")
         set_measured(profile, measured)
@@ -298,24 +290,6 @@ class _Assembly:
             if own is not None and self.cost_classes[position] == own and position != number
         )
 
-    def _find_size_mib(self, job: Job) -> float:
-        """Return the size of the files that answer a job's requests, its encoder included.
-
-        The store keeps it, since a graph of encoder and model takes a while to make.
-        """
-        if job.requests is None:
-            return _find_size_mib(job)
-        of_threads = replace(job, serving=replace(job.serving, n_threads=0))
-        key = of_threads.key(part="served size", data_version=self._given.data_version)
-        if key not in self._sizes_mib:
-            stored = self._store.get(key)
-            if stored is None:
-                job.prepare()
-                stored = {"size_mib": _find_size_mib(job)}
-                self._store.put(key, stored)
-            self._sizes_mib[key] = stored["size_mib"]
-        return self._sizes_mib[key]
-
 
 def _begin_profile(
     candidate_set: CandidateSet,
@@ -333,6 +307,7 @@ def _begin_profile(
         how=how,
         quality_metric=candidate_set.quality.title,
         model_sha256=job.bundle.weights_sha256,
+        graph_sha256=job.graph_sha256,
     )
     set_quality(profile, quality, candidate_set.quality)
     fit_costs = candidate_set.fit_costs.get(job.candidate, {})
@@ -345,24 +320,22 @@ def _begin_profile(
     return profile
 
 
-def find_structure(candidate_set: CandidateSet, job: Job, store: JsonStore) -> str | None:
+def find_structure(job: Job, store: JsonStore) -> str | None:
     """Return the fingerprint of the graph that answers a job's requests, but for its weights.
 
-    The store keeps it, since a graph of encoder and model takes a while to make.
+    The store keeps it, since a large graph takes a while to read.
 
     Returns:
         ``None``: no graph answers, or none can be made.
     """
-    if not reads_graph(job.bundle, job.serving.runtime):
+    if job.graph is None or job.graph_sha256 is None:
         return None
-    of_threads = replace(job, serving=replace(job.serving, n_threads=0))
-    key = of_threads.key(part="structure", data_version=candidate_set.data_version)
+    key = f"structure-{MEASUREMENT_VERSION}-{job.graph_sha256}"
     stored = store.get(key)
     if stored is None:
         try:
-            job.prepare()
-            stored = {"structure": fingerprint_structure(job.graph) if job.graph else None}
-        except (ValueError, OSError):  # it fails again where it is measured, which tells it
+            stored = {"structure": fingerprint_structure(job.graph)}
+        except ValueError:  # it fails again where it is measured, which tells it
             return None
         store.put(key, stored)
     structure: str | None = stored["structure"]
@@ -370,6 +343,8 @@ def find_structure(candidate_set: CandidateSet, job: Job, store: JsonStore) -> s
 
 
 def _find_size_mib(job: Job) -> float:
+    """Return the size of the files that answer a job's requests, its encoder included."""
+    job.prepare()
     return sum(path.stat().st_size for path in job.served_files) / BYTES_PER_MIB
 
 
@@ -413,7 +388,7 @@ def _describe_refused(
                     candidate_set.dataset, bundle.model, name, serving, candidate_set.environment_id
                 )
                 profile.miss(list(METRICS_BY_COLUMN), reason)
-                profile.reasons |= dict.fromkeys(("encoding_ms", "final_quality_raw"), reason)
+                profile.reasons |= dict.fromkeys((*PART_COLUMNS, "final_quality_raw"), reason)
                 yield profile
 
 
@@ -429,8 +404,6 @@ def _judge_native(
     job = Job(f"{candidate_set.dataset}.{bundle.model}", name, bundle, Serving(NATIVE, 1))
     profile = _begin_profile(candidate_set, job, quality)
     profile.set("model_size_mib", _find_size_mib(job))
-    profile.set_encoding(None)
-    profile.miss(
-        [column for column in METRICS_BY_COLUMN if column not in profile.values], NOT_ASKED
-    )
+    columns = [*METRICS_BY_COLUMN, *PART_COLUMNS]
+    profile.miss([column for column in columns if column not in profile.values], NOT_ASKED)
     return profile

@@ -25,16 +25,23 @@ from rightfit.measuring.metrics import (
     MetricTable,
     columns_from,
 )
-from rightfit.measuring.profile import LoadTried, MeasuredHow, ProfileBuilder
+from rightfit.measuring.profile import (
+    NO_PARTS,
+    PART_COLUMNS,
+    LoadTried,
+    MeasuredHow,
+    ProfileBuilder,
+)
 from rightfit.measuring.rounds.batch_sizes import find_best_batch_size, list_batch_sizes
 from rightfit.measuring.rounds.presets import MeasuringSettings
 from rightfit.measuring.rounds.settling import usable_rounds
 from rightfit.measuring.rounds.state import FinishedRound, MeasurementState
 from rightfit.measuring.throughput_curve import CurveFigure, CurvePoint
 from rightfit.measuring.worker.latency import P99, calls_to_hold, min_calls_to_report
+from rightfit.measuring.worker.results import PARTS
 from rightfit.measuring.worker.units import MS_PER_S, NS_PER_MS
 
-LONGER = "measure again on a quieter machine, or with a longer preset"
+LONGER = "measure again on a quieter machine, or longer, with preset standard or publish"
 Adjusted = Mapping[tuple[str, int | None], FigureByBlock]
 
 
@@ -294,7 +301,7 @@ def set_measured(profile: ProfileBuilder, measured: Measured) -> None:
     """Set the metrics that measuring processes found, or why they found none."""
     if measured.state.error is not None:
         reason = f"it does not run: {measured.state.error}"
-        profile.miss(columns_from(*MEASURED_SOURCES), reason)
+        profile.miss([*columns_from(*MEASURED_SOURCES), *PART_COLUMNS], reason)
         return
     for metric in METRICS:
         if metric.source not in MEASURED_SOURCES:
@@ -304,11 +311,27 @@ def set_measured(profile: ProfileBuilder, measured: Measured) -> None:
             profile.set_interval(metric.column, interval)
         else:
             profile.miss([metric.column], interval)
+    _set_parts(profile, measured)
     profile.best_batch_size = measured.batch_size
     profile.n_latency_samples = sum(round_.latency.n_calls for round_ in measured.rounds)
     profile.disturbed = measured.is_disturbed
     if profile.how is not None:
         profile.how = measured.describe(profile.how)
+
+
+def _set_parts(profile: ProfileBuilder, measured: Measured) -> None:
+    """Set what each part of a request takes: the shares that its processes found, of the median."""
+    found = [one.parts for one in measured.rounds if one.parts]
+    whole = measured.interval(MetricTable.latency_p50_ms)
+    if not found or not isinstance(whole, Interval):
+        profile.miss(PART_COLUMNS, NO_PARTS)
+        return
+    for part, column in zip(PARTS, PART_COLUMNS, strict=True):
+        share = estimate_median([parts[part] for parts in found])
+        low, high = (None if end is None else end * whole.value for end in (share.low, share.high))
+        profile.set_interval(
+            column, replace(share, value=share.value * whole.value, low=low, high=high)
+        )
 
 
 def make_point(

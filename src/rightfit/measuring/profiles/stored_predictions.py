@@ -154,7 +154,8 @@ def _read_rows(
     content = path.read_bytes()
     if hashlib.sha256(content).hexdigest() != name:
         raise RightfitError(f"{path.name} is not what was stored")
-    table, about = pl.read_parquet(content), pl.read_parquet_metadata(content)
+    # the lowest polars reads metadata from files alone
+    table, about = pl.read_parquet(content), pl.read_parquet_metadata(io.BytesIO(content))
     columns = table.drop(_TARGET, _IS_FINAL)
     return JudgedRows(
         QualityMetric.model_validate_json(about["metric"]),

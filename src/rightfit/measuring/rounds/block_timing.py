@@ -105,10 +105,11 @@ def measure_jobs(
 ) -> list[MeasurementState]:
     """Measure jobs until each is settled.
 
-    The state is stored after each process, and nothing is measured twice; what has failed is tried
-    again, as its cause may be mended. A job stays screened out as long as the same applications
-    choose among the same jobs. Its rivals' figures became more certain after it was screened out;
-    judged by them, it might come back at every run.
+    The state is stored after each process, and nothing is measured twice. What has failed is tried
+    again, as its cause may be mended, and so is what other work disturbed in an earlier call. A job
+    stays screened out as long as the same applications choose among the same jobs. Its rivals'
+    figures became more certain after it was screened out; judged by them, it might come back at
+    every run.
 
     Args:
         jobs: What to measure.
@@ -131,19 +132,32 @@ def measure_jobs(
     choice = fingerprint({"choosers": choosers, "jobs": sorted(keys)})
     reference = _open_reference(bench, store, environment_id)
     _note_version(store, reference)
-    all_jobs = []
+    all_jobs, records, n_again = [], [], 0
     classes = cost_classes or [None] * len(jobs)
     for job, key, cost_class in zip(jobs, keys, classes, strict=True):
         record = store.get_record(key, MeasurementState) or MeasurementState()
+        records.append(record)
         state = replace(record, error=None)
         if state.settled == "screened" and state.screened_for != choice:
             state = replace(state, settled=None, screened_for="")
+        if _is_disturbed(state):
+            clean = tuple(one for one in state.rounds if not one.is_disturbed)
+            state = replace(state, rounds=clean, settled=None, screened_for="")
+            n_again += 1
         save = functools.partial(store.put_record, key)
         all_jobs.append(
             JobMeasurement(job.subject, state, save=save, job=job, cost_class=cost_class)
         )
     _settle(all_jobs, reference, bench)
     scope_name = _name_scope(jobs)
+    if n_again:
+        logger.log(
+            level,
+            "%s: %s measured beside other work %s measured again",
+            scope_name,
+            count(n_again, "profile"),
+            "is" if n_again == 1 else "are",
+        )
     n_kept = sum(measurement.is_over for measurement in all_jobs)
     if n_kept:
         logger.log(level, "%s: %d of %d profiles kept", scope_name, n_kept, len(jobs))
@@ -152,11 +166,12 @@ def measure_jobs(
             _prepare(measurement)
     n_rounds_before = [len(measurement.state.rounds) for measurement in all_jobs]
     _measure_in_blocks(all_jobs, reference, bench, choose, choice)
-    for measurement in all_jobs:
+    for measurement, record in zip(all_jobs, records, strict=True):
         while _wants_load(measurement.state, bench):
             _report([measurement], all_jobs)
             measurement.state = measure_under_load(measurement.subject, bench, measurement.state)
-        measurement.save(measurement.state)
+        if measurement.state != record:
+            measurement.save(measurement.state)
     states = [measurement.state for measurement in all_jobs]
     new_rounds = [r for s, n in zip(states, n_rounds_before, strict=True) for r in s.rounds[n:]]
     if new_rounds:
@@ -172,6 +187,12 @@ def measure_jobs(
             )
         logger.debug("%s: %s", scope_name, describe_cost(new_rounds, total_s=total_s))
     return states
+
+
+def _is_disturbed(state: MeasurementState) -> bool:
+    """Tell whether a measurement is over, but rests on rounds that other work disturbed."""
+    rounds = usable_rounds(state.rounds)
+    return state.settled is not None and any(one.is_disturbed for one in rounds)
 
 
 def _note_version(store: JsonStore, reference: JobMeasurement) -> None:

@@ -7,6 +7,7 @@ import json
 import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -15,7 +16,7 @@ import numpy.typing as npt
 
 from rightfit._core.formatting import count
 from rightfit.data.request_path import MODEL, REQUEST, RequestPath
-from rightfit.data.request_path.encoder_graph import join_encoder
+from rightfit.data.request_path.encoder_graph import join_encoder, locate_graph
 from rightfit.data.request_path.raw_inputs import EncoderJson
 from rightfit.data.request_path.raw_rows import Tensors, save_rows
 from rightfit.measuring.hardware.environment import fingerprint
@@ -24,10 +25,12 @@ from rightfit.measuring.rounds.presets import MeasuringSettings
 from rightfit.measuring.rounds.worker_pool import WorkerKind
 from rightfit.measuring.serving import Serving
 from rightfit.models.bundle import Bundle
+from rightfit.models.bundle_files import hash_regular_file, write_replacing
 from rightfit.models.imported.feeds import find_feeds, find_form, make_rows, reads_columns
 from rightfit.models.imported.pickles import find_hidden
 from rightfit.models.imported.row_table import RowTable
 from rightfit.models.quality.metric import QualityMetric
+from rightfit.models.references import name_path
 from rightfit.models.runtimes import (
     RUNTIMES,
     can_serve,
@@ -46,7 +49,7 @@ FitCosts = Mapping[str, Mapping[str, float | None]]
 
 # Raise it when the meaning of stored measurements changes, and say why: older ones are then
 # measured again.
-MEASUREMENT_VERSION = 19
+MEASUREMENT_VERSION = 20
 WHY_AGAIN = "requests are fed in another way than in earlier measurements"
 OPEN_BUNDLE = "rightfit.measuring.worker.phases:open_bundle"
 OPEN_REQUEST = "rightfit.data.request_path.opening:open_request"
@@ -59,12 +62,14 @@ class RawRequests:
     Args:
         rows: A .npy of the raw rows, see ``rightfit.data.request_path.raw_rows``.
         encoder: Content of ``encoder.json``.
-        folder: For the encoder's file, and for the graphs of encoder and model.
+        folder: For the encoder's file.
+        measurements: Folder of the measurements, which keeps the graphs of encoder and model.
     """
 
     rows: Path
     encoder: EncoderJson
     folder: Path
+    measurements: Path
 
     @property
     def encoder_file(self) -> Path:
@@ -80,7 +85,7 @@ class RawRequests:
         has_graph = runtime in RUNTIMES and reads_graph(bundle, runtime)
         if not has_graph or reads_columns(bundle, runtime):
             return None
-        return self.folder / f"{bundle.sha256}.{runtime}.onnx"
+        return locate_graph(self.measurements, bundle, runtime, self.encoder)
 
     def prepare(self, bundle: Bundle, runtime: str) -> None:
         """Write what the measured process will open, unless it is there."""
@@ -89,7 +94,8 @@ class RawRequests:
         graph = self.locate_graph(bundle, runtime)
         if graph is not None and not graph.exists():
             [model_file] = runtime_files(bundle, runtime)
-            graph.write_bytes(join_encoder(model_file, self.encoder))
+            graph.parent.mkdir(parents=True, exist_ok=True)
+            write_replacing(graph, join_encoder(model_file, self.encoder))
 
 
 @dataclass(frozen=True)
@@ -143,7 +149,7 @@ class Job:
             factory=OPEN_BUNDLE,
             arguments={
                 "path": str(self.bundle.path),
-                "family": self.bundle.family,
+                "family": self.bundle.family and name_path(self.bundle.family),
                 "runtime": self.serving.runtime,
                 "n_threads": self.serving.n_threads,
                 "device": self.serving.device,
@@ -168,6 +174,15 @@ class Job:
         if not reads_graph(self.bundle, self.serving.runtime):
             return None
         return runtime_files(self.bundle, self.serving.runtime)[0]
+
+    @cached_property
+    def graph_sha256(self) -> str | None:
+        """SHA-256 (hex) of the ONNX file that answers, compiled if need be; ``None``: none does."""
+        try:
+            self.prepare()
+            return None if self.graph is None else hash_regular_file(self.graph)
+        except (OSError, ValueError):  # it fails again where it is measured, which tells it
+            return None
 
     @property
     def served_files(self) -> list[Path]:
@@ -198,11 +213,13 @@ class Job:
         """
         serving = self.serving
         path = [] if serving.request_path == MODEL else [serving.request_path]
+        graph = {} if self.requests is None or self.graph is None else {"graph": self.graph_sha256}
         return fingerprint(
             {
                 "version": MEASUREMENT_VERSION,
                 "bundle": self.bundle.sha256,
                 "serving": [serving.runtime, serving.n_threads, serving.device, *path],
+                **graph,
                 **context,
             }
         )

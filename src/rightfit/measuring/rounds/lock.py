@@ -115,7 +115,12 @@ def _wait(
                 report(other)
             if waited_s >= LOG_AFTER_S and holder not in _logged:
                 _logged.add(holder)
-                logger.info("Waiting for another measurement on this machine to end: %s.", other)
+                logger.warning(
+                    "Waiting for another measurement on this machine to end: %s. Two at once would "
+                    "slow each other down. To go on without it, end that process, measure on "
+                    "another machine, or let quality alone decide (no applications).",
+                    other,
+                )
         sleep(POLL_S)
     _lost.pop(lock_path, None)
     with contextlib.suppress(OSError):  # a file that this user may only read

@@ -50,6 +50,7 @@ from rightfit.measuring.worker.protocol import (
     RunOnceRequest,
     SliceTimed,
 )
+from rightfit.measuring.worker.request_parts import time_parts
 from rightfit.measuring.worker.results import (
     BatchPhase,
     DeviceFigures,
@@ -131,7 +132,7 @@ class Contender:
         self._call, self._load = _load(open_model, singles[0], memory)
         gc.collect()
         gc.freeze()
-        rows = itertools.cycle(singles)
+        self._singles, rows = singles, itertools.cycle(singles)
         warm_up(self._call, singles, max_ns=int(request.warm_up_max_ms * NS_PER_MS))
         reset_peak()
         before_rows = read_memory()
@@ -205,6 +206,7 @@ class Contender:
             ),
             files_mib=self._files_mib,
             device_reasons=self._device.reasons,
+            parts=time_parts(self._call, self._singles),
             total_ms=self._spent_ns / NS_PER_MS,
             cpu_ms=(time.process_time_ns() - self._start_cpu_ns) / NS_PER_MS,
         )

@@ -8,6 +8,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+# Of a request, in order; a measured call is feeding and the graph.
+READING, FEEDING, GRAPH, ANSWER = PARTS = ("reading", "feeding", "graph", "answer")
+
 
 @dataclass(frozen=True)
 class LoadPhase:
@@ -56,6 +59,7 @@ class ProcessResult:
     device_reasons: dict[str, str]  # why a figure of DeviceFigures is unknown
     total_ms: float  # wall time in which it was not asleep
     cpu_ms: float = field(default=0.0, kw_only=True)  # CPU time of them, all threads
+    parts: dict[str, float] | None = field(default=None, kw_only=True)  # of a request, per call
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -22,6 +22,7 @@ logger = logging.getLogger(__name__)
 EXACT = {keep_answers.__name__, remove_copies.__name__}  # they compute nothing otherwise
 PREFIX = "rightfit."  # of keys in a graph's metadata, whose values are JSON
 APPLIED, DROPPED = f"{PREFIX}passes", f"{PREFIX}dropped_passes"  # lists of names
+CLASSES, COLUMNS = f"{PREFIX}classes", f"{PREFIX}columns"  # so that the file alone tells them
 
 
 @dataclass(frozen=True)
@@ -117,17 +118,21 @@ def read_notes(model: ModelProto) -> dict[str, Any]:
     }
 
 
-def _note(model: ModelProto, applied: Sequence[str], dropped: Sequence[str]) -> bytes:
-    """Note the passes in a model's metadata, after those of an earlier compilation."""
+def note(model: ModelProto, key: str, value: Any) -> None:
+    """Note something in a model's metadata, in place of what stands there."""
     from onnx import helper
 
-    marked = deepcopy(model)
     noted = {entry.key: entry.value for entry in model.metadata_props}
+    helper.set_model_props(model, noted | {key: json.dumps(value)})
+
+
+def _note(model: ModelProto, applied: Sequence[str], dropped: Sequence[str]) -> bytes:
+    """Note the passes in a model's metadata, after those of an earlier compilation."""
+    marked = deepcopy(model)
+    noted = read_notes(model)
     for key, names in ((APPLIED, applied), (DROPPED, dropped)):
-        before = json.loads(noted.get(key, "[]"))
-        if merged := list(dict.fromkeys([*before, *names])):
-            noted[key] = json.dumps(merged)
-    helper.set_model_props(marked, noted)
+        if merged := list(dict.fromkeys([*noted.get(key, ()), *names])):
+            note(marked, key, merged)
     content: bytes = marked.SerializeToString()
     return content
 

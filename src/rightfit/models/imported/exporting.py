@@ -14,19 +14,19 @@ from typing import Any
 
 from rightfit._core.errors import RightfitError
 from rightfit._core.extras import require
+from rightfit.models.booster import Booster
 from rightfit.models.bundle import ONNX_FILE, Bundle
 from rightfit.models.bundle_exports import add_onnx, keep_onnx, offer_export
-from rightfit.models.by_path.sklearn_estimators import EstimatorFamily, list_steps
 from rightfit.models.imported.feeds import Feed, fill, make_rows, plan_feeds, read_inputs
 from rightfit.models.imported.kinds import PICKLE_FILE
 from rightfit.models.imported.objects import ServedObject
 from rightfit.models.imported.onnx_form import GIVEN, OutputChoice, adapt_onnx
 from rightfit.models.imported.row_table import RowTable
-from rightfit.models.libraries.boosters import Booster
 from rightfit.models.onnx_session import open_session
-from rightfit.models.registry import get_family
+from rightfit.models.references import load_family
 from rightfit.models.runtimes import NATIVE
 from rightfit.models.schema import InputSchema
+from rightfit.models.sklearn_io import list_steps
 from rightfit.models.tree_export import add_trees_as_arrays
 
 MAX_COMPARED_ROWS = 2_000
@@ -92,16 +92,16 @@ def _convert(served: ServedObject, rows: RowTable, schema: InputSchema) -> bytes
             raise RightfitError(
                 f"only modules that answer scores are exported, not {served.answers}"
             )
-        return get_family("net").export_onnx(model, schema)
+        return load_family("net").export_onnx(model, schema)
     library = _find_library(served)
     if library is None:
         _check_estimator(model)
-        return EstimatorFamily("sklearn.pipeline.Pipeline").export_onnx(model, schema)
+        return load_family("sklearn:sklearn.pipeline.Pipeline").export_onnx(model, schema)
     if not _are_numbers(rows):
         raise RightfitError(f"the converter of {library} takes numbers alone, but there are others")
     if kind == "estimator":
         model = model.booster_ if library == "lightgbm" else model.get_booster()
-    return get_family(library).export_onnx(Booster(model, schema.task), schema)
+    return load_family(library).export_onnx(Booster(model, schema.task), schema)
 
 
 def _find_library(served: ServedObject) -> str | None:

@@ -11,9 +11,9 @@ from typing import Any, Literal
 import numpy as np
 
 from rightfit._core.spelling import name_some
+from rightfit.models.booster import Booster
 from rightfit.models.bundle import ONNX_FILE, Bundle, write_bundle_files
 from rightfit.models.bundle_files import check_onnx_file, hash_regular_file
-from rightfit.models.family import Rows
 from rightfit.models.imported.feeds import (
     Feed,
     list_columns,
@@ -34,12 +34,12 @@ from rightfit.models.imported.kinds import (
 from rightfit.models.imported.objects import ModelDescription, describe_object
 from rightfit.models.imported.onnx_form import GIVEN, OutputChoice, adapt_onnx
 from rightfit.models.imported.row_table import RowTable
-from rightfit.models.libraries.boosters import Booster
 from rightfit.models.onnx_session import first_line, open_session
 from rightfit.models.predictions import MIN_AGREEMENT, check_predictions, compare_predictions
-from rightfit.models.registry import get_family
+from rightfit.models.references import load_family
 from rightfit.models.runtimes import NATIVE, ONNX, Predict, open_predictor
 from rightfit.models.schema import InputSchema
+from rightfit.models.served_family import Rows
 from rightfit.models.sklearn_io import ESTIMATOR_TYPES, load_skops
 
 
@@ -108,7 +108,7 @@ def check_file(model_file: ModelFile) -> None:
     Raises:
         ValueError: If it is of an unknown kind, or broken, or needs trust.
     """
-    get_family(model_file.family)
+    load_family(model_file.family)
     if model_file.weights_file == ONNX_FILE:
         open_onnx(model_file.path)
     elif model_file.weights_file in BOOSTER_FILES:
@@ -156,7 +156,7 @@ def open_native(path: Path, weights_file: str) -> tuple[Any, ModelDescription]:
     Raises:
         ValueError: If the library is not installed, or cannot read the file.
     """
-    family: Any = get_family(FAMILIES[weights_file])
+    family: Any = load_family(FAMILIES[weights_file])
     family.import_library()
     try:
         trees = family.open_file(path)
@@ -263,12 +263,11 @@ def _store(
             raise ValueError(f"it holds a {facts.name}, which is no fitted {kind}")
         _check_classes(facts.classes, schema)
         return tried.configure(schema.classes)
-    get_family(model_file.family).check_task(schema.task)
     target = folder / model_file.weights_file
     if model_file.weights_file in BOOSTER_FILES:  # written in the text format of its family
         trees, description = open_native(model_file.path, model_file.weights_file)
         _check_classes(description.classes, schema)
-        get_family(model_file.family).save_weights(Booster(trees), target)
+        load_family(model_file.family).save_weights(Booster(trees), target)
     else:
         shutil.copyfile(model_file.path, target)
     return {}

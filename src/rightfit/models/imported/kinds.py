@@ -38,14 +38,14 @@ SUFFIXES: Mapping[str, str] = {
 
 FAMILIES: Mapping[str, str] = {
     "model.onnx": ONNX_ONLY,
-    XGBOOST_FILE: "rightfit.models.libraries.xgboost",
-    LIGHTGBM_FILE: "rightfit.models.libraries.lightgbm",
-    CATBOOST_FILE: "rightfit.models.libraries.catboost",
+    XGBOOST_FILE: "xgboost",
+    LIGHTGBM_FILE: "lightgbm",
+    CATBOOST_FILE: "catboost",
     SKOPS_FILE: "rightfit.models.imported.objects:skops",
-    MODULE_FILE: "rightfit.models.imported.module_weights",
+    MODULE_FILE: "torch_weights",
     PICKLE_FILE: "rightfit.models.imported.pickles",
 }
-"""Import path of what serves it, by the name in a bundle."""
+"""Name or import path of what serves it, by the name in a bundle."""
 
 UNTRUSTED = ("model.onnx", MODULE_FILE)
 """Kinds that are opened whoever wrote them; safetensors holds nothing but arrays."""

@@ -20,9 +20,9 @@ import numpy.typing as npt
 
 from rightfit._core.errors import RightfitError
 from rightfit._core.extras import is_of
-from rightfit.models.family import Configuration, ServedFamily
 from rightfit.models.predictions import softmax
 from rightfit.models.schema import InputSchema, Task
+from rightfit.models.served_family import Configuration, ServedFamily
 from rightfit.models.sklearn_io import (
     ESTIMATOR_TYPES,
     has_class_scores,
@@ -173,11 +173,11 @@ class ObjectFamily(ServedFamily):
         return ServedObject(model, configuration, schema)
 
     def set_serving(self, model: ServedObject, *, n_threads: int, device: str) -> None:
-        """See :class:`rightfit.models.family.Family`."""
+        """See :class:`rightfit.Family`."""
         model.use(n_threads=n_threads, device=device)
 
     def predict(self, model: ServedObject, rows: Any) -> Any:
-        """See :class:`rightfit.models.family.Family`."""
+        """See :class:`rightfit.Family`."""
         return model(rows)
 
 
@@ -201,7 +201,7 @@ class SkopsFamily(ObjectFamily):
     def load_weights(
         self, path: Path, configuration: Configuration, schema: InputSchema
     ) -> ServedObject:
-        """See :class:`rightfit.models.family.Family`."""
+        """See :class:`rightfit.Family`."""
         model = load_skops(path, trusted=ESTIMATOR_TYPES, estimator=None)
         return ServedObject(model, configuration, schema)
 

@@ -23,7 +23,6 @@ from typing import Any
 import numpy as np
 
 from rightfit._core.errors import RightfitError
-from rightfit.models.family import Configuration
 from rightfit.models.imported.first_predictions import try_object
 from rightfit.models.imported.kinds import PICKLE_FILE
 from rightfit.models.imported.objects import (
@@ -35,9 +34,10 @@ from rightfit.models.imported.objects import (
 )
 from rightfit.models.imported.row_table import RowTable
 from rightfit.models.schema import InputSchema
-from rightfit.models.sources import read_own_sources
+from rightfit.models.served_family import Configuration
+from rightfit.models.sources import PACKAGES, read_own_sources
 
-_EVERYWHERE = ("numpy", "rightfit", "scipy")
+_EVERYWHERE = ("numpy", *PACKAGES, "scipy")
 # Some of those that ``measuring/worker/process.py`` hides unless they are named.
 _HIDDEN = re.compile(rb"\b(onnx|pandas|polars|pyarrow|torch)\b")
 
@@ -111,7 +111,7 @@ def find_hidden(content: bytes) -> set[str]:
 
 
 class Pickled(ObjectFamily):
-    """Serves what the file holds; see :class:`rightfit.models.family.Family`."""
+    """Serves what the file holds; see :class:`rightfit.Family`."""
 
     weights_file: str = PICKLE_FILE
 
@@ -123,7 +123,7 @@ class Pickled(ObjectFamily):
     def load_weights(
         self, path: Path, configuration: Configuration, schema: InputSchema
     ) -> ServedObject:
-        """See :class:`rightfit.models.family.Family`."""
+        """See :class:`rightfit.Family`."""
         return ServedObject(open_pickle(path), configuration, schema)
 
 

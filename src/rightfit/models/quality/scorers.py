@@ -15,7 +15,7 @@ from rightfit._core.errors import RightfitError
 from rightfit._core.extras import require
 from rightfit._core.import_path import import_by_path
 from rightfit._core.spelling import find_nearest
-from rightfit.models.quality.params import COST, NEGATED, Option, is_function
+from rightfit.models.quality.params import COST, NEGATED, Option, QualityBlock, is_function
 from rightfit.models.schema import Task
 from rightfit.models.sources import read_own_sources
 
@@ -143,6 +143,25 @@ def check_metric(
             raise RightfitError(f"it is {value}")
     except Exception as err:  # whatever the function raises
         raise RightfitError(f"the metric {name} can't judge {subject}: {err}") from err
+
+
+def find_quality_faults(
+    quality: QualityBlock, name: str, *, task: Task, n_classes: int | None
+) -> list[str]:
+    """List why a metric of a name cannot judge a task; it is tried on made-up answers."""
+    costs = quality.costs
+    if costs is not None and (task == "regression" or n_classes not in (None, len(costs))):
+        return [
+            f"quality.costs is for {len(costs)} classes, but there are {n_classes or 'none'}: give "
+            "it a row and a column for each, in the order of target.classes; a class that is only "
+            "missing from the test rows needs more of these, or split: {method: stratified, "
+            "share: 0.2}"
+        ]
+    try:
+        check_metric(name, quality.options, task=task, n_classes=n_classes)
+    except ValueError as err:
+        return [f"quality.name: {err}"]
+    return []
 
 
 def judges_numbers(score: Score) -> bool:

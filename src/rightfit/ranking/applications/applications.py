@@ -101,7 +101,7 @@ class Constraint(StrictModel, metaclass=OneSentence):
     dataset, in the metric's own unit.
     """
 
-    min: Number | None = None  # absent in the YAML: no such limit
+    min: Number | None = None  # smallest allowed value; absent: no such limit
     max: Number | None = None  # largest allowed value; absent: no such limit
     # largest allowed loss against the best value measured
     max_degradation: Number | None = Field(default=None, ge=0)
@@ -201,6 +201,7 @@ class Application(StrictModel, metaclass=OneSentence):
     """
 
     description: str = ""  # who uses the model, and for what; absent: its name stands alone
+    # one row after the other, large batches, or requests at random; absent: the metrics tell it
     scenario: Scenario
     request_path: RequestPath | None = None  # absent: raw columns, where they were measured
     # of imported measurements; absent: this machine
@@ -208,7 +209,7 @@ class Application(StrictModel, metaclass=OneSentence):
     # requests, at which latency_under_load_p99_ms is measured; absent: the preset's
     rate_per_s: float | None = Field(default=None, gt=0, le=1e6)
     aggregation: Aggregation = "arithmetic"  # absent in the YAML: the plain weighted mean
-    objectives: dict[str, Objective]
+    objectives: dict[str, Objective]  # worth of a metric, by the metric
     constraints: dict[str, Constraint] = Field(default_factory=dict)  # absent: no hard limits
     workload: Workload | None = None  # absent: no deadline
     serving: ServingDemand | None = None  # absent: each model in batches of its best size
@@ -375,6 +376,13 @@ def find_impossible_bounds(application: object) -> list[str]:
             faults.append(f"{key}.max is {limit.max:g}, but no value is below 0")
         if metric == "quality" and limit.min is not None and limit.min > 1:
             faults.append(f"{key}.min is {limit.min:g}, but no quality is above 1")
+        if metric == "quality" and (limit.max_degradation or 0) > 1:
+            faults.append(
+                f"{key}.max_degradation is {limit.max_degradation:g}, but a quality lies between 0 "
+                "and 1, so none is lost by more than 1"
+            )
+        if metric == THREADS and limit.max is not None and 0 <= limit.max < 1:
+            faults.append(f"{key}.max is {limit.max:g}, but no model is served by less than 1")
     return faults
 
 

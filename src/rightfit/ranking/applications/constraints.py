@@ -70,6 +70,17 @@ def resolve_limits(application: Application, best: Mapping[str, Floats]) -> tupl
     return tuple(limits)
 
 
+def meets(limit: Limit, values: Floats) -> Bools:
+    """Tell which values meet a limit; one that was not measured does not.
+
+    >>> limit = Limit("latency_p95_ms", "max", np.array(10.0))
+    >>> meets(limit, np.array([8.0, 12.5, np.nan])).tolist()
+    [True, False, False]
+    """
+    met: Bools = values >= limit.bound if limit.is_floor else values <= limit.bound
+    return met
+
+
 def measure_excess(values: Floats, limit: Limit) -> Floats:
     """Measure by how much values break a limit, in the metric's unit.
 

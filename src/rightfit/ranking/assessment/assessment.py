@@ -12,6 +12,7 @@ import polars as pl
 from rightfit.measuring.metrics import LATENCY_COLUMNS, METRICS_BY_COLUMN, find_slowdown
 from rightfit.ranking.applications.applications import (
     Application,
+    LimitKind,
     RankingRules,
     TieKey,
 )
@@ -20,6 +21,8 @@ from rightfit.ranking.applications.constraints import (
     Limit,
     judge_profiles,
     measure_excess,
+    meets,
+    relate_excess,
     resolve_limits,
 )
 from rightfit.ranking.applications.utility import (
@@ -51,6 +54,34 @@ class Incumbent:
 
     candidate: int
     otherwise: int
+
+
+@dataclass(frozen=True)
+class JudgedLimit:
+    """A limit, and how the chosen profile of each candidate stands to it; NaN: not measured.
+
+    Args:
+        metric: Limited metric.
+        kind: As written in the YAML.
+        bound: Its bound for each candidate, shape (n_candidates,) like all arrays.
+        value: The value that it is judged by, see :func:`read_limited`.
+        excess: By how much the value is beyond the bound, in the metric's unit.
+        relative: The same as a share of the bound.
+    """
+
+    metric: str
+    kind: LimitKind
+    bound: Floats
+    value: Floats
+    excess: Floats
+    relative: Floats
+
+    def read(self, number: int) -> dict[str, float | None]:
+        """Return a candidate's figures by their names here; ``None``: not measured."""
+        figures = {
+            name: getattr(self, name)[number] for name in ("bound", "value", "excess", "relative")
+        }
+        return {name: None if np.isnan(x) else float(x) for name, x in figures.items()}
 
 
 @dataclass(frozen=True)
@@ -101,6 +132,17 @@ class Assessment:
         """Feasibility of each candidate."""
         return self.judgement.feasible[self.chosen]
 
+    @cached_property
+    def judged_limits(self) -> list[JudgedLimit]:
+        """How the candidates stand to each limit."""
+        judged = []
+        for limit in (limit.at(self.chosen) for limit in self.limits):
+            value = read_limited(self.table, limit, self.chosen)
+            excess = measure_excess(value, limit)
+            bound, related = np.broadcast_to(limit.bound, value.shape), relate_excess(excess, limit)
+            judged.append(JudgedLimit(limit.metric, limit.kind, bound, value, excess, related))
+        return judged
+
     def scores(self, rows: Ints) -> list[Floats]:
         """Return the scores of some profiles, one array per weighted objective."""
         metrics = self.application.weighted()
@@ -125,7 +167,7 @@ def assess_candidates(
     undecided = np.isfinite(judgement.excess) & ~np.isnan(judgement.utility)
     undecided &= judgement.excess > 0
     for limit in limits:
-        undecided &= measure_excess(quiet[limit.metric], limit) == 0
+        undecided &= meets(limit, quiet[limit.metric])
     rule = rules.ties.for_application(name, application)
     choice = choose_configurations(
         table,
@@ -178,7 +220,7 @@ def read_limited(table: ProfileTable, limit: Limit, rows: Ints) -> Floats:
     disturbed = table.frame[DISTURBED].fill_null(value=False).to_numpy()[rows]
     for lower in reversed(percentiles[: percentiles.index(limit.metric)]):
         least = table.values(lower)[rows] / np.where(disturbed, find_slowdown(lower), 1.0)
-        values = np.where(np.isnan(values) & (least > limit.bound), least, values)
+        values = np.where(np.isnan(values) & (measure_excess(least, limit) > 0), least, values)
     return values
 
 
@@ -190,7 +232,7 @@ def describe_chosen(assessment: Assessment) -> pl.DataFrame:
         pl.col(keys).exclude("n_threads").cast(pl.String),
         pl.col("n_threads").cast(pl.Int64),
         pl.col(PATH),
-        pl.col("encoding_ms"),
+        pl.col("feeding_ms"),
         pl.col("settings"),
         pl.col("min_hardware_tier_name").alias("hardware_tier"),
     )[assessment.chosen]

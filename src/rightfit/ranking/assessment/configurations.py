@@ -16,7 +16,6 @@ Two rules leave feasible ones out, so that luck in measuring does not choose:
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 
@@ -27,15 +26,13 @@ from rightfit.ranking.applications.applications import (
     Application,
     TieKey,
 )
-from rightfit.ranking.applications.constraints import Judgement, Limit, measure_excess
+from rightfit.ranking.applications.constraints import Judgement, Limit, meets
 from rightfit.ranking.applications.utility import Bools, Floats, Ints
 from rightfit.ranking.assessment.interval_reach import carry_intervals
 from rightfit.ranking.assessment.profile_table import ProfileTable
 
 UTILITY_DIGITS = 6  # of serving configurations: less is an export's rounding
 MAX_HALF_WIDTH = 0.3  # of a 95 % interval, as a share of the value; a wider one chooses nothing
-
-PassedOverFor = Literal["threads", "width"]
 
 
 @dataclass(frozen=True)
@@ -169,7 +166,7 @@ def _meets_surely(table: ProfileTable, limits: tuple[Limit, ...]) -> Bools:
     for limit in limits:
         interval = None if limit.metric in QUALITIES else table.interval(limit.metric)
         if interval is not None:
-            is_sure &= measure_excess(interval[0 if limit.is_floor else 1], limit) == 0
+            is_sure &= meets(limit, interval[0 if limit.is_floor else 1])
     return is_sure
 
 

@@ -14,7 +14,7 @@ from rightfit._core.errors import RightfitError
 from rightfit._core.spelling import suggest
 from rightfit.data.request_path import MODEL, REQUEST
 from rightfit.measuring.metrics import METRICS_BY_COLUMN
-from rightfit.measuring.profile import LEVEL_ERROR, PREDICTIONS
+from rightfit.measuring.profile import LEVEL_ERROR, PART_COLUMNS, PREDICTIONS
 from rightfit.measuring.serving import ELSEWHERE, Serving
 from rightfit.ranking.applications.applications import (
     N_MODELS,
@@ -39,7 +39,7 @@ OPTIONAL = pl.Schema(
         DEVIATIONS: pl.String,
         DISTURBED: pl.Boolean,
         LEVEL_ERROR: pl.Float64,
-        "encoding_ms": pl.Float64,
+        **{f"{name}{end}": pl.Float64 for name in PART_COLUMNS for end in ("", "_low", "_high")},
         **dict.fromkeys((FINAL, f"{FINAL}_low", f"{FINAL}_high"), pl.Float64),
         "min_hardware_tier_name": pl.String,
         PREDICTIONS: pl.String,

@@ -8,8 +8,9 @@ import polars as pl
 
 from rightfit._core.formatting import format_version
 from rightfit._core.processes.codec import to_plain
+from rightfit.data.request_path import REQUEST
 from rightfit.measuring.hardware.environment import Environment
-from rightfit.measuring.profile import NOT_COMPARED, Profile
+from rightfit.measuring.profile import Profile
 from rightfit.ranking.applications.batch_sizes import serve_batches
 from rightfit.ranking.explanation.decisions import (
     Decision,
@@ -17,6 +18,7 @@ from rightfit.ranking.explanation.decisions import (
     decision_facts,
 )
 from rightfit.ranking.explanation.findings import Finding, find, name_subject
+from rightfit.ranking.figures import write_figure, write_figures
 
 UNSTORED = "on a machine whose description was not stored"
 OUT_OF_DATE = "Profiles of {} are not ranked yet; run: kedro run --pipelines ranking"
@@ -62,6 +64,14 @@ class Answer:
         """The profile in the serving configuration that decided."""
         subject = self.decision.subject
         return next((p for p in self.profiles if subject and p.serving == subject.serving), None)
+
+    @property
+    def graph_sha256(self) -> str | None:
+        """Hash of the graph that answered raw columns and ships; ``None``: another one ships."""
+        profile = self.profile
+        if profile is None or self.learnt_since or profile.serving.request_path != REQUEST:
+            return None
+        return profile.graph_sha256
 
     @property
     def findings(self) -> list[Finding]:
@@ -116,16 +126,9 @@ def answer_to_json(answer: Answer) -> dict[str, object]:
 def profile_to_json(profile: Profile) -> dict[str, object]:
     """Return a profile as plain JSON types.
 
-    A metric is ``{"value", "low", "high"}``; the ends of the 95 % interval are ``None`` where none
-    is known, the value where it was not measured (``null_reasons`` says why).
+    A figure is ``{"value", "low", "high"}``; the ends of the 95 % interval are ``None`` where none
+    is known, the value where it was not measured, with the ``reason`` beside it.
     """
-    null_reasons = {
-        column: figure.reason for column, figure in profile.figures.items() if figure.value is None
-    }
-    if profile.encoding_ms is None:
-        null_reasons["encoding_ms"] = NOT_COMPARED
-    if profile.final_quality.value is None:
-        null_reasons["final_quality_raw"] = profile.final_quality.reason
     return {
         "dataset": profile.dataset,
         "model": profile.model,
@@ -138,13 +141,10 @@ def profile_to_json(profile: Profile) -> dict[str, object]:
         "disturbed": profile.disturbed,
         "quality_metric": profile.quality_metric,
         "model_sha256": profile.model_sha256,
-        "encoding_ms": profile.encoding_ms,
-        "final_quality_raw": profile.final_quality.value,
-        "metrics": {
-            column: {"value": figure.value, "low": figure.low, "high": figure.high}
-            for column, figure in profile.figures.items()
-        },
-        "null_reasons": null_reasons,
+        "graph_sha256": profile.graph_sha256,
+        "parts": write_figures(profile.parts),
+        "final_quality_raw": write_figure(profile.final_quality),
+        "metrics": write_figures(profile.figures),
         "measured_how": profile.how and to_plain(profile.how),
     }
 

@@ -36,6 +36,7 @@ from rightfit._core.formatting import (
     format_share,
 )
 from rightfit.data.request_path import MODEL, RequestPath
+from rightfit.measuring.metrics import Figure
 from rightfit.measuring.naming import (
     TIMES,
     describe_limit,
@@ -53,6 +54,7 @@ from rightfit.ranking.applications.applications import (
     LimitKind,
 )
 from rightfit.ranking.explanation.findings import Finding
+from rightfit.ranking.figures import Figures, QualityFigure
 
 P50 = "latency_p50_ms"
 ANY_QUALITY = "any meets the limit, since the best may lose more than it lies above 0 (guessing)"
@@ -97,21 +99,6 @@ class Served(FrozenModel):
         plain: dict[str, Any] = write(self)
         del plain["serving"]
         return asdict(self.serving) | plain
-
-
-class Quality(FrozenModel):
-    """A quality in the dataset's own metric, with its 95 % interval.
-
-    ``metric`` is what the metric is called; the ends are ``None`` where they are not known.
-    """
-
-    metric: str
-    value: float
-    low: float | None
-    high: float | None
-
-    def __str__(self) -> str:
-        return f"{self.metric} {format_interval(self.value, self.low, self.high)}"
 
 
 class Settings(FrozenModel):
@@ -160,14 +147,15 @@ def write_value(value: object) -> str:
 class RankedCandidate(Served):
     """A candidate in the serving configuration chosen for the application.
 
-    ``utility`` lies in [0, 1]; it, its interval and metrics are ``None`` where not measured.
-    ``p_best`` is the probability that no other feasible candidate is better by more than practical
-    equality. ``encoding_ms`` is the part of the median latency that encoding takes, ``None`` where
-    it was not compared. ``settings`` are the hyper-parameters, ``None`` where they are not known.
+    ``utility`` lies in [0, 1]; it and its interval are ``None`` where not measured. ``p_best`` is
+    the probability that no other feasible candidate is better by more than practical equality.
+    ``feeding_ms`` is the part of the median latency that feeding takes, ``None`` where it was not
+    measured. ``settings`` are the hyper-parameters, ``None`` where they are not known. ``metrics``
+    are the figures of its profile, of calls of ``best_batch_size`` rows where that matters.
     """
 
     model: str
-    encoding_ms: float | None = None
+    feeding_ms: float | None = None
     hardware_tier: str | None
     utility: float | None
     utility_low: float | None
@@ -175,13 +163,24 @@ class RankedCandidate(Served):
     p_best: float
     reason: str
     settings: Settings | None = None
-    quality: Quality | None = None
-    metrics: dict[str, float | None]
+    best_batch_size: int | None = None
+    metrics: Figures
+
+    @property
+    def quality(self) -> Figure | None:
+        """Its quality in the dataset's own metric, on all test rows; ``None``: not measured."""
+        return find_quality(self.metrics)
 
     @field_validator("settings", mode="before")
     @classmethod
     def _read_settings(cls, raw: object) -> object:
         return Settings.model_validate_json(raw) if isinstance(raw, str) else raw
+
+
+def find_quality(metrics: Mapping[str, Figure]) -> Figure | None:
+    """Return the raw quality among figures; ``None`` where it was not measured."""
+    quality = metrics.get("quality_raw")
+    return quality if quality and quality.value is not None else None
 
 
 class LimitOutcome(FrozenModel):
@@ -372,27 +371,6 @@ class Replacement(FrozenModel):
     sentence: str
 
 
-class CorrectedQuality(FrozenModel):
-    """A winner's quality, corrected for having been chosen by the same test rows.
-
-    The highest of several measured qualities is too high by chance: ``bias`` is by how much, on
-    average, ``value`` what is left, with its 95 % interval.
-    """
-
-    value: float
-    low: float | None
-    high: float | None
-    bias: float
-
-    def __str__(self) -> str:
-        if not self.bias:
-            return "none: the same candidate wins in every resample of the test rows"
-        return (
-            f"{format_quality(self.bias)}, as the test rows both choose the winner and judge it; "
-            f"without it {format_interval(self.value, self.low, self.high)}"
-        )
-
-
 class SegmentWinner(Served):
     """A value of an application's column that has a winner of its own.
 
@@ -426,8 +404,9 @@ class Segments(FrozenModel):
 class FleetMember(FrozenModel):
     """A kind of machine, its winner and its price; ``None``: none qualifies, no price is known.
 
-    Metrics are those that the application needs, limits those that the winner meets on this kind.
-    ``price_per_1m`` is that of a million predictions in the throughput's batches, all the time.
+    Metrics are its quality and those that the application needs, limits those that the winner
+    meets on this kind. ``price_per_1m`` is that of a million predictions in the throughput's
+    batches, all the time.
     """
 
     kind: str
@@ -437,11 +416,15 @@ class FleetMember(FrozenModel):
     candidate: str | None = None
     serving: Serving | None = None
     utility: float | None = None
-    quality: Quality | None = None
-    metrics: dict[str, float | None] = Field(default_factory=dict)
+    metrics: Figures = Field(default_factory=dict)
     limits: list[LimitOutcome] = Field(default_factory=list)
     price_per_month: float | None = None
     price_per_1m: float | None = None
+
+    @property
+    def quality(self) -> Figure | None:
+        """The winner's quality; ``None``: none qualifies, or it was not measured."""
+        return find_quality(self.metrics)
 
     @property
     def label(self) -> str:
@@ -485,9 +468,10 @@ class Decision(FrozenModel):
     ``equal_to`` names the feasible candidates whose utility differs from the winner's by less than
     ``equal_within``, ``not_told_apart`` the others that may be the best within the measuring
     errors. ``twins`` names the candidates that serve the winner's graph with other weights, so
-    that they cost the same. ``findings`` are the remarks on it. ``corrected_quality`` is the
-    winner's without the bias of having been chosen, ``None`` where that is not known;
-    ``held_out_quality`` the one on test rows that were kept aside.
+    that they cost the same. ``findings`` are the remarks on it. ``selection_bias`` is by how much
+    the winner's quality is too high, on average, for having been chosen by the same test rows,
+    ``corrected_quality`` what is left, ``None`` where that is not known; ``held_out_quality`` the
+    one on test rows that were kept aside.
     ``reversals`` start with the smallest change; ``reversal`` is that one in a sentence.
     ``replacements`` has one entry per imported model. ``limits`` are those that the winner meets.
     ``segments`` is ``None`` where the application names no column of the dataset. ``threshold`` is
@@ -503,8 +487,9 @@ class Decision(FrozenModel):
     equal_to: list[str]
     not_told_apart: list[str]
     twins: list[str] = Field(default_factory=list)
-    corrected_quality: CorrectedQuality | None = None
-    held_out_quality: Quality | None = None
+    corrected_quality: QualityFigure = None
+    selection_bias: float | None = None
+    held_out_quality: QualityFigure = None
     nearest_miss: NearestMiss | None
     relax: NearestProfile | None
     reversals: list[Reversal]
@@ -702,7 +687,7 @@ def decision_facts(decision: Decision, profile: Profile | None = None) -> list[F
         ("decision", decision.sentence),
         ("settings", winner and winner.settings),
         ("quality", winner and winner.quality),
-        ("correction", decision.corrected_quality),
+        ("correction", describe_correction(decision)),
         ("held_out", decision.held_out_quality),
         *(("limit", limit) for limit in decision.limits),
         (
@@ -730,6 +715,19 @@ def decision_facts(decision: Decision, profile: Profile | None = None) -> list[F
     return [Fact(kind, str(content)) for kind, content in facts if content]
 
 
+def describe_correction(decision: Decision) -> str:
+    """Say by how much the winner's quality is too high; empty where that is not known."""
+    quality, bias = decision.corrected_quality, decision.selection_bias
+    if quality is None or bias is None:
+        return ""
+    if not bias:
+        return "none: the same candidate wins in every resample of the test rows"
+    return (
+        f"{format_quality(bias)}, as the test rows both choose the winner and judge it; "
+        f"without it {format_interval(quality.value, quality.low, quality.high)}"
+    )
+
+
 def find_facts(decision: Decision, *kinds: FactKind) -> Iterator[Fact]:
     """Yield the facts of a decision that are of some kinds."""
     yield from (fact for fact in decision_facts(decision) if fact.kind in kinds)
@@ -739,15 +737,20 @@ def describe_input(profile: Profile) -> str:
     """Say what a measured request held, and where its median latency went."""
     if profile.serving.request_path == MODEL:
         return "encoded rows; feeding is not included"
-    feeding_ms, whole_ms = profile.encoding_ms, profile.latency_p50_ms.value
+    whole_ms = profile.latency_p50_ms.value
+    write = partial(format_metric, P50)
+    parts = [
+        f"{column.removesuffix('_ms')} {format_interval(part.value, part.low, part.high, write)}"
+        for column, part in profile.parts.items()
+        if part.value is not None
+    ]
+    feeding_ms = profile.parts["feeding_ms"].value if parts else None
     if feeding_ms is None or not whole_ms:
         return "raw columns, encoder included"
-    feeding_ms = min(feeding_ms, whole_ms)
     return (
-        f"raw columns; of the median latency of {format_metric(P50, whole_ms)}, feeding (reading, "
-        f"checking, encoding) takes {format_metric(P50, feeding_ms)} "
-        f"({format_share(feeding_ms / whole_ms)}), the model "
-        f"{format_metric(P50, whole_ms - feeding_ms)}"
+        f"raw columns; of the median latency of {format_metric(P50, whole_ms)} feeding takes "
+        f"{format_share(min(1.0, feeding_ms / whole_ms))}. Parts of a request of one row, reading "
+        f"and answer as JSON beside that latency: {', '.join(parts)}"
     )
 
 

@@ -40,15 +40,16 @@ RULES: Mapping[str, Rule] = {
         "warning",
         "Another process used the cores, or a core was slow, while this was timed. Latencies are "
         "then too high and throughputs too low; quality and memory are not affected.",
-        "Measure again on a quiet machine: in a project, delete data/07_model_output/measurements "
-        "and run it again, which trains nothing again.",
+        "Run the same again when the machine is quiet: what was disturbed is then measured again, "
+        "once in a run, and nothing else. `rf.search` does so with the same `folder`.",
     ),
     "RF003": Rule(
         "Disturbed timings may hide a better candidate",
         "warning",
         "Other work disturbed the timing of candidates that would be better than the winner at the "
         "speed they may have on a quiet machine.",
-        "Measure again on a quiet machine before you rely on the winner.",
+        "Run the same again when the machine is quiet, which measures those candidates again, "
+        "before you rely on the winner.",
     ),
     "RF004": Rule(
         "Limit within the measuring error",

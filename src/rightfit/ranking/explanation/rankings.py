@@ -3,7 +3,7 @@
 Table ``rankings``: one row per application, dataset and candidate, best first. Columns:
 ``application``, ``dataset``, ``rank`` (1 is recommended, if feasible), ``candidate``, ``model``,
 ``runtime``, ``n_threads``, ``device`` (the serving configuration chosen for the application),
-``request_path`` (``request``: raw columns in, ``model``: encoded rows in), ``encoding_ms`` (part of
+``request_path`` (``request``: raw columns in, ``model``: encoded rows in), ``feeding_ms`` (part of
 the median latency; null: not known), ``utility`` (null: an objective was not measured),
 ``utility_low``, ``utility_high``, ``feasible``, ``violations`` (list of structs of ``metric``,
 ``kind``, ``bound``, ``value``, ``excess``, ``relative``; null values: not measured), ``pareto``,
@@ -30,13 +30,12 @@ import numpy as np
 import polars as pl
 import polars.selectors as cs
 
+from rightfit.measuring.profile import complete_columns
 from rightfit.ranking.application_ranking import ApplicationRanking
-from rightfit.ranking.applications.constraints import measure_excess, relate_excess
-from rightfit.ranking.assessment.assessment import Assessment, describe_chosen, read_limited
+from rightfit.ranking.assessment.assessment import Assessment, describe_chosen
 from rightfit.ranking.assessment.profile_table import CANDIDATE_KEYS, SERVING_KEYS
 from rightfit.ranking.explanation.reasons import explain_candidates
 
-QUALITY = ("quality_metric", "quality_raw", "quality_raw_low", "quality_raw_high")
 COLUMNS = (
     "application",
     "dataset",
@@ -45,7 +44,7 @@ COLUMNS = (
     "model",
     *SERVING_KEYS,
     "request_path",
-    "encoding_ms",
+    "feeding_ms",
     "utility",
     "utility_low",
     "utility_high",
@@ -57,7 +56,10 @@ COLUMNS = (
     "p_best",
     "outcome",
     "settings",
-    *QUALITY,
+    "quality_metric",
+    "quality_raw",
+    "quality_raw_low",
+    "quality_raw_high",
 )
 
 VIOLATIONS = pl.List(
@@ -86,55 +88,45 @@ class FamilyComparison:
 
 def tabulate_rankings(ranked: list[ApplicationRanking]) -> pl.DataFrame:
     """Build the rankings table from the rankings of all applications."""
-    tables = []
-    for ranking in ranked:
-        assessment = ranking.assessment
-        frame = describe_chosen(assessment).with_columns(
-            rank=pl.Series(ranking.rank),
-            utility=pl.Series(assessment.utility),
-            utility_low=pl.Series(ranking.utility_low),
-            utility_high=pl.Series(ranking.utility_high),
-            feasible=pl.Series(assessment.feasible),
-            violations=_list_violations(assessment),
-            pareto=pl.Series(ranking.pareto),
-            p_best=pl.Series(ranking.p_best),
-        )
-        reasons = explain_candidates(ranking).select("outcome", "reason")
-        whole = pl.concat([frame, reasons, _read_quality(assessment)], how="horizontal")
-        tables.append(whole.with_columns(cs.float().fill_nan(None)).select(COLUMNS)[ranking.order])
-    return pl.concat(tables)
+    return pl.concat(place_candidates(ranking).select(COLUMNS) for ranking in ranked)
 
 
-def _read_quality(assessment: Assessment) -> pl.DataFrame:
-    """Return each candidate's quality; null where it, or its interval, was not measured."""
-    frame = assessment.table.frame[assessment.chosen]
-    lacking = [pl.lit(None, pl.Float64).alias(name) for name in QUALITY if name not in frame]
-    return frame.with_columns(lacking).select(QUALITY)
+def place_candidates(ranking: ApplicationRanking) -> pl.DataFrame:
+    """Return the candidates of a ranking, best first, each with all that was measured of it.
+
+    Returns:
+        The columns of the rankings table, and those of the chosen profile.
+    """
+    assessment = ranking.assessment
+    keys = describe_chosen(assessment)
+    profiles = complete_columns(assessment.table.frame[assessment.chosen])
+    reasons = explain_candidates(ranking).select("outcome", "reason")
+    frame = pl.concat(
+        [profiles.drop(keys.columns, strict=False), keys, reasons], how="horizontal"
+    ).with_columns(
+        rank=pl.Series(ranking.rank),
+        utility=pl.Series(assessment.utility),
+        utility_low=pl.Series(ranking.utility_low),
+        utility_high=pl.Series(ranking.utility_high),
+        feasible=pl.Series(assessment.feasible),
+        violations=_list_violations(assessment),
+        pareto=pl.Series(ranking.pareto),
+        p_best=pl.Series(ranking.p_best),
+    )
+    return frame.with_columns(cs.float().fill_nan(None))[ranking.order]
 
 
 def _list_violations(assessment: Assessment) -> pl.Series:
     """List the limits that each candidate breaks, an empty list where there are none."""
-    n = len(assessment.chosen)
-    if not assessment.limits:
-        return pl.repeat([], n, dtype=VIOLATIONS, eager=True)
-    is_broken = pl.col("excess").is_null() | (pl.col("excess") > 0)
-    broken = []
-    for limit in (limit.at(assessment.chosen) for limit in assessment.limits):
-        value = read_limited(assessment.table, limit, assessment.chosen)
-        excess = measure_excess(value, limit)
-        columns = pl.DataFrame(
-            {
-                "metric": pl.repeat(limit.metric, n, eager=True),
-                "kind": pl.repeat(limit.kind, n, eager=True),
-                "bound": np.broadcast_to(limit.bound, value.shape),
-                "value": value,
-                "excess": excess,
-                "relative": relate_excess(excess, limit),
-            }
-        ).with_columns(cs.float().fill_nan(None))
-        broken.append(columns.select(pl.when(is_broken).then(pl.struct(pl.all()))).to_series())
-    joined = pl.DataFrame({str(i): violations for i, violations in enumerate(broken)})
-    return joined.select(pl.concat_list(pl.all()).list.drop_nulls()).to_series()
+    broken = [
+        [
+            {"metric": limit.metric, "kind": limit.kind} | limit.read(number)
+            for limit in assessment.judged_limits
+            if limit.excess[number] != 0  # or NaN
+        ]
+        for number in range(len(assessment.chosen))
+    ]
+    return pl.Series(broken, dtype=VIOLATIONS)
 
 
 def tabulate_breakdown(ranked: list[ApplicationRanking]) -> pl.DataFrame:

@@ -11,17 +11,17 @@ winner's by less than ``equal_within``); ``open`` (feasible, and none beats it s
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
-import polars.selectors as cs
 
 from rightfit._core.formatting import add_unit, format_number, format_quality, format_share
 from rightfit._core.typed_tables import table_schema, write_rows
 from rightfit.measuring.naming import metric_name, metric_unit, name_candidate
+from rightfit.measuring.profile import complete_columns
 from rightfit.measuring.serving import Serving
 from rightfit.ranking.application_ranking import (
     ApplicationRanking,
@@ -29,17 +29,14 @@ from rightfit.ranking.application_ranking import (
     place_in_objectives,
 )
 from rightfit.ranking.applications.applications import UTILITY
-from rightfit.ranking.applications.constraints import measure_excess, relate_excess
-from rightfit.ranking.applications.utility import Bools, Floats, Ints, make_additive
+from rightfit.ranking.applications.utility import Bools, Ints, make_additive
 from rightfit.ranking.assessment.assessment import (
     Assessment,
     describe_chosen,
     find_twins,
-    read_limited,
 )
 from rightfit.ranking.assessment.configurations import (
     MAX_HALF_WIDTH,
-    PassedOverFor,
     tie_preference,
 )
 from rightfit.ranking.assessment.pareto import find_dominators
@@ -49,149 +46,159 @@ Names = npt.NDArray[np.object_]
 
 NO_RIVAL = -1
 TWINS = "both are one graph with other weights, so only quality tells them apart"
-PASSED_OVER: Mapping[PassedOverFor, str] = {
-    "threads": "it is not ahead of one thread by more than it varies from process to process",
-    "width": "a figure is known to no better than \N{PLUS-MINUS SIGN}"
-    f"{format_share(MAX_HALF_WIDTH)}",
-}
-"""Why a serving configuration was not taken that would have been otherwise."""
+NOT_AHEAD = "it is not ahead of one thread by more than it varies from process to process"
+TOO_WIDE = f"a figure is known to no better than \N{PLUS-MINUS SIGN}{format_share(MAX_HALF_WIDTH)}"
 
 
-def tabulate_outcomes(ranked: ApplicationRanking) -> pl.DataFrame:
-    """Tell what became of each candidate.
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a candidate, and why; see :class:`Rejection` for the fields of both.
 
-    Returns:
-        One row per candidate, by number: the fields of :class:`Rejection` that say so, and the
-        other figures and names that its sentence holds.
+    ``is_equal``: practically equal to its rival, for which ``preference`` names what decides.
     """
-    assessment, table = ranked.assessment, ranked.assessment.table
-    rows, feasible = assessment.chosen, assessment.feasible
-    is_winner = (ranked.rank == 1) & feasible
-    rival, is_equal, is_dominated = _find_rivals(ranked)
-    missing: Names = np.full(len(rows), "", dtype=object)
-    values = {name: table.values(name)[rows] for name in assessment.application.needed_metrics()}
-    for row_limit in (limit.at(rows) for limit in assessment.limits):
-        limited, measured = read_limited(table, row_limit, rows), values[row_limit.metric]
-        values[row_limit.metric] = np.where(np.isnan(limited), measured, limited)
-    for name in reversed(values):  # the first one is named
-        missing[np.isnan(values[name])] = name
-    broken, limit, excess = _find_broken(assessment)
-    cases = [  # the first that holds
-        ("winner", is_winner),
-        ("unmeasured", missing != ""),
-        ("undecided", assessment.undecided[rows]),
-        ("violates", ~feasible),
-        ("equal", is_equal),
-        ("open", feasible & ranked.may_be_best),
-        ("undecided", _find_undecided_rivals(ranked)),
-        ("dominated", is_dominated),
-    ]
-    outcome = np.select([holds for _, holds in cases], [name for name, _ in cases], "outscored")
-    has_broken = np.isin(outcome, ("undecided", "violates")) & ~feasible
-    decisive = _find_decisive(assessment, rival, is_winner=is_winner)
-    metric = np.where(missing != "", missing, np.where(feasible, decisive, broken))
-    other = np.maximum(rival, 0)
-    value, rival_value = np.full(len(rows), np.nan), np.full(len(rows), np.nan)
-    for name, measured in values.items():
-        is_meant = metric == name
-        value = np.where(is_meant, measured, value)
-        rival_value = np.where(is_meant, measured[other], rival_value)
-    # scaled qualities are written as raw ones, where the profiles tell the scale
-    scales = [table.scale_of_quality(position) for position in range(len(table.datasets))]
-    scale = np.array([ends or (np.nan, np.nan) for ends in scales])[table.dataset_of_candidate]
-    is_raw = (metric == "quality") & ~np.isnan(scale[:, 0])
-    factor, offset = np.where(is_raw, scale[:, 0], 1.0), np.where(is_raw, scale[:, 1], 0.0)
-    names = table.frame["candidate"].gather(rows)
-    frame = pl.DataFrame(
-        {
-            "outcome": outcome,
-            "is_equal": is_equal,
-            "preference": np.where(is_equal, _find_preferences(assessment, rival), "").astype(str),
-            "has_rival": rival != NO_RIVAL,
-            "is_twin": find_twins(assessment, rows[other]) & (rival != NO_RIVAL),
-            "rival": names.gather(other),
-            "metric": metric.astype(str),
-            "shown": np.where(is_raw, "quality_raw", metric).astype(str),
-            "limit": np.where(has_broken, factor * limit + offset, np.nan),
-            "excess": np.where(has_broken, factor * excess, np.nan),
-            "utility": assessment.utility,
-            "rival_utility": assessment.utility[other],
-            "value": factor * value + offset,
-            "rival_value": factor * rival_value + offset,
-            "null_reason": _find_null_reasons(assessment, metric),
-            **_find_passed_over(assessment),
-        }
-    ).with_columns(cs.float().fill_nan(None))
-    of_rival = pl.col("rival", "rival_utility", "rival_value")
-    return frame.with_columns(pl.when("has_rival").then(of_rival).name.keep())
+
+    outcome: str
+    metric: str
+    is_equal: bool
+    preference: str
+    rival: str | None
+    is_twin: bool
+    value: float | None
+    rival_value: float | None
+    limit: float | None
+    excess: float | None
+    reason: str = ""
 
 
 def explain_candidates(ranked: ApplicationRanking) -> pl.DataFrame:
-    """Explain every candidate's place.
-
-    Returns:
-        One row per candidate, by number: ``outcome``, ``rival`` (name; null: none), ``is_twin``,
-        ``metric``, ``value``, ``rival_value``, ``limit``, ``excess`` and ``reason``, one sentence.
-    """
-    outcomes = tabulate_outcomes(ranked)
-    reasons = map(_write_reason, outcomes.iter_rows(named=True))
-    columns = (
-        "outcome", "rival", "is_twin", "metric", "value", "rival_value", "limit", "excess", "reason"
-    )  # fmt: skip
-    return outcomes.with_columns(reason=pl.Series(reasons, dtype=pl.String)).select(columns)
+    """Explain every candidate's place: a row of :class:`Outcome` each, by number."""
+    explained = _Explanation(ranked)
+    return write_rows(map(explained.explain, range(len(ranked.rank))), Outcome)
 
 
-def _write_reason(row: Mapping[str, Any]) -> str:
-    """Say in one sentence what became of a candidate, and why it is not served otherwise."""
-    sentence = _word_outcome(row)
-    if row["is_twin"]:
-        sentence += f"; {TWINS}"
-    if row["passed_over"] is not None:
-        sentence += f"; not served as {row['passed_over']}: {PASSED_OVER[row['passed_over_for']]}"
-    return sentence
+class _Explanation:
+    """An application's ranking, as far as the candidates' places follow from it."""
+
+    def __init__(self, ranked: ApplicationRanking) -> None:
+        self.assessment = assessment = ranked.assessment
+        table, rows = assessment.table, assessment.chosen
+        self.ranked = ranked
+        self.is_winner = (ranked.rank == 1) & assessment.feasible
+        self.rivals, self.is_equal, self.is_dominated = _find_rivals(ranked)
+        self.may_gain = _find_undecided_rivals(ranked)
+        self.decisive = _find_decisive(assessment, self.rivals, is_winner=self.is_winner)
+        self.are_twins = find_twins(assessment, rows[self.rivals])
+        self.preferences = _find_preferences(assessment, self.rivals)
+        self.values = {
+            name: table.values(name)[rows] for name in assessment.application.needed_metrics()
+        }
+        self.limits = assessment.judged_limits
+        for limit in self.limits:
+            measured = self.values[limit.metric]
+            self.values[limit.metric] = np.where(np.isnan(limit.value), measured, limit.value)
+        self.scales = [table.scale_of_quality(dataset) for dataset in range(len(table.datasets))]
+        profiles = complete_columns(table.frame[rows])
+        self.names = profiles["candidate"].to_list()
+        self.null_reasons = profiles["null_reasons"].to_list()
+
+    def explain(self, number: int) -> Outcome:
+        missing = next((name for name, of in self.values.items() if np.isnan(of[number])), None)
+        outcome, is_feasible = self.find_outcome(number, missing), self.assessment.feasible[number]
+        metric, limit, excess = missing or str(self.decisive[number]), None, None
+        if missing is None and not is_feasible:
+            broken = max(self.limits, key=lambda limit: limit.relative[number])
+            metric, limit, excess = broken.metric, broken.bound[number], broken.excess[number]
+        rival = int(self.rivals[number])
+        value, other = self.values[metric][number], self.values[metric][rival]
+        shown, factor, offset = metric, 1.0, 0.0
+        scale = self.scales[self.assessment.table.dataset_of_candidate[number]]
+        if metric == "quality" and scale is not None:  # in the metric of the dataset
+            shown, (factor, offset) = "quality_raw", scale
+        explained = Outcome(
+            outcome=outcome,
+            metric=metric,
+            is_equal=bool(self.is_equal[number]),
+            preference=str(self.preferences[number]) if self.is_equal[number] else "",
+            rival=None if rival == NO_RIVAL else self.names[rival],
+            is_twin=rival != NO_RIVAL and bool(self.are_twins[number]),
+            value=_number(factor * value + offset),
+            rival_value=None if rival == NO_RIVAL else _number(factor * other + offset),
+            limit=None if limit is None else _number(factor * limit + offset),
+            excess=None if excess is None else _number(factor * excess),
+        )
+        sentence = self.word(number, explained, shown)
+        if explained.is_twin:
+            sentence += f"; {TWINS}"
+        return replace(explained, reason=f"{sentence}{self.name_passed_over(number)}")
+
+    def find_outcome(self, number: int, missing: str | None) -> str:
+        cases = (
+            ("winner", self.is_winner[number]),
+            ("unmeasured", missing is not None),
+            ("undecided", self.assessment.undecided[self.assessment.chosen[number]]),
+            ("violates", not self.assessment.feasible[number]),
+            ("equal", self.is_equal[number]),
+            ("open", self.ranked.may_be_best[number]),
+            ("undecided", self.may_gain[number]),
+            ("dominated", self.is_dominated[number]),
+        )
+        return next((name for name, holds in cases if holds), "outscored")
+
+    def word(self, number: int, explained: Outcome, shown: str) -> str:
+        label, rival, metric = metric_name(shown), explained.rival, explained.metric
+        unit = metric_unit(metric)
+        null_reason = (self.null_reasons[number] or {}).get(metric)
+        utility = format_quality(self.assessment.utility[number])
+        rival_utility = format_quality(self.assessment.utility[self.rivals[number]])
+        value, limit, excess = (
+            add_unit(format_number(figure), unit)
+            for figure in (explained.value, explained.limit, explained.excess)
+        )
+        against = f"{label} ({value} against {format_number(explained.rival_value)})"
+        scored = f"utility {utility} against {rival_utility} of {rival}"
+        violation = ""
+        if explained.limit is not None and explained.value is not None:
+            is_low = explained.value < explained.limit
+            bound = f"below the {limit} required" if is_low else f"above the {limit} allowed"
+            least = "at least " if null_reason else ""  # by a lower percentile
+            violation = f"breaks a limit: {label} is {least}{value}, {excess} {bound}"
+        match explained.outcome:
+            case "winner" if rival is None:
+                return f"the only feasible candidate, utility {utility}"
+            case "winner" | "equal" if explained.is_equal:
+                return (
+                    f"practically equal to {rival} (utility {utility} against {rival_utility}): "
+                    f"{explained.preference} decides"
+                )
+            case "winner":
+                return f"highest {scored}; ahead most on {against}"
+            case "unmeasured":
+                return f"not measured: {label}" + (f" ({null_reason})" if null_reason else "")
+            case "violates":
+                return violation
+            case "undecided":
+                chance = "meet it" if violation else "be better"
+                disturbed = "but other work disturbed the machine meanwhile, so it may"
+                return f"{violation or scored}; {disturbed} {chance}"
+            case "open":
+                return f"{scored}; not told apart by these measurements"
+            case "dominated":
+                return f"dominated by {rival}: better in no objective, worse on {against}"
+            case _:
+                return f"{scored}; loses most on {against}"
+
+    def name_passed_over(self, number: int) -> str:
+        """Name the serving configuration that only a rule kept from being chosen, and the rule."""
+        choice = self.assessment.choice
+        row = int(choice.otherwise[number])
+        if choice.is_allowed[row]:
+            return ""
+        label = Serving(*self.assessment.table.frame.select(SERVING_KEYS).row(row)).label
+        return f"; not served as {label}: {TOO_WIDE if choice.is_wide[row] else NOT_AHEAD}"
 
 
-def _word_outcome(row: Mapping[str, Any]) -> str:
-    label, rival = metric_name(row["shown"]) if row["shown"] else "", row["rival"]
-    unit = metric_unit(row["metric"])
-    utility, rival_utility = (format_quality(row[name]) for name in ("utility", "rival_utility"))
-    rival_value = format_number(row["rival_value"])
-    value, limit, excess = (
-        add_unit(format_number(row[name]), unit) for name in ("value", "limit", "excess")
-    )
-    against = f"{label} ({value} against {rival_value})"
-    scored = f"utility {utility} against {rival_utility} of {rival}"
-    violation = ""
-    if row["limit"] is not None:
-        is_low = row["value"] < row["limit"]
-        bound = f"below the {limit} required" if is_low else f"above the {limit} allowed"
-        least = "at least " if row["null_reason"] else ""  # by a lower percentile
-        violation = f"breaks a limit: {label} is {least}{value}, {excess} {bound}"
-    match row["outcome"]:
-        case "winner" if rival is None:
-            return f"the only feasible candidate, utility {utility}"
-        case "winner" | "equal" if row["is_equal"]:
-            return (
-                f"practically equal to {rival} (utility {utility} against {rival_utility}): "
-                f"{row['preference']} decides"
-            )
-        case "winner":
-            return f"highest {scored}; ahead most on {against}"
-        case "unmeasured":
-            reason = row["null_reason"]
-            return f"not measured: {label}" + (f" ({reason})" if reason else "")
-        case "violates":
-            return violation
-        case "undecided":
-            chance = "meet it" if violation else "be better"
-            disturbed = "but other work disturbed the machine meanwhile, so it may"
-            return f"{violation or scored}; {disturbed} {chance}"
-        case "open":
-            return f"{scored}; not told apart by these measurements"
-        case "dominated":
-            return f"dominated by {rival}: better in no objective, worse on {against}"
-        case _:
-            return f"{scored}; loses most on {against}"
+def _number(value: float) -> float | None:
+    return None if np.isnan(value) else float(value)
 
 
 def _find_rivals(ranked: ApplicationRanking) -> tuple[Ints, Bools, Bools]:
@@ -218,22 +225,6 @@ def _find_rivals(ranked: ApplicationRanking) -> tuple[Ints, Bools, Bools]:
         equals = np.flatnonzero(near[1:])
         rival[candidates[0]] = candidates[1 + (equals[0] if len(equals) else 0)]
     return rival, equal, dominated
-
-
-def _find_passed_over(assessment: Assessment) -> dict[str, list[str | None]]:
-    """Label each candidate's configuration that only a rule kept from being chosen; and why."""
-    choice, frame = assessment.choice, assessment.table.frame.select(SERVING_KEYS)
-    labels = [
-        None if is_allowed else Serving(*frame.row(row)).label
-        for row, is_allowed in zip(
-            choice.otherwise.tolist(), choice.is_allowed[choice.otherwise], strict=True
-        )
-    ]
-    why = [
-        None if label is None else "width" if is_wide else "threads"
-        for label, is_wide in zip(labels, choice.is_wide[choice.otherwise], strict=True)
-    ]
-    return {"passed_over": labels, "passed_over_for": why}
 
 
 def _find_undecided_rivals(ranked: ApplicationRanking) -> Bools:
@@ -281,22 +272,6 @@ def _find_preferences(assessment: Assessment, rival: Ints) -> Names:
     return preference
 
 
-def _find_broken(assessment: Assessment) -> tuple[Names, Floats, Floats]:
-    """Find the limit each candidate breaks the most: metric, bound and excess."""
-    rows, n = assessment.chosen, len(assessment.chosen)
-    metric = np.full(n, "", dtype=object)
-    bound, excess, worst = np.full(n, np.nan), np.zeros(n), np.zeros(n)
-    for limit in (limit.at(rows) for limit in assessment.limits):
-        amount = measure_excess(read_limited(assessment.table, limit, rows), limit)
-        related = relate_excess(amount, limit)
-        more = related > worst
-        metric[more] = limit.metric
-        bound = np.where(more, limit.bound, bound)
-        excess = np.where(more, amount, excess)
-        worst = np.where(more, related, worst)
-    return metric, bound, excess
-
-
 def _find_decisive(assessment: Assessment, rival: Ints, *, is_winner: Bools) -> Names:
     """Name the objective on which a candidate loses (a winner: gains) most against its rival."""
     goals = list(assessment.application.weighted())
@@ -306,17 +281,6 @@ def _find_decisive(assessment: Assessment, rival: Ints, *, is_winner: Bools) -> 
     lost = (worth[:, np.maximum(rival, 0)] - worth) * np.where(is_winner, -1.0, 1.0)
     decisive: Names = np.array(goals, dtype=object)[np.nan_to_num(lost).argmax(axis=0)]
     return decisive
-
-
-def _find_null_reasons(assessment: Assessment, metrics: Names) -> pl.Series:
-    """Return why the metric of each candidate was not measured, null where it was."""
-    frame = assessment.table.frame
-    if "null_reasons" not in frame.columns:
-        return pl.repeat(None, len(metrics), dtype=pl.String, eager=True)
-    reasons = frame["null_reasons"].gather(assessment.chosen).struct.unnest()
-    metric = pl.Series(metrics.astype(str))
-    reason_column = pl.coalesce(pl.when(metric == name).then(name) for name in reasons.columns)
-    return reasons.select(reason_column).to_series()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -386,5 +350,4 @@ def tabulate_rejections(ranked: list[ApplicationRanking], trials: pl.DataFrame) 
 def _describe_end(trial: Mapping[str, Any]) -> str:
     checkpoint = trial["stop_checkpoint"]
     moment = {None: "", 0: " before training"}.get(checkpoint, f" at checkpoint {checkpoint}")
-    why = (trial["stop_reason"] or "").removeprefix("failed: ").removeprefix("pausing: ")
-    return f"{trial['state']}{moment}" + (f": {why}" if why else "")
+    return ": ".join(filter(None, (f"{trial['state']}{moment}", trial["stop_reason"])))

@@ -9,11 +9,9 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from types import MappingProxyType
-from typing import Any
 
 import numpy as np
 import polars as pl
-import polars.selectors as cs
 
 from rightfit._core.formatting import (
     add_unit,
@@ -33,16 +31,17 @@ from rightfit.measuring.naming import (
     metric_unit,
     objective_name,
 )
+from rightfit.measuring.profile import Profile
 from rightfit.ranking.application_ranking import ApplicationRanking, Winners
 from rightfit.ranking.applications.applications import (
     S_PER_HOUR,
     THROUGHPUT,
     Application,
 )
-from rightfit.ranking.applications.constraints import measure_excess, relate_excess
+from rightfit.ranking.applications.constraints import measure_excess
 from rightfit.ranking.applications.utility import Ints
-from rightfit.ranking.assessment.assessment import Assessment, find_twins, read_limited
-from rightfit.ranking.assessment.profile_table import DISTURBED, FINAL, ProfileKey
+from rightfit.ranking.assessment.assessment import Assessment, find_twins
+from rightfit.ranking.assessment.profile_table import DISTURBED, ProfileKey
 from rightfit.ranking.explanation.decisions import (
     P50,
     AcrossDatasets,
@@ -52,7 +51,6 @@ from rightfit.ranking.explanation.decisions import (
     MetricChange,
     NearestMiss,
     NearestProfile,
-    Quality,
     RankedCandidate,
     Recommendation,
     Recommendations,
@@ -64,10 +62,14 @@ from rightfit.ranking.explanation.decisions import (
     write_values,
 )
 from rightfit.ranking.explanation.findings import Finding, find, name_subject, skip
-from rightfit.ranking.explanation.rankings import FamilyComparison, tabulate_rankings
+from rightfit.ranking.explanation.rankings import (
+    FamilyComparison,
+    place_candidates,
+    tabulate_robust_choices,
+)
 from rightfit.ranking.explanation.selection_bias import correct_winner
-from rightfit.ranking.sensitivity.limit_effects import LimitEffect
-from rightfit.ranking.sensitivity.weights import WeightInterval
+from rightfit.ranking.sensitivity.limit_effects import LimitEffect, list_limit_effects
+from rightfit.ranking.sensitivity.weights import WeightInterval, find_weight_intervals
 
 ARROW = "\N{RIGHTWARDS ARROW}"
 MAX_FACTOR = 10  # a weight that must grow or shrink more tells nobody how sure the winner is
@@ -83,14 +85,11 @@ NO_SMALL_CHANGE = (
 def recommend(
     ranked: list[ApplicationRanking],
     *,
-    weight_intervals: pl.DataFrame,
-    limit_effects: pl.DataFrame,
-    robust_choices: pl.DataFrame,
     imported: Collection[str] = (),
     segments: Mapping[str, Mapping[str, Segments]] = MappingProxyType({}),
     fleets: Mapping[str, Mapping[str, Fleet]] = MappingProxyType({}),
 ) -> Recommendations:
-    """Recommend a candidate per application and dataset; the tables say what would change it.
+    """Recommend a candidate per application and dataset, and say what would change it.
 
     ``segments`` holds the winners per value of a column, ``fleets`` those on each kind of machine,
     by application and dataset.
@@ -98,34 +97,29 @@ def recommend(
     recommendations = {}
     for ranking in ranked:
         assessment = ranking.assessment
-        mine = pl.col("application") == assessment.name
-        intervals = read_rows(weight_intervals.filter(mine), WeightInterval)
-        effects = read_rows(limit_effects.filter(mine), LimitEffect)
-        families = read_rows(robust_choices.filter(mine), FamilyComparison)
+        name, application = assessment.name, assessment.application
         rows = _RankedRows(ranking)
+        effects = list_limit_effects(ranking)
         decisions: dict[str, Decision] = {
             dataset: _decide(
                 rows,
                 position,
-                intervals=[row for row in intervals if row.dataset == dataset],
                 effects=[row for row in effects if row.dataset == dataset],
                 imported=imported,
             ).model_copy(
                 update={
-                    "segments": segments.get(assessment.name, {}).get(dataset),
-                    "fleet": fleets.get(assessment.name, {}).get(dataset),
-                    "batch_sizes": assessment.application.batch_sizes,
+                    "segments": segments.get(name, {}).get(dataset),
+                    "fleet": fleets.get(name, {}).get(dataset),
+                    "batch_sizes": application.batch_sizes,
+                    "threshold": application.quality and application.quality.threshold,
                 }
             )
             for position, dataset in enumerate(assessment.table.datasets)
         }
-        quality = assessment.application.quality
-        if quality is not None and quality.threshold is not None:
-            moved = {"threshold": quality.threshold}
-            decisions = {name: one.model_copy(update=moved) for name, one in decisions.items()}
-        recommendations[assessment.name] = Recommendation(
-            description=assessment.application.description or assessment.name.replace("_", " "),
-            scenario=assessment.application.scenario,
+        families = read_rows(tabulate_robust_choices(rows.places), FamilyComparison)
+        recommendations[name] = Recommendation(
+            description=application.description or name.replace("_", " "),
+            scenario=application.scenario,
             datasets=decisions,
             across_datasets=_compare_datasets(decisions, families),
         )
@@ -155,75 +149,52 @@ class _RankedRows:
     ranked: ApplicationRanking
 
     @cached_property
-    def rankings(self) -> pl.DataFrame:
-        """The candidates' rows of the rankings table."""
-        return tabulate_rankings([self.ranked])[np.argsort(self.ranked.order)]
+    def places(self) -> pl.DataFrame:
+        """The candidates' rows of the rankings table, with their profiles."""
+        return place_candidates(self.ranked)[np.argsort(self.ranked.order)]
 
-    @cached_property
-    def metrics(self) -> pl.DataFrame:
-        """All that was measured of the candidates, without the intervals."""
-        frame = self.ranked.assessment.table.frame
-        excluded = cs.ends_with("_low", "_high") | cs.by_name("encoding_ms", FINAL)
-        return frame.select(cs.by_dtype(pl.Float64) - excluded)
+    def profile(self, number: int) -> Profile:
+        """Return the profile that was chosen for a candidate."""
+        return Profile.from_row(self.places.row(number, named=True))
 
     def candidate(self, number: int) -> RankedCandidate:
         """Return a candidate as it is published."""
-        row = int(self.ranked.assessment.chosen[number])
-        return RankedCandidate(
-            **self.rankings.row(number, named=True),
-            quality=read_quality(self.ranked.assessment, number, "quality_raw"),
-            metrics=self.metrics.row(row, named=True),
-        )
+        figures = {"metrics": self.profile(number).figures}
+        return RankedCandidate(**self.places.row(number, named=True) | figures)
 
     def violations(self, number: int) -> list[LimitOutcome]:
         """Return the limits that a candidate breaks, or was not measured for."""
         return [limit for limit in judge_limits(self.ranked.assessment, number) if not limit.is_met]
 
 
-def read_quality(assessment: Assessment, number: int, column: str) -> Quality | None:
-    """Return one of a candidate's qualities, with what the metric is called."""
-    table, row = assessment.table, int(assessment.chosen[number])
-    value = table.values(column)[row]
-    if np.isnan(value):
-        return None
-    low, high = table.read_ends(column, row)
-    name = table.frame["quality_metric"][row] or "quality"
-    return Quality(metric=name, value=float(value), low=low, high=high)
-
-
 def judge_limits(assessment: Assessment, number: int) -> list[LimitOutcome]:
     """Return how a candidate stands to each limit of its application."""
-    table, rows = assessment.table, assessment.chosen[[number]]
+    table, row = assessment.table, int(assessment.chosen[number])
     scale = table.scale_of_quality(int(table.dataset_of_candidate[number]))
     outcomes = []
-    for limit in (limit.at(rows) for limit in assessment.limits):
-        value, bound = read_limited(table, limit, rows), np.atleast_1d(limit.bound)
-        excess = measure_excess(value, limit)
-        figures = [bound, value, excess, relate_excess(excess, limit)]
-        bound_, value_, excess_, relative = (
-            None if np.isnan(figure[0]) else float(figure[0]) for figure in figures
-        )
+    for limit in assessment.judged_limits:
+        bound, value, excess, relative = limit.read(number).values()
         metric, (low, high) = limit.metric, (None, None)
         if limit.kind != "max_degradation":  # else both are measured on the same rows
             raw = "quality_raw" if metric == "quality" and scale is not None else metric
-            low, high = table.read_ends(raw, int(rows[0]))
-        is_below_all = bound_ is not None and bound_ < 0  # the best may lose more than it has
+            low, high = table.read_ends(raw, row)
+        is_below_all = bound is not None and bound < 0  # the best may lose more than it has
         if metric == "quality" and scale is not None and not is_below_all:
             # told in the metric of the dataset
             metric, (factor, offset) = "quality_raw", scale
-            bound_, value_ = (
-                None if figure is None else factor * figure + offset for figure in (bound_, value_)
+            bound, value = (
+                None if figure is None else factor * figure + offset for figure in (bound, value)
             )
-            if excess_ is not None and bound_ is not None:
-                excess_ = abs(factor) * excess_
-                relative = excess_ / (abs(bound_) or 1.0)
+            if excess is not None and bound is not None:
+                excess = abs(factor) * excess
+                relative = excess / (abs(bound) or 1.0)
         outcomes.append(
             LimitOutcome(
                 metric=metric,
-                kind="min" if limit.is_floor else "max",
-                bound=bound_,
-                value=value_,
-                excess=excess_,
+                kind="max" if limit.kind == "max" else "min",
+                bound=bound,
+                value=value,
+                excess=excess,
                 relative=relative,
                 low=low,
                 high=high,
@@ -387,7 +358,6 @@ def _decide(
     rows: _RankedRows,
     dataset: int,
     *,
-    intervals: list[WeightInterval],
     effects: list[LimitEffect],
     imported: Collection[str],
 ) -> Decision:
@@ -397,10 +367,11 @@ def _decide(
     candidates = best_first.tolist()
     feasible = [number for number in candidates if assessment.feasible[number]]
     winner, runner_up = ([rows.candidate(number) for number in feasible[:2]] + [None, None])[:2]
-    outcomes, names = rows.rankings["outcome"], rows.rankings["candidate"]
+    outcomes, names = rows.places["outcome"], rows.places["candidate"]
     leaders = [winner.candidate] if winner else []
     if feasible:
         leaders.append(names[max(feasible, key=lambda number: assessment.utility[number])])
+    intervals = find_weight_intervals(rows.ranked, dataset)
     reversals = list_reversals(intervals, effects, leaders=leaders)
     equal, open_ = (
         [names[number] for number in feasible[1:] if outcomes[number] == outcome]
@@ -424,6 +395,8 @@ def _decide(
         reversal = f"{NO_SMALL_CHANGE.format(change_pct)} the winner."
     else:
         reversal = f"No single limit moved by {change_pct:g} % lets a candidate qualify."
+    corrected = correct_winner(rows.ranked, feasible[0]) if feasible else None
+    held_out = rows.profile(feasible[0]).final_quality if feasible else None
     decision = Decision(
         outcome="winner" if winner else "undecided" if undecided else "none_qualifies",
         sentence=_word_decision(name, winner, not_known, miss, first=rows.candidate(candidates[0])),
@@ -432,8 +405,9 @@ def _decide(
         equal_to=equal,
         not_told_apart=open_,
         twins=_name_twins(assessment, feasible[0]) if feasible else [],
-        corrected_quality=correct_winner(rows.ranked, feasible[0]) if feasible else None,
-        held_out_quality=read_quality(assessment, feasible[0], FINAL) if feasible else None,
+        corrected_quality=corrected and corrected[0],
+        selection_bias=corrected and corrected[1],
+        held_out_quality=held_out if held_out and held_out.value is not None else None,
         nearest_miss=miss,
         relax=None if winner or undecided else find_relaxations(assessment, dataset),
         reversals=reversals,
@@ -449,13 +423,13 @@ def _decide(
                 is_equal=names[number] in equal,
             )
             for number in candidates
-            if rows.rankings["model"][number] in imported
+            if rows.places["model"][number] in imported
         ],
     )
     findings = check_decision(
         decision,
         name_subject(assessment.name, name),
-        profile=assessment.table.frame.row(int(assessment.chosen[candidates[0]]), named=True),
+        profile=rows.profile(candidates[0]),
         not_known=not_known,
         otherwise=otherwise,
     )
@@ -473,7 +447,7 @@ def check_decision(
     decision: Decision,
     subject: str,
     *,
-    profile: Mapping[str, Any],
+    profile: Profile,
     not_known: str,
     otherwise: ProfileKey | None,
 ) -> Iterator[Finding]:
@@ -482,7 +456,7 @@ def check_decision(
     Args:
         decision: The decision, without findings.
         subject: Its application and dataset.
-        profile: The first candidate's row of the profiles.
+        profile: The first candidate's profile.
         not_known: Which candidates disturbed timings leave open, in a sentence; empty: none.
         otherwise: Who would win without the earlier ranking; ``None``: the winner itself.
     """
@@ -494,7 +468,7 @@ def check_decision(
         for code in ("RF002", "RF004", "RF008", "RF009"):
             yield skip(code, subject, "There is no winner.")
         return
-    if profile.get(DISTURBED):
+    if profile.disturbed:
         yield find("RF002", subject, f"{winner.label} was disturbed while it was timed.")
     if not_known:
         yield find("RF003", subject, not_known)
@@ -510,14 +484,14 @@ def check_decision(
     ):
         if rivals:
             yield find(code, subject, f"{winner.candidate} {relation} {name_some(rivals)}.")
-    if unlike := (profile.get("measured_how") or {}).get("unlike"):
+    if profile.how and profile.how.unlike:
         yield find(
             "RF019",
             subject,
-            f"{winner.candidate} is the same graph as {name_some(unlike)}, with other weights, but "
-            "their samples contradict each other: each has its own figures.",
+            f"{winner.candidate} is the same graph as {name_some(profile.how.unlike)}, with other "
+            "weights, but their samples contradict each other: each has its own figures.",
         )
-    feeding_ms, whole_ms = profile.get("encoding_ms"), profile.get(P50)
+    feeding_ms, whole_ms = winner.feeding_ms, profile.latency_p50_ms.value
     if feeding_ms is not None and whole_ms and feeding_ms > MOST_FEEDING * whole_ms:
         yield find(
             "RF020",
@@ -538,18 +512,17 @@ def check_decision(
     elif settings.at_edge:
         values = write_values({key: settings.searched[key] for key in settings.at_edge})
         yield find("RF008", subject, f"Settings at an end of their range: {values}.")
-    yield from _check_quality(winner, subject, profile)
+    yield from _check_quality(winner, subject)
 
 
-def _check_quality(
-    winner: RankedCandidate, subject: str, profile: Mapping[str, Any]
-) -> Iterator[Finding]:
-    scaled, low, high = (profile.get(f"quality{end}") for end in ("", "_low", "_high"))
+def _check_quality(winner: RankedCandidate, subject: str) -> Iterator[Finding]:
+    scaled = winner.metrics["quality"]
+    low, high = scaled.low, scaled.high
     if low is None or high is None:
         yield skip("RF009", subject, "The interval of the quality is not known.")
     elif high - low > 2 * FEW_ROWS_HALF_WIDTH and winner.quality:
         yield find("RF009", subject, f"The 95 % interval is wide: {winner.quality}.")
-    if scaled is None or not winner.quality:
+    if scaled.value is None or not winner.quality:
         return
     if (is_weak := scaled < LEAST_GAIN) or (low is not None and low <= 0):
         compares = "is hardly" if is_weak else "may not be"
@@ -640,7 +613,11 @@ def compare_with_winner(
         "quality_raw" if metric == "quality" else metric for metric in application.needed_metrics()
     ]
     changes = [
-        MetricChange(metric=metric, now=incumbent.metrics[metric], then=winner.metrics[metric])
+        MetricChange(
+            metric=metric,
+            now=incumbent.metrics[metric].value,
+            then=winner.metrics[metric].value,
+        )
         for metric in dict.fromkeys(metrics)
         if winner is not None and not is_winner
         if metric in incumbent.metrics and metric in winner.metrics
@@ -692,15 +669,15 @@ def describe_kept(incumbent: RankedCandidate, winner: RankedCandidate) -> str:
         A sentence and a space; empty where quality or latency of one of them is not known.
     """
     kept, whole = winner.quality, incumbent.quality
-    now, then = (row.metrics.get("latency_p50_ms") for row in (incumbent, winner))
+    now, then = (row.metrics[P50].value for row in (incumbent, winner))
     if kept is None or whole is None or not now or not then:
         return ""
     figures = [format_quality(kept.value), format_quality(whole.value)]
-    if min(kept.value, whole.value) > 0:
-        share = f"keeps {100 * kept.value / whole.value:.1f} % of {incumbent.candidate}'s"
-        quality = f"{share} {kept.metric} ({' of '.join(figures)})"
+    if min(kept, whole) > 0:
+        share = f"keeps {100 * float(kept) / float(whole):.1f} % of {incumbent.candidate}'s"
+        quality = f"{share} {kept.name} ({' of '.join(figures)})"
     else:  # a loss, or worse than guessing: no share of anything
-        quality = f"has {kept.metric} {' for '.join(figures)}"
+        quality = f"has {kept.name} {' for '.join(figures)}"
     ratio = now / then
     cost = f"1/{format_number(ratio)} of" if ratio > 1 else f"{format_number(1 / ratio)} times"
     return f"{winner.candidate} {quality} at {cost} its {metric_name('latency_p50_ms')}. "

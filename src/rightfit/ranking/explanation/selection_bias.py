@@ -15,12 +15,12 @@ from math import hypot
 
 import numpy as np
 
+from rightfit.measuring.metrics import Figure, MetricTable
 from rightfit.ranking.application_ranking import ApplicationRanking, choose_winners
 from rightfit.ranking.applications.applications import QUALITIES
 from rightfit.ranking.applications.constraints import judge_profiles
 from rightfit.ranking.applications.utility import Floats, Ints
 from rightfit.ranking.assessment.assessment import Assessment
-from rightfit.ranking.explanation.decisions import CorrectedQuality
 from rightfit.ranking.uncertainty.paired_comparison import read_deviations
 
 N_DRAWS = 500
@@ -29,7 +29,7 @@ N_DIGITS = 12  # of a selection bias, after the point
 RAW = "quality_raw"
 
 
-def correct_winner(ranked: ApplicationRanking, winner: int) -> CorrectedQuality | None:
+def correct_winner(ranked: ApplicationRanking, winner: int) -> tuple[Figure, float] | None:
     """Correct a winner's quality for having been chosen by it.
 
     Args:
@@ -37,7 +37,8 @@ def correct_winner(ranked: ApplicationRanking, winner: int) -> CorrectedQuality 
         winner: Number of the candidate.
 
     Returns:
-        Its corrected quality; ``None`` where nothing is known of how the qualities deviate.
+        Its corrected quality, and the bias; ``None`` where nothing is known of how the qualities
+        deviate.
     """
     table = ranked.assessment.table
     row = int(ranked.assessment.chosen[winner])
@@ -59,7 +60,7 @@ def correct_winner(ranked: ApplicationRanking, winner: int) -> CorrectedQuality 
     if low is not None and high is not None:
         # the correction is uncertain by about its own size
         low, high = value - hypot(measured - low, bias), value + hypot(high - measured, bias)
-    return CorrectedQuality(value=value, low=low, high=high, bias=bias)
+    return Figure(MetricTable.quality_raw, value, low, high), bias
 
 
 def find_selection_bias(
@@ -82,7 +83,7 @@ def find_selection_bias(
     deviations = read_deviations(table, rows)
     if deviations is None:
         return np.nan
-    drawn = rng.poisson(1, size=(N_DRAWS, deviations.shape[1]))
+    drawn = rng.poisson(1, size=(N_DRAWS, deviations.shape[1])).astype(np.float64)  # for BLAS
     luck = drawn @ deviations.T  # (N_DRAWS, n_candidates), in raw quality
     luck -= luck.mean(axis=0)  # one that wins in every draw needs no correction
     shift = luck + shrink(table.values(RAW)[rows], deviations)

@@ -5,24 +5,24 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal
 
 import polars as pl
 from pydantic import Field, ValidationError, model_validator
 
-from rightfit._core.formatting import count, escape_markdown, format_interval, format_quality
+from rightfit._core.formatting import count, escape_markdown
 from rightfit._core.json_documents import parse_json
 from rightfit._core.processes.regular_files import require_regular
 from rightfit._core.strict_model import StrictModel, list_faults
-from rightfit.measuring.metrics import METRICS, METRICS_BY_COLUMN
-from rightfit.measuring.naming import format_metric, metric_name
-from rightfit.measuring.profile import Profile, find_impossible
+from rightfit.measuring.metrics import METRICS, Figure
+from rightfit.measuring.naming import metric_name
+from rightfit.measuring.profile import find_impossible
 from rightfit.measuring.serving import Serving
 from rightfit.ranking.assessment.profile_table import ProfileKey
 from rightfit.ranking.explanation.answer import Answer
 from rightfit.ranking.explanation.decisions import RankedCandidate
+from rightfit.ranking.figures import UTILITY_ROW, Figures, UtilityFigure
 
 # Raise it also when a metric comes to mean something else: its figures are then not compared.
 FORMAT_VERSION = 3
@@ -30,21 +30,6 @@ UTILITY = "utility"
 Name = Annotated[str, Field(min_length=1)]
 ROUNDING = 1e-9  # of a figure, as a share
 MAX_FAULTS = 5  # of a file that are shown
-QUALITIES = ("quality", "quality_raw", UTILITY)  # their intervals alone say what is worse
-
-
-class StoredFigure(StrictModel):
-    """A measured value with its 95 % interval, whose ends are ``None`` where none is known."""
-
-    value: float
-    low: float | None
-    high: float | None
-
-    @model_validator(mode="after")
-    def _check(self) -> StoredFigure:
-        if self.low is not None and self.high is not None and self.low > self.high:
-            raise ValueError(f"low must not be above high, but got {self.low:g} and {self.high:g}")
-        return self
 
 
 class StoredWinner(StrictModel):
@@ -54,8 +39,8 @@ class StoredWinner(StrictModel):
     model: Name
     serving: Serving
     batch_size: int | None = Field(gt=0)
-    utility: StoredFigure | None
-    metrics: dict[str, StoredFigure]
+    utility: UtilityFigure
+    metrics: Figures
 
     @model_validator(mode="after")
     def _check(self) -> StoredWinner:
@@ -63,7 +48,14 @@ class StoredWinner(StrictModel):
             raise ValueError(
                 f"serving must name runtime, threads and device, but is {self.serving}"
             )
+        if lacking := [name for name, figure in self.figures.items() if figure.value is None]:
+            raise ValueError(f"figures must have a value, but {', '.join(lacking)} have none")
         return self
+
+    @property
+    def figures(self) -> dict[str, Figure]:
+        """Its metrics and its utility, where that is known."""
+        return self.metrics | ({UTILITY: self.utility} if self.utility else {})
 
     @property
     def key(self) -> ProfileKey:
@@ -88,7 +80,7 @@ class Baseline(StrictModel):
     winners: dict[str, dict[str, StoredWinner | None]]
 
 
-Standing = Mapping[tuple[str, str], StoredFigure | None]
+Standing = Mapping[tuple[str, str], Figure | None]
 NONE_STANDS: Standing = {}
 
 
@@ -134,17 +126,20 @@ def make_baseline(
     listed = list(answers)
     winners: dict[str, dict[str, StoredWinner | None]] = {}
     for answer in listed:
-        winner, profile, stored_winner = answer.decision.winner, answer.profile, None
+        winner, stored_winner = answer.decision.winner, None
         if winner is not None:
+            needed = metrics_by_application[answer.application]
             stored_winner = StoredWinner(
                 candidate=winner.candidate,
                 model=winner.model,
                 serving=winner.serving,
-                batch_size=profile.best_batch_size if profile else None,
+                batch_size=winner.best_batch_size,
                 utility=keep_utility(winner),
-                metrics=read_figures(profile, metrics_by_application[answer.application])
-                if profile
-                else {},
+                metrics={
+                    metric: figure
+                    for metric, figure in winner.metrics.items()
+                    if metric in needed and figure.value is not None
+                },
             )
         winners.setdefault(answer.application, {})[answer.dataset] = stored_winner
     machine = None
@@ -212,34 +207,23 @@ def find_gaps(baseline: Baseline) -> Iterator[str]:
         for dataset, winner in datasets.items():
             if winner is None:
                 continue
-            key_path = f"winners.{application}.{dataset}.metrics"
             if not winner.metrics:
-                yield f"{key_path} holds no metric"
-            if unknown := sorted(set(winner.metrics) - set(METRICS_BY_COLUMN)):
-                yield f"{key_path} holds {unknown}, which are no metrics"
+                yield f"winners.{application}.{dataset}.metrics holds no metric"
 
 
 def _find_outside(baseline: Baseline) -> Iterator[str]:
     """Yield a line for each figure that cannot be, or lies outside its own interval."""
     for application, datasets in baseline.winners.items():
         for dataset, winner in datasets.items():
-            figures = {} if winner is None else {**winner.metrics, UTILITY: winner.utility}
-            for metric, figure in figures.items():
-                if figure is None:
-                    continue
+            for metric, figure in (winner.figures if winner else {}).items():
+                place = f"winners.{application}.{dataset}.{metric} is {float(figure):g}"
                 column = "quality" if metric == UTILITY else metric  # both lie between 0 and 1
                 if demand := find_impossible(column, pl.Series([figure.value])):
-                    yield (
-                        f"winners.{application}.{dataset}.{metric} is {figure.value:g}, but "
-                        f"{demand}"
-                    )
-                margin = ROUNDING * abs(figure.value)
+                    yield f"{place}, but {demand}"
+                margin = ROUNDING * abs(float(figure))
                 low, high = _end(figure, favourable=-1), _end(figure, favourable=1)
-                if not low - margin <= figure.value <= high + margin:
-                    yield (
-                        f"winners.{application}.{dataset}.{metric} is {figure.value:g}, outside of "
-                        f"its interval of {low:g} to {high:g}"
-                    )
+                if not low - margin <= float(figure) <= high + margin:
+                    yield f"{place}, outside of its interval of {low:g} to {high:g}"
 
 
 def compare_baselines(
@@ -299,36 +283,25 @@ def find_other_machine(before: Baseline, now: Baseline) -> str | None:
     return f"the baseline was measured on {old}, {before.machine.memory_mib} MiB; this run on {new}"
 
 
-def read_figures(profile: Profile, metrics: Collection[str]) -> dict[str, StoredFigure]:
-    """Return the metrics of a profile that were measured, with their intervals."""
-    figures = {}
-    for metric in metrics:
-        figure = profile.figures.get(metric)
-        if figure is not None and figure.value is not None:
-            figures[metric] = StoredFigure(value=figure.value, low=figure.low, high=figure.high)
-    return figures
-
-
-def keep_utility(candidate: RankedCandidate) -> StoredFigure | None:
+def keep_utility(candidate: RankedCandidate) -> Figure | None:
     """Return a candidate's utility; ``None`` where it is not known."""
     if candidate.utility is None:
         return None
-    ends = {"low": candidate.utility_low, "high": candidate.utility_high}
-    return StoredFigure(value=candidate.utility, **ends)
+    return Figure(UTILITY_ROW, candidate.utility, candidate.utility_low, candidate.utility_high)
 
 
 def _compare(
-    before: StoredWinner, now: StoredWinner, standing: StoredFigure | None, margin_pct: float
+    before: StoredWinner, now: StoredWinner, standing: Figure | None, margin_pct: float
 ) -> tuple[list[str], list[str], list[str]]:
     """Return the faults, notes and doubts of a winner beside the one of the baseline."""
     is_same = before.key == now.key
+    figures = now.figures | ({UTILITY: standing} if standing else {})
     worse = {
         metric: line
-        for metric, old in before.metrics.items()
-        if (line := _describe_loss(metric, old, now.metrics.get(metric), margin_pct))
+        for metric, old in before.figures.items()
+        if (line := _describe_loss(old, figures.get(metric), margin_pct))
     }
-    utility = standing or now.utility
-    lost = _describe_loss(UTILITY, before.utility, utility, margin_pct) if before.utility else None
+    lost = worse.pop(UTILITY, None)
     old, new = before.candidate, now.candidate
     if old == new:  # served otherwise
         old, new = str(before.serving), f"{new} with {now.serving}"
@@ -346,54 +319,48 @@ def _compare(
     if not is_same and not lost:
         notes += [f"in exchange for other metrics, {line}" for line in worse.values()]
         worse = {}
-    compared = {UTILITY: (before.utility, utility)} | {
-        metric: (old, now.metrics.get(metric)) for metric, old in before.metrics.items() if is_same
-    }
     doubts = [
         doubt
-        for metric, (old, new) in compared.items()
-        if old and new and (doubt := _describe_doubt(metric, old, new, margin_pct))
+        for metric, old in before.figures.items()
+        if metric in figures and (is_same or metric == UTILITY)
+        if (doubt := _describe_doubt(old, figures[metric], margin_pct))
     ]
     return [*([lost] if lost else []), *worse.values()], notes, doubts
 
 
-def _describe_loss(
-    metric: str, before: StoredFigure, now: StoredFigure | None, margin_pct: float
-) -> str | None:
+def _describe_loss(before: Figure, now: Figure | None, margin_pct: float) -> str | None:
     """Describe by how much a metric is worse; ``None`` if it is not, within the errors."""
-    name = _name(metric)
+    name = metric_name(before.metric.column)
     if now is None:
         return f"{name} was not measured"
-    sign = _sign(metric)
+    sign = _sign(before)
     best_now = _end(now, favourable=sign)
     worst_before = _end(before, favourable=-sign)
-    change = sign * (now.value - before.value)
-    margin = 0.0 if metric in QUALITIES else abs(before.value) * margin_pct / 100
+    change = sign * (float(now) - float(before))
+    margin = 0.0 if _is_quality(before) else abs(float(before)) * margin_pct / 100
     if not (sign * (best_now - worst_before) < 0 and change < -margin):
         return None
-    return f"{name} is worse: {_write(metric, before)} before, {_write(metric, now)} now"
+    return f"{name} is worse: {before} before, {now} now"
 
 
-def _describe_doubt(
-    metric: str, before: StoredFigure, now: StoredFigure, margin_pct: float
-) -> str | None:
+def _describe_doubt(before: Figure, now: Figure, margin_pct: float) -> str | None:
     """Describe a loss beyond the margin that the intervals do not prove; ``None`` without one.
 
     Intervals shrink with the square root of the number of runs, so they lie apart once there are
     (sum of the half-widths / loss)² times as many on either side.
     """
-    sign = _sign(metric)
-    loss = sign * (before.value - now.value)
-    reach = sign * (before.value - _end(before, favourable=-sign))
-    reach += sign * (_end(now, favourable=sign) - now.value)
-    if not abs(before.value) * margin_pct / 100 < loss <= reach:
+    sign = _sign(before)
+    loss = sign * (float(before) - float(now))
+    reach = sign * (float(before) - _end(before, favourable=-sign))
+    reach += sign * (_end(now, favourable=sign) - float(now))
+    if not abs(float(before)) * margin_pct / 100 < loss <= reach:
         return None
     more = max(1, math.ceil((reach / loss) ** 2) - 1)
-    what = "times as many test rows" if metric in QUALITIES else "more runs on either side"
-    n = more + 1 if metric in QUALITIES else more
+    is_quality = _is_quality(before)
+    what = "times as many test rows" if is_quality else "more runs on either side"
     return (
-        f"{_name(metric)} may be worse: {_write(metric, before)} before, {_write(metric, now)} "
-        f"now; if the loss is that, about {n} {what} would tell"
+        f"{metric_name(before.metric.column)} may be worse: {before} before, {now} now; if the "
+        f"loss is that, about {more + is_quality} {what} would tell"
     )
 
 
@@ -427,20 +394,16 @@ def conclude(compared: Iterable[Comparison]) -> Verdict:
     return next((verdict for verdict in order if verdict in verdicts), "same")
 
 
-def _name(metric: str) -> str:
-    return UTILITY if metric == UTILITY else metric_name(metric)
+def _is_quality(figure: Figure) -> bool:
+    """Tell whether the interval alone says what is worse."""
+    return figure.metric.source == "predictions"
 
 
-def _sign(metric: str) -> int:
+def _sign(figure: Figure) -> int:
     """Return 1 where a higher value is better, else -1."""
-    return 1 if metric == UTILITY or METRICS_BY_COLUMN[metric].better == "higher" else -1
+    return 1 if figure.metric.better == "higher" else -1
 
 
-def _end(figure: StoredFigure, *, favourable: int) -> float:
+def _end(figure: Figure, *, favourable: int) -> float:
     end = figure.high if favourable > 0 else figure.low
-    return figure.value if end is None else end
-
-
-def _write(metric: str, figure: StoredFigure) -> str:
-    write = format_quality if metric == UTILITY else partial(format_metric, metric)
-    return format_interval(figure.value, figure.low, figure.high, write)
+    return float(figure) if end is None else end

@@ -72,30 +72,33 @@ class LimitEffect:
 
 def tabulate_limit_effects(ranked: list[ApplicationRanking]) -> pl.DataFrame:
     """Change every limit by itself, then remove all of them, and find the winners."""
-    rows = []
-    for ranking in ranked:
-        assessment, before = (
-            ranking.assessment,
-            find_winning_rows(ranking.assessment, ranking.order),
-        )
-        change_pct = assessment.rules.limit_change_pct
-        for constraints, columns in _list_changes(assessment.application, change_pct):
-            changed, after = change_limits(assessment, constraints)
-            for position, dataset in enumerate(assessment.table.datasets):
-                metric = columns.get("metric")
-                old = _describe(assessment, before[position], position, metric)
-                new = _describe(changed, after[position], position, metric)
-                rows.append(
-                    LimitEffect(
-                        application=assessment.name,
-                        dataset=dataset,
-                        flips=old.get("winner") != new.get("winner"),
-                        **columns,
-                        **old,
-                        **{f"{name}_changed": value for name, value in new.items()},
-                    )
+    return write_rows((row for one in ranked for row in list_limit_effects(one)), LimitEffect)
+
+
+def list_limit_effects(ranking: ApplicationRanking) -> list[LimitEffect]:
+    """List the effects of an application's limits, change after change."""
+    assessment = ranking.assessment
+    before = find_winning_rows(assessment, ranking.order)
+    effects = []
+    for constraints, columns in _list_changes(
+        assessment.application, assessment.rules.limit_change_pct
+    ):
+        changed, after = change_limits(assessment, constraints)
+        for position, dataset in enumerate(assessment.table.datasets):
+            metric = columns.get("metric")
+            old = _describe(assessment, before[position], position, metric)
+            new = _describe(changed, after[position], position, metric)
+            effects.append(
+                LimitEffect(
+                    application=assessment.name,
+                    dataset=dataset,
+                    flips=old.get("winner") != new.get("winner"),
+                    **columns,
+                    **old,
+                    **{f"{name}_changed": value for name, value in new.items()},
                 )
-    return write_rows(rows, LimitEffect)
+            )
+    return effects
 
 
 def change_limit(

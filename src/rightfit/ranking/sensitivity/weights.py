@@ -105,7 +105,7 @@ def tabulate_weight_intervals(ranked: list[ApplicationRanking]) -> pl.DataFrame:
         row
         for ranking in ranked
         for dataset in range(len(ranking.assessment.table.datasets))
-        for row in _find_intervals(ranking, dataset)
+        for row in find_weight_intervals(ranking, dataset)
     ]
     return write_rows(rows, WeightInterval)
 
@@ -178,7 +178,8 @@ def find_contenders(assessment: Assessment, dataset: int) -> Contenders:
     return Contenders(worth, table.candidate_of_row[rows[is_contender]])
 
 
-def _find_intervals(ranked: ApplicationRanking, dataset: int) -> Iterator[WeightInterval]:
+def find_weight_intervals(ranked: ApplicationRanking, dataset: int) -> Iterator[WeightInterval]:
+    """Yield for every objective how far its weight can move on a dataset."""
     assessment = ranked.assessment
     contenders = find_contenders(assessment, dataset)
     names = assessment.table.frame["candidate"].gather(assessment.chosen)

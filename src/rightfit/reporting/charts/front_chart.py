@@ -10,7 +10,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import polars as pl
-from plotly.graph_objects import Figure
 
 from rightfit._core.formatting import format_number
 from rightfit.measuring.metrics import METRICS, METRICS_BY_COLUMN
@@ -28,7 +27,7 @@ from rightfit.ranking.applications.applications import Applications
 from rightfit.ranking.assessment.assessment import find_limits
 from rightfit.ranking.assessment.pareto import find_pareto_front
 from rightfit.ranking.assessment.profile_table import PROFILE_KEYS, read_profiles
-from rightfit.reporting.charts.palette import NEUTRAL, Mark, PlotlyJson, base_layout
+from rightfit.reporting.charts.palette import NEUTRAL, Chart, Mark, PlotlyJson, base_layout
 
 COST_METRICS = tuple(metric.column for metric in METRICS if metric.is_charted)
 HEIGHT_PX = 460
@@ -72,7 +71,7 @@ def draw_front(
     marks: Mapping[str, Mark],
     limits: Sequence[LimitLine],
     winners: pl.DataFrame,
-) -> Figure:
+) -> Chart:
     """Draw quality against a cost the reader chooses from a menu.
 
     Returns:
@@ -88,10 +87,10 @@ def draw_front(
     return behind_menu(views, label="Cost on the horizontal axis")
 
 
-def draw_nothing(dataset: str) -> Figure:
+def draw_nothing(dataset: str) -> Chart:
     """Say that no profile of a dataset was measured."""
     title = f"{sentence_case(words(dataset))}: every search has failed, see the losers' reasons"
-    return Figure(layout=base_layout(title))
+    return Chart(data=[], layout=base_layout(title))
 
 
 def find_limit_lines(
@@ -270,22 +269,17 @@ def _draw_limits(
     return shapes
 
 
-def behind_menu(figures: Mapping[str, Figure | PlotlyJson], *, label: str) -> Figure:
+def behind_menu(views: Mapping[str, PlotlyJson], *, label: str) -> Chart:
     """Put figures behind one menu; the reader sees one at a time, the first to begin with.
 
     Args:
-        figures: Label in the menu -> figure, or its ``data`` and ``layout`` in plotly's JSON form,
-            which is made faster where there are many; the figures share one template.
+        views: Label in the menu -> figure; the figures share one template.
         label: What the menu chooses, for readers who cannot see that it is one; kept in the
             layout's ``meta.menu_label``.
 
     Returns:
         One figure with the traces of all; a choice swaps the visible traces and the layout.
     """
-    views = {
-        name: figure if isinstance(figure, dict) else figure.to_plotly_json()
-        for name, figure in figures.items()
-    }
     first = next(iter(views))
     owners = [name for name, view in views.items() for _ in view["data"]]
     traces = [
@@ -315,4 +309,4 @@ def behind_menu(figures: Mapping[str, Figure | PlotlyJson], *, label: str) -> Fi
         ],
     }
     menu_layout = {"meta": {"menu_label": label}, "updatemenus": [menu]}
-    return Figure(data=traces, layout={**views[first]["layout"], **menu_layout})
+    return Chart(data=traces, layout={**views[first]["layout"], **menu_layout})

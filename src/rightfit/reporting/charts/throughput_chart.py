@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from operator import attrgetter
 
 import polars as pl
-from plotly.graph_objects import Figure as Chart
 
 from rightfit._core.formatting import count
 from rightfit.measuring.metrics import METRICS_BY_COLUMN, Figure
@@ -16,7 +15,7 @@ from rightfit.measuring.profile import Profile
 from rightfit.measuring.throughput_curve import NO_CURVE, SHOWN
 from rightfit.ranking.assessment.profile_table import PROFILE_KEYS
 from rightfit.reporting.charts.front_chart import behind_menu
-from rightfit.reporting.charts.palette import Mark, PlotlyJson, base_layout
+from rightfit.reporting.charts.palette import Chart, Mark, PlotlyJson, base_layout
 
 HEIGHT_PX = 460
 CHOSEN_PX, OTHER_PX = 11, 5  # of the marks
@@ -49,7 +48,8 @@ def draw_curves(profiles: pl.DataFrame, winners: pl.DataFrame, marks: Mapping[st
             line = _Line(profile, has_won=tuple(row[key] for key in PROFILE_KEYS) in won)
             lines.setdefault(profile.dataset, []).append(line)
     if not lines:
-        return Chart(layout=base_layout("No throughput by batch size", sentence_case(NO_CURVE)))
+        layout = base_layout("No throughput by batch size", sentence_case(NO_CURVE))
+        return Chart(data=[], layout=layout)
     views = {
         f"{words(dataset)}: {metric_name(metric)}": _draw_view(dataset, metric, drawn, marks)
         for dataset, drawn in lines.items()

@@ -6,12 +6,11 @@ import itertools
 from collections.abc import Mapping
 
 import polars as pl
-from plotly.graph_objects import Bar, Figure, Scatter
 
 from rightfit.measuring.naming import objective_name, sentence_case, serving_labels, words
 from rightfit.ranking.assessment.profile_table import CANDIDATE_KEYS, SERVING_KEYS
 from rightfit.ranking.explanation.decisions import Recommendations, list_decisions
-from rightfit.reporting.charts.palette import NEUTRAL, TONES, Mark, base_layout
+from rightfit.reporting.charts.palette import NEUTRAL, TONES, Chart, Mark, PlotlyJson, base_layout
 
 N_SHOWN = 6  # candidates per dataset
 BAR_PX = 36
@@ -25,7 +24,7 @@ def draw_utilities(
     *,
     application: str,
     marks: Mapping[str, Mark],
-) -> Figure:
+) -> Chart:
     """Draw the first candidates of an application, one block of bars per dataset.
 
     The contributions of a candidate in ``breakdown`` sum to its utility.
@@ -45,7 +44,7 @@ def draw_utilities(
     n_places = max(placed["place"].to_list(), default=0) + 1
     heads = placed.group_by("dataset", maintain_order=True).agg(pl.col("place").min() - 1)
     labels = zip(placed["rank"], placed["candidate"], serving_labels(placed), strict=True)
-    return Figure(
+    return Chart(
         data=[
             *(
                 _bars(placed.join(part, on=keys, maintain_order="left"), metric, tone)
@@ -85,30 +84,31 @@ def draw_utilities(
     )
 
 
-def _bars(part: pl.DataFrame, metric: str, tone: str) -> Bar:
-    return Bar(
-        x=part["contribution"].to_list(),
-        y=part["place"].to_list(),
-        orientation="h",
-        name=objective_name(metric),
-        marker={
+def _bars(part: pl.DataFrame, metric: str, tone: str) -> PlotlyJson:
+    return {
+        "type": "bar",
+        "x": part["contribution"].to_list(),
+        "y": part["place"].to_list(),
+        "orientation": "h",
+        "name": objective_name(metric),
+        "marker": {
             "color": tone,
             "opacity": [1.0 if feasible else 0.4 for feasible in part["feasible"]],
         },
-        texttemplate=["%{x:.2f}" if feasible else "" for feasible in part["feasible"]],
-        textposition="inside",
-        insidetextanchor="start",
-        textangle=0,
-        text=part["candidate"].to_list(),
-        customdata=part.select("score", "share").rows(),
-        hovertemplate=(
+        "texttemplate": ["%{x:.2f}" if feasible else "" for feasible in part["feasible"]],
+        "textposition": "inside",
+        "insidetextanchor": "start",
+        "textangle": 0,
+        "text": part["candidate"].to_list(),
+        "customdata": part.select("score", "share").rows(),
+        "hovertemplate": (
             f"%{{text}}: {objective_name(metric)} scores %{{customdata[0]:.2f}}, "
             "weighs %{customdata[1]:.0%}, contributes %{x:.3f}<extra></extra>"
         ),
-    )
+    }
 
 
-def _ends(placed: pl.DataFrame, mark: Mark) -> Scatter:
+def _ends(placed: pl.DataFrame, mark: Mark) -> PlotlyJson:
     """Mark the ends of a family's bars in its colour, with the intervals of the utilities."""
     utility, low, high = placed["utility"], placed["utility_low"], placed["utility_high"]
     verdicts = [
@@ -119,10 +119,11 @@ def _ends(placed: pl.DataFrame, mark: Mark) -> Scatter:
         else ", breaks a limit"
         for outcome, feasible in placed.select("outcome", "feasible").iter_rows()
     ]
-    return Scatter(
-        x=utility.to_list(),
-        y=placed["place"].to_list(),
-        error_x={
+    return {
+        "type": "scatter",
+        "x": utility.to_list(),
+        "y": placed["place"].to_list(),
+        "error_x": {
             "type": "data",
             "symmetric": False,
             "array": (high - utility).fill_null(0).to_list(),
@@ -131,17 +132,17 @@ def _ends(placed: pl.DataFrame, mark: Mark) -> Scatter:
             "thickness": 1.5,
             "width": 4,
         },
-        mode="markers",
-        marker={"color": mark.color, "symbol": mark.symbol, "size": 10},
-        name=words(placed["model"][0]) if placed.height else "",
-        showlegend=False,
-        text=placed["candidate"].to_list(),
-        customdata=verdicts,
-        hovertemplate="%{text}: utility %{x:.3f}%{customdata}<extra></extra>",
-    )
+        "mode": "markers",
+        "marker": {"color": mark.color, "symbol": mark.symbol, "size": 10},
+        "name": words(placed["model"][0]) if placed.height else "",
+        "showlegend": False,
+        "text": placed["candidate"].to_list(),
+        "customdata": verdicts,
+        "hovertemplate": "%{text}: utility %{x:.3f}%{customdata}<extra></extra>",
+    }
 
 
-def draw_winners(recommendations: Recommendations, marks: Mapping[str, Mark]) -> Figure:
+def draw_winners(recommendations: Recommendations, marks: Mapping[str, Mark]) -> Chart:
     """Draw a cell per application and dataset, with the mark of the winner's family."""
     cells = list_decisions(recommendations)
     drawn = [decision.winner and marks[decision.winner.model] for _, _, decision in cells]
@@ -152,23 +153,24 @@ def draw_winners(recommendations: Recommendations, marks: Mapping[str, Mark]) ->
             texts.append(decision.without_winner)
             continue
         texts.append(f"<b>{winner.candidate}</b><br>{winner.quality or ''}<br>{decision.status}")
-    return Figure(
+    return Chart(
         data=[
-            Scatter(
-                x=[words(dataset) for _, dataset, _ in cells],
-                y=[sentence_case(words(name)) for name, _, _ in cells],
-                mode="markers+text",
-                marker={
+            {
+                "type": "scatter",
+                "x": [words(dataset) for _, dataset, _ in cells],
+                "y": [sentence_case(words(name)) for name, _, _ in cells],
+                "mode": "markers+text",
+                "marker": {
                     "size": 12,
                     "color": [mark.color if mark else NEUTRAL for mark in drawn],
                     "symbol": [mark.symbol if mark else "x-thin-open" for mark in drawn],
                 },
-                text=texts,
-                textposition="bottom center",
-                hovertext=[decision.sentence for _, _, decision in cells],
-                hoverinfo="text",
-                showlegend=False,
-            )
+                "text": texts,
+                "textposition": "bottom center",
+                "hovertext": [decision.sentence for _, _, decision in cells],
+                "hoverinfo": "text",
+                "showlegend": False,
+            }
         ],
         layout={
             **base_layout("Which model fits"),

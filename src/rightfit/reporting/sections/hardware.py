@@ -10,7 +10,7 @@ from rightfit._core.formatting import NOT_MEASURED, format_number, format_qualit
 from rightfit.measuring.hardware.tiers import ROWS_PRICED, Tier
 from rightfit.measuring.naming import listing, sentence_case
 from rightfit.ranking.explanation.decisions import list_decisions
-from rightfit.reporting.run_results import Results, select_winners
+from rightfit.reporting.run_results import Results
 from rightfit.reporting.sections.section import (
     Column,
     Section,
@@ -30,7 +30,7 @@ def build_hardware(results: Results, tiers: Sequence[Tier]) -> Section:
     """Price every winner, and say where larger machines improve the best quality."""
     profiles = results.profiles
     names = [tier.name for tier in tiers]
-    wins = dict(select_winners(results.rankings)["hardware_tier"].value_counts().iter_rows())
+    wins = dict(results.list_winners()["hardware_tier"].value_counts().iter_rows())
     kept_on = [
         f"{tier.name} for {wins[tier.name]} (US$ {tier.price_per_hour:g} per hour)"
         for tier in tiers
@@ -106,7 +106,7 @@ def _tabulate_prices(results: Results, tiers: Sequence[Tier]) -> Table:
     prices = {tier.name: tier.price_per_hour for tier in tiers}
     return tabulate(
         "Cost of each winner, if a machine of its tier is as fast as the measured one",
-        results.list_winners("cost_usd_per_1m_rows").to_dicts(),
+        results.list_winners().to_dicts(),
         *keys("application", "dataset"),
         text("Winner", lambda row: row["candidate"]),
         *keys("serving"),

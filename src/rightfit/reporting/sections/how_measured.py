@@ -166,9 +166,7 @@ def _tabulate_corrections(results: Results) -> list[Table]:
         *keys("dataset", "application"),
         text("Winner", lambda row: row["winner"].candidate),
         text("Measured", lambda row: str(row["winner"].quality)),
-        number(
-            "Selection bias", lambda row: format_quality(row["decision"].corrected_quality.bias)
-        ),
+        number("Selection bias", lambda row: format_quality(row["decision"].selection_bias)),
         number("Corrected", lambda row: format_quality(row["decision"].corrected_quality.value)),
         number("From", lambda row: format_quality(row["decision"].corrected_quality.low)),
         number("To", lambda row: format_quality(row["decision"].corrected_quality.high)),

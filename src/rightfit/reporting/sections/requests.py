@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
+from functools import partial
 from operator import attrgetter
+from typing import Any
 
 import polars as pl
 
 from rightfit._core.formatting import NOT_MEASURED, count, format_share
 from rightfit.data.request_path import MODEL, REQUEST
 from rightfit.measuring.naming import format_metric, listing
+from rightfit.measuring.profile import PART_COLUMNS
 from rightfit.ranking.explanation.decisions import list_decisions
 from rightfit.ranking.records.load_records import LoadStep, WinnerLoad, format_latency, format_rate
 from rightfit.reporting.run_results import Results
 from rightfit.reporting.sections.section import Section, figure, keys, number, tabulate, text
 
 P50 = "latency_p50_ms"
+PART_TITLES = ("Reading", "Feeding", "Graph", "Answer")
 PATH_WORDS = {
     REQUEST: "whole requests (raw columns in, encoder included)",
     MODEL: "the model alone (encoded rows in)",
@@ -24,27 +29,28 @@ PATH_WORDS = {
 
 def build_requests(results: Results) -> Section:
     """Say what each application's requests pass and what feeding costs."""
-    share = pl.when(pl.col(P50) > 0).then(pl.col("encoding_ms") / pl.col(P50))
-    winners = results.list_winners(P50).with_columns(share=share.clip(upper_bound=1))
+    share = pl.when(pl.col(P50) > 0).then(pl.col("feeding_ms") / pl.col(P50))
+    winners = results.list_winners().with_columns(share=share.clip(upper_bound=1))
     shares = winners["share"].drop_nulls()
-    feeding = "What feeding takes was not compared."
+    feeding = "What the parts of a request take was not measured."
     if shares.len():
         least, most = (format_share(shares.quantile(end) or 0.0) for end in (0, 1))
         shown = least if least == most else f"{least} to {most}"
         feeding = (
-            f"Feeding (reading, checking, encoding) takes {shown} of a winner's median latency: "
-            "the difference to the same model on encoded rows."
+            f"Feeding (checking values and laying them out; without a graph, encoding them too) "
+            f"takes {shown} of a winner's median latency, the graph or the model the rest. Reading "
+            "a row of JSON and writing its answer come on top in a server."
         )
-    compared = results.profiles.drop_nulls("encoding_ms").group_by(
+    compared = results.profiles.drop_nulls("feeding_ms").group_by(
         "dataset", "runtime", maintain_order=True
     )
     by_runtime = tabulate(
         "What feeding takes by runtime: the median of all profiles that could be chosen",
-        compared.agg(pl.len().alias("n"), pl.col("encoding_ms").median()).to_dicts(),
+        compared.agg(pl.len().alias("n"), pl.col("feeding_ms").median()).to_dicts(),
         *keys("dataset"),
         text("Runtime", lambda row: row["runtime"]),
         number("Profiles", lambda row: str(row["n"])),
-        number("Feeding", lambda row: format_metric(P50, row["encoding_ms"])),
+        number("Feeding", lambda row: format_metric(P50, row["feeding_ms"])),
     )
     return Section(
         id="requests",
@@ -52,13 +58,16 @@ def build_requests(results: Results) -> Section:
         sentences=(describe_paths(results.rankings), feeding),
         tables=(
             tabulate(
-                "What feeding takes of the winners' median latency",
+                "Parts of the winners' requests of one row",
                 winners.to_dicts(),
                 *keys("application", "dataset", "candidate", "serving"),
                 number("Median latency", lambda row: format_metric(P50, row[P50])),
-                number("Feeding", lambda row: format_metric(P50, row["encoding_ms"])),
+                *(
+                    number(title, partial(_write_part, column))
+                    for column, title in zip(PART_COLUMNS, PART_TITLES, strict=True)
+                ),
                 number(
-                    "Share",
+                    "Feeding of median",
                     lambda row: (
                         NOT_MEASURED if row["share"] is None else format_share(row["share"])
                     ),
@@ -67,6 +76,10 @@ def build_requests(results: Results) -> Section:
             *([by_runtime] if by_runtime.rows else []),
         ),
     )
+
+
+def _write_part(column: str, row: Mapping[str, Any]) -> str:
+    return format_metric(P50, row[column])
 
 
 def describe_paths(rankings: pl.DataFrame) -> str:

@@ -9,9 +9,9 @@ import polars as pl
 
 from rightfit._core.formatting import count
 from rightfit._core.spelling import name_some
-from rightfit.data.inference import FLATTERS
 from rightfit.measuring.hardware.tiers import Tier
 from rightfit.measuring.naming import sentence_case
+from rightfit.models.quality.bounds import FLATTERS
 from rightfit.ranking.explanation.answer import NO_PROFILE
 from rightfit.ranking.explanation.decisions import Decision, list_decisions
 from rightfit.ranking.explanation.findings import (
@@ -108,7 +108,7 @@ def _check_decision(
     winner, subject = decision.winner, name_subject(application, dataset)
     if winner is None:
         return
-    if results.find_profile(dataset, decision) is None:
+    if results.find_profile(application, dataset) is None:
         yield find("RF017", subject, NO_PROFILE)
     machine = results.environment
     covered = [

@@ -72,7 +72,9 @@ def build_stops(results: Results) -> Section:
         text("State", lambda row: row["state"]),
         figure("Checkpoint", "stop_checkpoint"),
         figure("CPU s", "compute_s"),
-        sentence("Reason", lambda row: row["stop_reason"] or ""),
+        sentence(
+            "Reason", lambda row: ": ".join(filter(None, (row["stop_rule"], row["stop_reason"])))
+        ),
     )
     return Section(
         id="stops",
@@ -86,8 +88,7 @@ def describe_stops(trials: pl.DataFrame) -> str:
     """Say how many trials stopped by which rule, and the share of compute that saved."""
     spent_s = float(trials["compute_s"].sum())
     saved_s = float(trials["saved_s"].sum())  # an estimate; 0 where there is none
-    reasons = trials.filter(state="stopped")["stop_reason"]
-    rules = Counter(reasons.str.split(":").list.first().str.replace_all("_", " "))
+    rules = Counter(trials.filter(state="stopped")["stop_rule"])
     stops = [f"{n} by {rule}" for rule, n in rules.items()]
     head = f"{count(trials.height, 'trial')} took {format_number(spent_s)} CPU seconds"
     if not stops:

@@ -1,5 +1,0 @@
-"""Turn raw tables into checked, encoded model input with a data card."""
-
-from rightfit.kedro_project.pipelines.data_engineering.pipeline import create_pipeline
-
-__all__ = ["create_pipeline"]

@@ -1,5 +1,0 @@
-"""HTTP load: the winners of the ranking behind a server, and the load that it sustains."""
-
-from rightfit.kedro_project.pipelines.http_load.pipeline import create_pipeline
-
-__all__ = ["create_pipeline"]

@@ -1,6 +1,0 @@
-"""Operation: a server for an exported folder, load over HTTP, sizes, and measuring elsewhere.
-
-Commands call it, and the stage that registers it; nothing else imports it, so it could be a
-distribution of its own.
-Begin with ``server``, then ``http_load`` and ``remote``.
-"""

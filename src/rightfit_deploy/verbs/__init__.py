@@ -1,0 +1,1 @@
+"""Verbs of operation, which need no project."""

@@ -1,0 +1,3 @@
+"""Verbs that read or run a project."""
+
+NEEDS = ("kedro",)

@@ -1,0 +1,3 @@
+"""Verbs of ``rightfit remote`` that read or change a project."""
+
+NEEDS = ("kedro",)

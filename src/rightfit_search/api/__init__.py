@@ -1,0 +1,1 @@
+"""Searching from Python: a function and scikit-learn estimators."""

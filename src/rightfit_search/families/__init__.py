@@ -1,0 +1,1 @@
+"""Families of models that are trained: of this library, and of others."""

@@ -1,0 +1,1 @@
+"""Tables: what they hold is inferred, described, checked, split and encoded."""
