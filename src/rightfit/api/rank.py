@@ -22,13 +22,14 @@ from rightfit._core.processes.regular_files import require_regular
 from rightfit._core.spelling import suggest
 from rightfit._core.strict_model import StrictModel, list_faults
 from rightfit._core.yaml_documents import read_yaml
+from rightfit.api.diagnostics import Diagnostics
 from rightfit.api.profile_check import check_table
 from rightfit.api.profiles import Profiles, from_pandas, require_dataset, to_html, to_pandas
 from rightfit.api.stored_qualities import Functions, judge_applications
 from rightfit.measuring.hardware.environment import describe_environment
 from rightfit.measuring.hardware.tiers import tabulate_tiers
 from rightfit.measuring.naming import sentence_case
-from rightfit.measuring.profile import Profile, complete_columns
+from rightfit.measuring.profile import PREDICTIONS, Profile, complete_columns
 from rightfit.measuring.serving import Serving
 from rightfit.measuring.targets import Quality
 from rightfit.models.quality.params import QualityBlock
@@ -400,6 +401,35 @@ class Ranking:
         name = require_dataset(self.profiles.datasets, dataset)
         winners = self._places[application].filter(pl.col("feasible"), dataset=name, rank=1)
         return None if winners.is_empty() else Profile.from_row(winners.row(0, named=True))
+
+    def diagnostics(
+        self, application: str | None = None, dataset: str | None = None
+    ) -> Diagnostics:
+        """Return what the winner's stored predictions show: hits and misses, calibration, errors.
+
+        Raises:
+            RightfitError: As of :meth:`decision`. If there is no winner, or its predictions are not
+                stored.
+        """
+        name = require_dataset(self.profiles.datasets, dataset)
+        winner = self.decision(application, name).winner
+        if winner is None:
+            raise RightfitError(f"No candidate meets the limits on {name}: there is no winner.")
+        rows = self.profiles.predictions.get(name)
+        mine = self.profiles.table.filter(
+            dataset=name,
+            candidate=winner.candidate,
+            runtime=winner.runtime,
+            n_threads=winner.n_threads,
+            device=winner.device,
+        )
+        names = mine[PREDICTIONS].drop_nulls()
+        stored = () if rows is None else [key for key in names if key in rows.predictions]
+        if rows is None or not stored:
+            raise RightfitError(
+                f"The predictions of {winner.candidate} for {name} were not kept: measure it again."
+            )
+        return Diagnostics(rows.task, rows.targets, rows.predictions[stored[0]])
 
     def explain(
         self, candidate: str, application: str | None = None, dataset: str | None = None
