@@ -412,16 +412,16 @@ class Ranking:
                 stored.
         """
         name = require_dataset(self.profiles.datasets, dataset)
-        winner = self.decision(application, name).winner
+        winner = self.winner(application, name)
         if winner is None:
             raise RightfitError(f"No candidate meets the limits on {name}: there is no winner.")
         rows = self.profiles.predictions.get(name)
         mine = self.profiles.table.filter(
             dataset=name,
             candidate=winner.candidate,
-            runtime=winner.runtime,
-            n_threads=winner.n_threads,
-            device=winner.device,
+            runtime=winner.serving.runtime,
+            n_threads=winner.serving.n_threads,
+            device=winner.serving.device,
         )
         names = mine[PREDICTIONS].drop_nulls()
         stored = () if rows is None else [key for key in names if key in rows.predictions]
