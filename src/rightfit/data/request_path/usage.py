@@ -254,6 +254,24 @@ def open_model(folder: Path | str = FOLDER, model: ExportedModel | None = None) 
     )
 
 
+class _MlflowModel:
+    """The exported model as MLflow calls it: a pandas frame in, of each row what is answered."""
+
+    def __init__(self, folder: Path) -> None:
+        self._model = read_export(folder)
+        self._answer = open_model(folder, self._model)
+
+    def predict(self, frame: Any, params: Any = None) -> list[dict[str, Any]]:  # noqa: ARG002
+        model = self._model
+        columns = {name: frame[name].tolist() for name in frame.columns}
+        return name_answers(self._answer(columns), model.classes, model.threshold, model.costs)
+
+
+def _load_pyfunc(path: str) -> _MlflowModel:
+    """Open an exported folder for MLflow, which calls this by its name."""
+    return _MlflowModel(Path(path))
+
+
 def to_columns(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
     """Turn a list of rows into columns; all rows must have the keys of the first.
 
