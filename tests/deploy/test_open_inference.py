@@ -198,3 +198,14 @@ def test_it_is_measured_under_its_own_route(server: Server) -> None:
     infer(server, make_request())
 
     assert 'http_route="/v2/models/{name}/infer"' in server.get("/metrics").body.decode()
+
+
+def test_the_environment_names_the_model(exported: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RIGHTFIT_MODEL_NAME", "prices")
+    started = start("-m", "rightfit", "serve", str(exported), cwd=exported)
+    try:
+        assert started.get("/v2/models/prices/ready").json == {"name": "prices", "ready": True}
+        assert started.get("/v2/models/model/ready").status == 404
+    finally:
+        started.process.kill()
+        started.process.wait()
