@@ -154,12 +154,9 @@ def warn_of_newer_tables(pipeline: Pipeline, catalog: Catalog) -> None:
     for reader in sorted(readers - set(pipeline.nodes)):
         with suppress(DatasetError, OSError):  # of entries that this run does not read
             description = catalog.get(reader.outputs[0])
-            version = find_load_version(description) if find_path(description) else None
-            made_s = read_time(version or "")
+            made_s = read_time(find_load_version(description) if find_path(description) else None)
             tables = [find_path(catalog.get(name)) for name in list_raw(Pipeline([reader]))]
-            newer += [
-                str(path) for path in tables if path and made_s and path.stat().st_mtime > made_s
-            ]
+            newer += [str(path) for path in tables if path and path.stat().st_mtime > made_s]
     if newer:
         logger.warning(
             "This run reads results that were made before %s was written last; to take its rows: "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import re
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -118,10 +119,10 @@ class RecordStore:
         return f"{moment + timedelta(milliseconds=1):{FORM}}"[:-3] + "Z"
 
 
-def read_time(version: str) -> float | None:
-    """Return the seconds since 1970 that a version names; ``None`` where it names no time."""
-    if not TIME.match(version):
-        return None
+def read_time(version: str | None) -> float:
+    """Return the seconds since 1970 that a version names; infinity where it names no time."""
+    if version is None or not TIME.match(version):
+        return math.inf
     return datetime.strptime(version[:23], FORM).replace(tzinfo=UTC).timestamp()
 
 

@@ -159,9 +159,9 @@ def describe_entry(
     settings = {"column": column, "at_least": at_least}
     if faults := explain_faults("", {"target": settings}, ["target"], Target):
         raise ValueError("; ".join(faults))
-    target = Target(column=column, at_least=at_least)
     try:
-        return complete(DatasetBlock(tables={entry: entry}, target=target), tables, dataset)
+        block = DatasetBlock(tables={entry: entry}, target=Target.model_validate(settings))
+        return complete(block, tables, dataset)
     except ValueError as err:
         reason = " ".join(str(err).split())
         raise ValueError(f"The table {entry} cannot be described: {reason}") from err
@@ -177,10 +177,8 @@ def show_completed(location: ProjectLocation, described: object, dataset: str) -
     """
     try:
         block = DatasetBlock.model_validate(described)
-        tables = {
-            name: load_table(location.open_results(raw_table=entry), entry)
-            for name, entry in block.tables.items()
-        }
+        opened = {entry: location.open_results(raw_table=entry) for entry in block.tables.values()}
+        tables = {name: load_table(opened[entry], entry) for name, entry in block.tables.items()}
         text = complete(block, tables, dataset)
     except ValueError as err:
         faults = list_faults(err) if isinstance(err, ValidationError) else str(err).split()
