@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import Any
 
 from rightfit._core.errors import RightfitError
-from rightfit._core.extras import require
+from rightfit._core.extras import is_of, require
 from rightfit.models.booster import Booster
 from rightfit.models.bundle import ONNX_FILE, Bundle
 from rightfit.models.bundle_exports import add_onnx, keep_onnx, offer_export
@@ -60,6 +60,8 @@ def _export(bundle: Bundle, rows: RowTable) -> Bundle:
     if isinstance(served.model, AutoGluonModel):
         exported = _convert_trees(served.model.find_trees(), read, schema)
         return keep_onnx(bundle, exported, served(native_rows), {"rows": read.to("floats")})
+    if is_of(served.model, "flaml", "AutoML"):
+        raise RightfitError("FLAML's own preparation of the columns has no ONNX form")
     is_sklearn = _find_library(served) is None
     reads_columns = is_sklearn and (
         any(hasattr(step, "transformers_") for step in _walk_steps(served.model))
