@@ -95,6 +95,15 @@ def test_predictor_is_compared_as_its_models_each_in_a_fresh_process(predictor: 
     assert "theirs, onnx" in found.left_out
 
 
+def test_measured_alone_a_predictor_is_the_model_that_it_answers_with(predictor: object) -> None:
+    rows = pl.DataFrame({"a": np.linspace(0, 1, 100), "b": 0.0})
+    targets = np.where(rows["a"].to_numpy() > 0.5, "yes", "no")
+
+    found = rf.measure(predictor, rows, targets)
+
+    assert (found.candidate, found["quality"].value) == ("TabularPredictor", 1.0)
+
+
 def test_name_of_two_models_is_refused(predictor: object) -> None:
     models = {"theirs.Forest_BAG_FULL": len, "theirs": predictor}
 

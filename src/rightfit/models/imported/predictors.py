@@ -55,7 +55,7 @@ class AutoGluonModel:
             from autogluon.tabular import TabularPredictor
 
             predictor = TabularPredictor.load(folder, verbosity=0)
-        predictor.persist([model])  # with all that it asks, so that no call reads files
+            predictor.persist([model])  # with all that it asks, so that no call reads files
         self.folder, self.model, self.modules = folder, model, modules
         self._predictor = predictor
         self.feature_names_in_ = tuple(map(str, predictor.features()))
