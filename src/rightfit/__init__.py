@@ -49,6 +49,7 @@ _HOMES = {
     "Runtime": "rightfit.models.runtimes",
     "Serving": "rightfit.measuring.serving",
     "TunedServing": "rightfit.api.serving_tuning",
+    "candidates": "rightfit.api.given_candidates",
     "compare": "rightfit.api.measure",
     "log_export": "rightfit.exporting.mlflow_model",
     "measure": "rightfit.api.measure",

@@ -1,5 +1,6 @@
 from rightfit._core.errors import RightfitError as RightfitError
 from rightfit._core.progress import Progress as Progress
+from rightfit.api.given_candidates import candidates as candidates
 from rightfit.api.measure import compare as compare
 from rightfit.api.measure import measure as measure
 from rightfit.api.profiles import Profiles as Profiles
