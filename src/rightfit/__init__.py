@@ -50,6 +50,7 @@ _HOMES = {
     "Serving": "rightfit.measuring.serving",
     "TunedServing": "rightfit.api.serving_tuning",
     "compare": "rightfit.api.measure",
+    "log_export": "rightfit.exporting.mlflow_model",
     "measure": "rightfit.api.measure",
     "rank": "rightfit.api.rank",
     "tune_serving": "rightfit.api.serving_tuning",

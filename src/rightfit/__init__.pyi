@@ -7,6 +7,7 @@ from rightfit.api.rank import Ranking as Ranking
 from rightfit.api.rank import rank as rank
 from rightfit.api.serving_tuning import TunedServing as TunedServing
 from rightfit.api.serving_tuning import tune_serving as tune_serving
+from rightfit.exporting.mlflow_model import log_export as log_export
 from rightfit.measuring.hardware.environment import Environment as Environment
 from rightfit.measuring.metrics import Figure as Figure
 from rightfit.measuring.metrics import Metric as Metric

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -17,6 +18,7 @@ from rightfit._core.row_files import find_separator, find_uneven_line, guess_enc
 REMAKE = "Make it anew: kedro run --pipelines perf"
 MAX_REASON = 300  # characters
 AGAIN = "Mend it, then run the command again: what is finished is not repeated."
+FREE = f"Free some space there, in data_root and in the folder of temporary files. {AGAIN}"
 
 # what the system says of files and disks; other kinds, such as a lost connection, have other causes
 _OF_FILES = (OSError, PermissionError, NotADirectoryError, IsADirectoryError)
@@ -46,7 +48,8 @@ def explain(error: BaseException, raw: Mapping[str, str] | None = None) -> str |
             name, _, where = str(error).partition(": Did not find any versions for ")
             return f"No run has written {name or where} yet. Run: kedro run --pipelines perf"
         if type(err) in _OF_FILES and isinstance(err, OSError):
-            return f"{err.filename or 'A file'}: {err.strerror or one_line(err)}. {AGAIN}"
+            fault = f"{err.filename or 'A file'}: {err.strerror or one_line(err)}."
+            return f"{fault} {FREE if err.errno in (errno.ENOSPC, errno.EDQUOT) else AGAIN}"
         if type(err).__module__ == "sqlalchemy.exc":  # the library need not be installed
             reason = one_line(getattr(err, "orig", None) or err)
             return f"The database of the searches: {reason}. {AGAIN}"

@@ -52,6 +52,12 @@ def test_error_of_the_system_is_told_with_its_place(error: Exception, place: str
     assert str(explain(raise_error(wrapped))).startswith(place)
 
 
+def test_a_full_disk_is_told_with_the_places_that_may_be_full() -> None:
+    error = raise_error(OSError(errno.ENOSPC, "No space left on device"))
+
+    assert "in data_root and in the folder of temporary files" in str(explain(error))
+
+
 def test_own_check_is_told_in_its_words() -> None:
     error = catch(lambda: check_data_root(""))
 

@@ -16,7 +16,7 @@ import numpy.typing as npt
 import polars as pl
 
 from rightfit._core.frames import RawTableError, require_columns
-from rightfit.data.request_path.dates import DATE_PARTS, WEEKDAYS, read_texts
+from rightfit.data.request_path.dates import DATE_PARTS, WEEKDAYS, find_months, read_texts
 from rightfit.data.request_path.encoder import (
     MEAN,
     OTHER,
@@ -373,6 +373,7 @@ def _fit_date(column: pl.Series, *, month_first: bool) -> Date:
         means=means,
         scales=scales,
         month_first=month_first,
+        month_names=any(map(find_months, texts)),
     )
 
 

@@ -22,6 +22,7 @@ SIGNATURES = {
     "tune_serving": "(model, rows, targets=None, *, applications, name='model', "
     "runtimes=('native', 'onnx', 'onnx_int8'), n_threads=(1, 'all'), keeps_rounds=False, "
     "preset='quick', quality=None, trust=False, verbose=None, on_progress=None)",
+    "log_export": "(folder, *, name='model')",
     "open_project": "(folder='.', *, env=None, data_root=None)",
     "search": (
         "(table, target, *, teacher=None, applications=None, families=None, "
