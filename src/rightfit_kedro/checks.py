@@ -17,7 +17,7 @@ from kedro.pipeline import Pipeline
 from rightfit._core.processes.regular_files import SPECIAL, find_special
 from rightfit.ranking.applications.applications import Applications
 from rightfit_kedro.configuration import ConfigurationError
-from rightfit_kedro.explain import REMAKE, describe_csv, one_line
+from rightfit_kedro.explain import REMAKE, describe_csv, name_file, one_line
 from rightfit_kedro.kedro_private import (
     Catalog,
     find_load_version,
@@ -105,7 +105,7 @@ def _find_unknown_machines(pipeline: Pipeline, catalog: Catalog) -> Iterator[str
             try:
                 require_machine(application.environment, machines).read()
             except ValueError as err:
-                yield f"applications.{name}: {err}"
+                yield name_file(f"applications.{name}: {err}", "applications")
 
 
 def _find_unwritable_results(pipeline: Pipeline, catalog: Catalog) -> list[str]:

@@ -12,6 +12,7 @@ from kedro.io import DatasetError
 from kedro.io.core import VersionNotFoundError
 
 from rightfit._core.errors import RightfitError
+from rightfit._core.formatting import end_sentence
 from rightfit._core.row_files import find_separator, find_uneven_line, guess_encoding
 
 REMAKE = "Make it anew: kedro run --pipelines perf"
@@ -39,7 +40,9 @@ def explain(error: BaseException, raw: Mapping[str, str] | None = None) -> str |
         ``None`` for a defect: an error of a kind that a person at the command line cannot mend.
     """
     if isinstance(error, RightfitError):
-        return str(error)
+        block = (error.key or "").partition(".")[0]
+        file = f" The block {block} stands in parameters_{block}.yml." if block else ""
+        return f"{error}{file}"
     for err in _follow(error):
         if isinstance(err, VersionNotFoundError):
             name, _, where = str(error).partition(": Did not find any versions for ")
@@ -60,6 +63,15 @@ def explain(error: BaseException, raw: Mapping[str, str] | None = None) -> str |
                 f"correct its entry in conf/*/catalog*.yml. {describe_csv(path)}"
             ).rstrip()
     return f"{error}\nIf a stored file is damaged, or of another version, restore it. {REMAKE}"
+
+
+def name_file(fault: str, block: str) -> str:
+    """End a fault with the file to correct: each block of parameters has its own.
+
+    >>> name_file("training.device is cuda", "training")
+    'training.device is cuda. Correct parameters_training.yml.'
+    """
+    return f"{end_sentence(fault)} Correct parameters_{block}.yml."
 
 
 def describe_csv(path: str) -> str:

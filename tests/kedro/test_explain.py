@@ -129,3 +129,11 @@ def test_a_csv_file_in_the_place_of_a_parquet_file_needs_an_entry(
     )
     assert 'load_args: {separator: ";"}' in advice
     assert describe_csv(str(tmp_path / "houses.parquet")) == ""
+
+
+def test_fault_of_a_parameter_ends_with_the_file_that_holds_its_block() -> None:
+    error = RightfitError("training.device is cuda.", key="training.device")
+
+    assert explain(error) == (
+        "training.device is cuda. The block training stands in parameters_training.yml."
+    )
