@@ -33,7 +33,7 @@ from rightfit_search.searching.search_tables import ACCOUNT_SCHEMA, CURVE_SCHEMA
 
 SOURCE = Path(rightfit.__file__).parents[1]
 EXAMPLES = Path(__file__).with_name("api_examples.yml")
-FUNCTIONS = ("measure", "compare", "tune_serving", "rank", "search", "open_project")
+FUNCTIONS = ("measure", "compare", "tune_serving", "rank", "search", "log_export", "open_project")
 TYPES_LAST = ("RightfitError",)
 """Public names that are shown last."""
 

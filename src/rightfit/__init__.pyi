@@ -1,5 +1,6 @@
 from rightfit._core.errors import RightfitError as RightfitError
 from rightfit._core.progress import Progress as Progress
+from rightfit.api.given_candidates import candidates as candidates
 from rightfit.api.measure import compare as compare
 from rightfit.api.measure import measure as measure
 from rightfit.api.profiles import Profiles as Profiles
@@ -7,6 +8,7 @@ from rightfit.api.rank import Ranking as Ranking
 from rightfit.api.rank import rank as rank
 from rightfit.api.serving_tuning import TunedServing as TunedServing
 from rightfit.api.serving_tuning import tune_serving as tune_serving
+from rightfit.exporting.mlflow_model import log_export as log_export
 from rightfit.measuring.hardware.environment import Environment as Environment
 from rightfit.measuring.metrics import Figure as Figure
 from rightfit.measuring.metrics import Metric as Metric

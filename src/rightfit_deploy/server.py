@@ -6,7 +6,7 @@ Needs what ``usage.py`` needs, and starlette, uvicorn and prometheus-client
 ``POST /predict`` takes a JSON list with one object per row, its keys the raw columns, or an Arrow
 stream of a table with these columns; it answers in the same format. ``GET /health`` says whether
 the model is open, ``GET /profile`` what was measured of it, ``GET /metrics`` what was served, in
-Prometheus' format. There is nothing else.
+Prometheus' format. Below ``/v2`` it speaks the Open Inference Protocol. There is nothing else.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ import socket
 import struct
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
@@ -50,10 +50,11 @@ from starlette.routing import Route
 
 if __package__:
     from rightfit.data.request_path import feeding, usage
-    from rightfit_deploy import connections
+    from rightfit_deploy import connections, open_inference
 else:  # run in an exported folder, which stands for itself
     import connections  # type: ignore[import-not-found,no-redef]
     import feeding  # type: ignore[import-not-found,no-redef]
+    import open_inference  # type: ignore[import-not-found,no-redef]
     import usage  # type: ignore[import-not-found,no-redef]
 
 HOST = "127.0.0.1"
@@ -61,6 +62,7 @@ LOCAL_NAMES = ("127.0.0.1", "localhost")
 EVERYWHERE = "0.0.0.0"  # noqa: S104 -- every address of the machine
 ARROW = "application/vnd.apache.arrow.stream"
 JSON = "application/json"
+OPEN = "a request of the Open Inference Protocol"  # a kind of body beside these
 PLAIN_ARROW = (
     "string", "large_string", "string_view", "binary", "large_binary", "binary_view", "null",
 )  # fmt: skip
@@ -127,6 +129,14 @@ class Service:
 
     async def predict(self, request: Request) -> Response:
         """Answer rows, or say why not."""
+        return await self._serve(request, "/predict", {JSON: JSON, ARROW: ARROW})
+
+    async def infer(self, request: Request) -> Response:
+        """Answer the tensors of the Open Inference Protocol, or say why not."""
+        return await self._serve(request, "/v2/models/{name}/infer", {JSON: OPEN, "": OPEN})
+
+    async def _serve(self, request: Request, route: str, kinds: Mapping[str, str]) -> Response:
+        """Answer a body of some kind, which is known by its content type."""
         started_s = time.perf_counter()
         response: Response = JSONResponse({"error": "The model failed; see the log"}, 500)
         try:
@@ -134,18 +144,19 @@ class Service:
             body = await _read_body(request, self._limits)
             self._require_place()  # a body that is still arriving takes none
             kind = request.headers.get("content-type", "").split(";")[0].strip().lower()
-            if kind not in (JSON, ARROW):
-                problem = f"Content-Type must be {JSON} or {ARROW}, but is {kind[:100]!r}"
+            if kind not in kinds:
+                allowed = " or ".join(filter(None, kinds))
+                problem = f"Content-Type must be {allowed}, but is {kind[:100]!r}"
                 raise RefusedError(415, problem)
             self._n_running += 1
             try:
-                response = await self._answer_in_turn(kind, body)
+                response = await self._answer_in_turn(kinds[kind], body)
             finally:
                 self._n_running -= 1
         except RefusedError as err:
             response = err.to_response()
         finally:
-            served = self._lasted.labels("POST", "/predict", response.status_code)
+            served = self._lasted.labels("POST", route, response.status_code)
             served.observe(time.perf_counter() - started_s)
         return response
 
@@ -155,13 +166,26 @@ class Service:
         return PlainTextResponse(
             "This server answers rows with a model.\n\n"
             f"POST /predict with a list of one JSON object per row. Columns: {columns}.\n"
-            "GET /openapi.json describes that for programs, /profile what was measured of the "
+            f"POST /v2/models/{open_inference.NAME}/infer takes tensors as the Open Inference "
+            "Protocol has them.\n"
+            "GET /openapi.json describes /predict for programs, /profile what was measured of the "
             "model, /metrics what was served, /health that it is open.\n"
         )
 
     async def show_api(self, _: Request) -> Response:
         """Return how to ask, as an OpenAPI description."""
         return JSONResponse(describe_api(self._model))
+
+    async def show_server(self, request: Request) -> Response:
+        """Say that the server is there, and what it is called."""
+        asked = request.url.path.rpartition("/")[2]  # live, ready, or nothing
+        return JSONResponse({asked: True} if asked in ("live", "ready") else open_inference.SERVER)
+
+    async def show_model(self, request: Request) -> Response:
+        """Describe the model's tensors, or say that it is open."""
+        if request.url.path.endswith("/ready"):
+            return JSONResponse({"name": open_inference.NAME, "ready": True})
+        return JSONResponse(open_inference.describe_model(self._model))
 
     async def show_health(self, _: Request) -> Response:
         """Say that the model is open."""
@@ -206,10 +230,17 @@ class Service:
         collection.
         """
         try:
-            columns = _read_columns(kind, body, self._limits, self._kinds)
-            answers = self._predict(columns)
             model = self._model
-            if kind == JSON:
+            request: Mapping[str, Any] | None = None
+            if kind == OPEN:
+                request, columns = _read_open(body, self._limits, self._kinds)
+            else:
+                columns = _read_columns(kind, body, self._limits, self._kinds)
+            answers = self._predict(columns)
+            if request is not None:
+                response = open_inference.write_response(request, answers, model)
+                content = json.dumps(response, allow_nan=False).encode()
+            elif kind == JSON:
                 records = usage.name_answers(answers, model.classes, model.threshold, model.costs)
                 content = json.dumps(records, allow_nan=False).encode()
             else:
@@ -219,7 +250,7 @@ class Service:
         except (ValueError, TypeError, OverflowError, AttributeError) as err:
             return RefusedError(422, str(err)).to_response()
         self._rows.inc(len(answers))
-        return Response(content, media_type=kind)
+        return Response(content, media_type=JSON if kind == OPEN else kind)
 
 
 def describe_api(model: usage.ExportedModel) -> dict[str, Any]:
@@ -287,11 +318,18 @@ def serve_folder(folder: Path, *, host: str, port: int, limits: Limits) -> None:
     # Where it is reached locally alone, no page of another name may reach it through a browser.
     hosts = LOCAL_NAMES if host in LOCAL_NAMES else ("*",)
     service = Service(folder, limits)
+    model = f"/v2/models/{open_inference.NAME}"
     app = Starlette(
         routes=[
             Route("/predict", service.predict, methods=["POST"]),
             Route("/", service.show_page),
             Route("/openapi.json", service.show_api),
+            *(
+                Route(f"/v2{end}", service.show_server)
+                for end in ("", "/health/live", "/health/ready")
+            ),
+            *(Route(f"{model}{end}", service.show_model) for end in ("", "/ready")),
+            Route(f"{model}/infer", service.infer, methods=["POST"]),
             Route("/health", service.show_health),
             Route("/profile", service.show_profile),
             Route("/metrics", service.show_metrics),
@@ -372,8 +410,7 @@ def _read_columns(kind: str, body: bytes, limits: Limits, kinds: Mapping[str, st
     read = _read_arrow if kind == ARROW else _read_json
     try:
         columns = read(body, limits, kinds)
-        if lacking := kinds.keys() - columns.keys():
-            raise RefusedError(422, f"The request lacks the columns {sorted(lacking)}; {NULL}")
+        _require_columns(columns, kinds)
     except RefusedError:
         raise
     except Exception as err:  # what strangers write is read by libraries that raise many kinds
@@ -381,15 +418,33 @@ def _read_columns(kind: str, body: bytes, limits: Limits, kinds: Mapping[str, st
     return columns
 
 
+def _require_columns(columns: Columns, kinds: Mapping[str, str]) -> None:
+    if lacking := kinds.keys() - columns.keys():
+        raise RefusedError(422, f"The request lacks the columns {sorted(lacking)}; {NULL}")
+
+
+def _read_open(
+    body: bytes, limits: Limits, kinds: Mapping[str, str]
+) -> tuple[Mapping[str, Any], Columns]:
+    """Return a request of the Open Inference Protocol, and the columns that the model reads."""
+
+    def read_object(pairs: list[tuple[str, Any]]) -> Any:
+        if len(found := dict(pairs)) < len(pairs):
+            raise RefusedError(422, "A key is there twice")
+        return found
+
+    request = _load_json(body, limits, kinds, read_object)
+    columns = open_inference.read_columns(request, kinds)
+    _require_columns(columns, kinds)
+    n_rows = len(next(iter(columns.values())))
+    if n_rows > limits.max_rows:
+        raise RefusedError(413, f"A request may hold {limits.max_rows} rows")
+    if not n_rows:
+        raise RefusedError(422, NO_ROW)
+    return request, columns
+
+
 def _read_json(body: bytes, limits: Limits, kinds: Mapping[str, str]) -> Columns:
-    max_values = max(MIN_VALUES, limits.max_rows * (len(kinds) + N_UNREAD))
-    max_values += N_IMAGE_BYTES if feeding.IMAGE in kinds.values() else 0
-    if body.count(b",") + body.count(b"[") + body.count(b"{") > max_values:
-        raise RefusedError(
-            413,
-            f"A request to this model may hold {max_values} values, its commas and brackets: send "
-            "fewer rows, of the columns that it reads",
-        )
     n_rows = 0
 
     def read_row(pairs: list[tuple[str, Any]]) -> Any:  # also lets other threads have their turn
@@ -402,10 +457,7 @@ def _read_json(body: bytes, limits: Limits, kinds: Mapping[str, str]) -> Columns
             raise RefusedError(422, usage.TWICE)
         return row
 
-    try:
-        rows = json.loads(body, parse_constant=_refuse_constant, object_pairs_hook=read_row)
-    except (ValueError, RecursionError) as err:
-        raise RefusedError(400, f"The body is no JSON: {err}") from err
+    rows = _load_json(body, limits, kinds, read_row)
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
         raise RefusedError(422, "The body must be a list with one object per row")
     if not rows:
@@ -415,6 +467,27 @@ def _read_json(body: bytes, limits: Limits, kinds: Mapping[str, str]) -> Columns
     except ValueError as err:
         raise RefusedError(422, str(err)) from err
     return {name: [row[name] for row in rows] for name in kinds if name in rows[0]}
+
+
+def _load_json(
+    body: bytes,
+    limits: Limits,
+    kinds: Mapping[str, str],
+    read_object: Callable[[list[tuple[str, Any]]], Any],
+) -> Any:
+    """Return what a JSON body of no more values than the model can need holds."""
+    max_values = max(MIN_VALUES, limits.max_rows * (len(kinds) + N_UNREAD))
+    max_values += N_IMAGE_BYTES if feeding.IMAGE in kinds.values() else 0
+    if body.count(b",") + body.count(b"[") + body.count(b"{") > max_values:
+        raise RefusedError(
+            413,
+            f"A request to this model may hold {max_values} values, its commas and brackets: send "
+            "fewer rows, of the columns that it reads",
+        )
+    try:
+        return json.loads(body, parse_constant=_refuse_constant, object_pairs_hook=read_object)
+    except (ValueError, RecursionError) as err:
+        raise RefusedError(400, f"The body is no JSON: {err}") from err
 
 
 def _refuse_constant(name: str) -> float:

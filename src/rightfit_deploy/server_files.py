@@ -9,7 +9,7 @@ from pathlib import Path
 from rightfit.exporting.model_call import ModelCall
 from rightfit.models.bundle_files import copy_replacing, write_replacing
 
-PROGRAMS = ("server.py", "connections.py")
+PROGRAMS = ("server.py", "connections.py", "open_inference.py")
 
 # What answers is pinned to what was measured; what carries the answer may be newer.
 _CARRYING = ("starlette>=1", "uvicorn[standard]>=0.34,<1", "prometheus-client>=0.22")

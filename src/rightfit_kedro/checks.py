@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import errno
+import logging
 import os
 import tempfile
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
+from kedro.framework.project import pipelines
 from kedro.io import DatasetError
 from kedro.pipeline import Pipeline
 
 from rightfit._core.processes.regular_files import SPECIAL, find_special
 from rightfit.ranking.applications.applications import Applications
 from rightfit_kedro.configuration import ConfigurationError
-from rightfit_kedro.explain import REMAKE, describe_csv, one_line
+from rightfit_kedro.explain import REMAKE, describe_csv, name_file, one_line
 from rightfit_kedro.kedro_private import (
     Catalog,
     find_load_version,
@@ -24,7 +27,9 @@ from rightfit_kedro.kedro_private import (
     tells_existence,
 )
 from rightfit_kedro.nodes import is_own, list_own_inputs, list_own_outputs
-from rightfit_kedro.result_records import open_records
+from rightfit_kedro.result_records import open_records, read_time
+
+logger = logging.getLogger(__name__)
 
 RAW_READER = "check_raw_tables"
 STORES = {"studies", "measurements", "inferred_descriptions"}  # written through handles
@@ -100,7 +105,7 @@ def _find_unknown_machines(pipeline: Pipeline, catalog: Catalog) -> Iterator[str
             try:
                 require_machine(application.environment, machines).read()
             except ValueError as err:
-                yield f"applications.{name}: {err}"
+                yield name_file(f"applications.{name}: {err}", "applications")
 
 
 def _find_unwritable_results(pipeline: Pipeline, catalog: Catalog) -> list[str]:
@@ -134,6 +139,30 @@ def refuse_damaged_inputs(pipeline: Pipeline, catalog: Catalog) -> None:
             faults.append(f"{name} in {path.parent} is damaged: {err}. {REMAKE}")
     if faults:
         raise ConfigurationError("\n".join(faults))
+
+
+def warn_of_newer_tables(pipeline: Pipeline, catalog: Catalog) -> None:
+    """Name the raw tables that were written since the results that a run reads were made."""
+    if not list_own_inputs(pipeline) & pipeline.inputs():
+        return
+    readers = {
+        node
+        for node in (pipelines.get("data_engineering") or Pipeline([])).nodes
+        if is_own(node) and node.func.__name__ == RAW_READER
+    }
+    newer = []
+    for reader in sorted(readers - set(pipeline.nodes)):
+        with suppress(DatasetError, OSError):  # of entries that this run does not read
+            description = catalog.get(reader.outputs[0])
+            made_s = read_time(find_load_version(description) if find_path(description) else None)
+            tables = [find_path(catalog.get(name)) for name in list_raw(Pipeline([reader]))]
+            newer += [str(path) for path in tables if path and path.stat().st_mtime > made_s]
+    if newer:
+        logger.warning(
+            "This run reads results that were made before %s was written last; to take its rows: "
+            "kedro run --pipelines perf",
+            ", ".join(dict.fromkeys(newer)),
+        )
 
 
 def find_unwritable(paths: Iterable[Path]) -> list[str]:

@@ -218,15 +218,18 @@ def tolerate_lost_output() -> None:
 
 @functools.cache  # wraps Kedro's reader once
 def explain_run_params() -> ReadOption:
-    """Let ``kedro run`` say what is wrong with ``--params``; Kedro's reader ends in a traceback.
+    """Let ``kedro run`` say what is wrong with ``--params`` and ``--load-versions``.
+
+    Kedro's reader of the first ends in a traceback; what that of the second finds is lost.
 
     Returns:
         The reader of ``--params``; what YAML, OmegaConf and Python refuse is a wrong option to it.
     """
     from kedro.framework.cli.project import run
 
-    params = next(option for option in run.params if option.name == "params")
-    read = cast("ReadOption", params.callback)
+    options = {option.name: option for option in run.params}
+    params, versions = options["params"], options["load_versions"]
+    read, read_versions = cast("list[ReadOption]", [params.callback, versions.callback])
 
     def read_params(context: click.Context, option: click.Parameter, value: Any) -> Any:
         try:
@@ -236,7 +239,13 @@ def explain_run_params() -> ReadOption:
         except Exception as err:
             raise _refuse(one_line(err), context, option) from err
 
-    params.callback = read_params
+    def read_load_versions(context: click.Context, option: click.Parameter, value: Any) -> Any:
+        try:
+            return read_versions(context, option, value)
+        except click.ClickException as err:
+            raise click.BadParameter(clean_text(err.message), context, option) from err
+
+    params.callback, versions.callback = read_params, read_load_versions
     return read_params
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -11,11 +12,13 @@ from kedro.io import DatasetError
 from kedro.io.core import VersionNotFoundError
 
 from rightfit._core.errors import RightfitError
+from rightfit._core.formatting import end_sentence
 from rightfit._core.row_files import find_separator, find_uneven_line, guess_encoding
 
 REMAKE = "Make it anew: kedro run --pipelines perf"
 MAX_REASON = 300  # characters
 AGAIN = "Mend it, then run the command again: what is finished is not repeated."
+FREE = f"Free some space there, in data_root and in the folder of temporary files. {AGAIN}"
 
 # what the system says of files and disks; other kinds, such as a lost connection, have other causes
 _OF_FILES = (OSError, PermissionError, NotADirectoryError, IsADirectoryError)
@@ -37,13 +40,16 @@ def explain(error: BaseException, raw: Mapping[str, str] | None = None) -> str |
         ``None`` for a defect: an error of a kind that a person at the command line cannot mend.
     """
     if isinstance(error, RightfitError):
-        return str(error)
+        block = (error.key or "").partition(".")[0]
+        file = f" The block {block} stands in parameters_{block}.yml." if block else ""
+        return f"{error}{file}"
     for err in _follow(error):
         if isinstance(err, VersionNotFoundError):
             name, _, where = str(error).partition(": Did not find any versions for ")
             return f"No run has written {name or where} yet. Run: kedro run --pipelines perf"
         if type(err) in _OF_FILES and isinstance(err, OSError):
-            return f"{err.filename or 'A file'}: {err.strerror or one_line(err)}. {AGAIN}"
+            fault = f"{err.filename or 'A file'}: {err.strerror or one_line(err)}."
+            return f"{fault} {FREE if err.errno in (errno.ENOSPC, errno.EDQUOT) else AGAIN}"
         if type(err).__module__ == "sqlalchemy.exc":  # the library need not be installed
             reason = one_line(getattr(err, "orig", None) or err)
             return f"The database of the searches: {reason}. {AGAIN}"
@@ -57,6 +63,15 @@ def explain(error: BaseException, raw: Mapping[str, str] | None = None) -> str |
                 f"correct its entry in conf/*/catalog*.yml. {describe_csv(path)}"
             ).rstrip()
     return f"{error}\nIf a stored file is damaged, or of another version, restore it. {REMAKE}"
+
+
+def name_file(fault: str, block: str) -> str:
+    """End a fault with the file to correct: each block of parameters has its own.
+
+    >>> name_file("training.device is cuda", "training")
+    'training.device is cuda. Correct parameters_training.yml.'
+    """
+    return f"{end_sentence(fault)} Correct parameters_{block}.yml."
 
 
 def describe_csv(path: str) -> str:

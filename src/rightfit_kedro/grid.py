@@ -12,10 +12,10 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from rightfit._core.formatting import end_sentence
 from rightfit._core.strict_model import Names, StrictModel, read_key, split_names
 from rightfit.params.defaults import RawParameters
 from rightfit.params.faults import explain_faults
+from rightfit_kedro.explain import name_file
 from rightfit_search.families.registry import refer_to_family
 
 NAME = re.compile(r"\w[\w-]*")
@@ -175,7 +175,7 @@ def find_grid_faults(parameters: RawParameters) -> list[str]:
     for kind in ("datasets", "models"):
         if not isinstance(parameters[kind], Mapping) or not parameters[kind]:
             faults.append(f"{kind} must describe at least one of them, got {parameters[kind]!r}")
-    faults = [f"{end_sentence(fault)} Correct parameters_grid.yml." for fault in faults]
+    faults = [name_file(fault, "grid") for fault in faults]
     for kind in ("datasets", "models"):
         described = parameters[kind] if isinstance(parameters[kind], Mapping) else {}
         unknown = sorted(set(_list_names(parameters, kind)) - set(described))
@@ -310,5 +310,4 @@ def _find_family(name: str, block: Any) -> str:
     try:
         return refer_to_family(block if isinstance(block, Mapping) else {})
     except ValueError as err:
-        fault = end_sentence(f"models.{name}.{err}")
-        raise ValueError(f"{fault} Correct parameters_models.yml.") from err
+        raise ValueError(name_file(f"models.{name}.{err}", "models")) from err

@@ -40,6 +40,7 @@ from rightfit_kedro.checks import (
     list_raw,
     refuse_damaged_inputs,
     refuse_unusable_surroundings,
+    warn_of_newer_tables,
 )
 from rightfit_kedro.command_line import (
     LEVEL,
@@ -108,6 +109,7 @@ class RunHook:
             refuse_unusable_surroundings(pipeline, catalog)
             choose_run_versions(run_params, pipeline, catalog)
             refuse_damaged_inputs(pipeline, catalog)
+            warn_of_newer_tables(pipeline, catalog)
         except OSError as err:  # a disk may be full before the first node
             raise ConfigurationError(explain(err) or str(err)) from err
         self._during.enter_context(prepared_process(pipeline))

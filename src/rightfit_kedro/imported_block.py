@@ -9,11 +9,11 @@ from typing import Literal
 from kedro.utils import find_kedro_project
 from pydantic import Field, ValidationError
 
-from rightfit._core.formatting import end_sentence
 from rightfit._core.strict_model import StrictModel
 from rightfit.models.imported.importing import ModelFile, check_file
 from rightfit.models.imported.kinds import resolve_file
 from rightfit.models.imported.onnx_form import OutputChoice
+from rightfit_kedro.explain import name_file
 
 
 class ImportedBlock(StrictModel):
@@ -83,4 +83,4 @@ def find_file_faults(models: Mapping[str, object]) -> Iterator[str]:
         try:
             check_file(block.give(name))
         except (OSError, ValueError) as err:
-            yield f"models.{name}: {end_sentence(str(err))} Correct parameters_models.yml."
+            yield name_file(f"models.{name}: {err}", "models")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import re
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from rightfit_kedro.kedro_private import Catalog
 WHOLE_FILE = ""  # relative path of a result that is one file
 N_DIGITS = 24  # of the sha256 in a key
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d\.\d\d\.\d\d\.\d{3}Z")  # how Kedro names a run
+FORM = "%Y-%m-%dT%H.%M.%S.%f"
 GRID = "grid-"  # begins the key of a run's grid
 
 Record = TypeVar("Record")
@@ -113,8 +115,15 @@ class RecordStore:
         last = max(self.list_runs(), default="")
         if not TIME.fullmatch(version) or last <= version or not TIME.match(last):
             return version
-        moment = datetime.strptime(last[:23], "%Y-%m-%dT%H.%M.%S.%f").replace(tzinfo=UTC)
-        return f"{moment + timedelta(milliseconds=1):%Y-%m-%dT%H.%M.%S.%f}"[:-3] + "Z"
+        moment = datetime.strptime(last[:23], FORM).replace(tzinfo=UTC)
+        return f"{moment + timedelta(milliseconds=1):{FORM}}"[:-3] + "Z"
+
+
+def read_time(version: str | None) -> float:
+    """Return the seconds since 1970 that a version names; infinity where it names no time."""
+    if version is None or not TIME.match(version):
+        return math.inf
+    return datetime.strptime(version[:23], FORM).replace(tzinfo=UTC).timestamp()
 
 
 def open_records(catalog: Catalog) -> RecordStore:

@@ -29,10 +29,11 @@ from pydantic import BaseModel
 from rich.console import Console
 
 from rightfit._core.errors import RightfitError
-from rightfit._core.formatting import end_sentence, format_seconds
+from rightfit._core.formatting import format_seconds
 from rightfit._core.spelling import suggest
 from rightfit.api.progress_line import showing_progress
 from rightfit_kedro.configuration import DEFAULT_PIPELINE, ConfigurationError
+from rightfit_kedro.explain import name_file
 from rightfit_kedro.kedro_private import (
     Catalog,
     find_versioned_path,
@@ -207,7 +208,7 @@ def refuse_unjudgeable(nodes: list[Node], catalog: Catalog) -> None:
             except RightfitError as err:
                 faults.setdefault(name, []).append(str(err))
     lines = [
-        f"{end_sentence(fault)} Correct parameters_applications.yml."
+        name_file(fault, "applications")
         for of_datasets in faults.values()
         if len(of_datasets) == len(names)
         for fault in dict.fromkeys(of_datasets)

@@ -11,7 +11,7 @@ from typing import Any, TypeGuard
 
 from pydantic import BaseModel, ValidationError
 
-from rightfit._core.formatting import count, end_sentence
+from rightfit._core.formatting import count
 from rightfit._core.plugins import load_plugins
 from rightfit._core.spelling import suggest
 from rightfit.measuring.hardware.environment import usable_cores
@@ -24,6 +24,7 @@ from rightfit.params.defaults import RawParameters
 from rightfit.params.evaluation import EvaluationParams, find_preset_faults
 from rightfit.params.faults import explain_faults
 from rightfit.ranking.applications.applications import N_MODELS, UTILITY, Application, RankingRules
+from rightfit_kedro.explain import name_file
 from rightfit_kedro.grid import (
     CascadeBlock,
     find_grid_faults,
@@ -123,7 +124,7 @@ def find_block_faults(
         training = TrainingParams.model_validate(parameters.get("training"))
         faults += _told("training", _find_training_faults(training, parameters))
     if "evaluation" in stages:
-        faults += find_preset_faults(parameters)
+        faults += _told("applications", find_preset_faults(parameters))
     if machine is not None:
         for stage in sorted(stages):
             faults += _told(stage, _find_machine_faults(stage, parameters.get(stage), machine))
@@ -132,7 +133,7 @@ def find_block_faults(
 
 def _told(block: str, faults: Iterable[str]) -> list[str]:
     """Return faults as sentences, each with the file to correct."""
-    return [f"{end_sentence(fault)} Correct parameters_{block}.yml." for fault in faults]
+    return [name_file(fault, block) for fault in faults]
 
 
 def look_up(parameters: RawParameters, key: str) -> Any:
@@ -257,7 +258,7 @@ def find_model_faults(parameters: RawParameters, stages: Collection[str]) -> Ite
         try:
             family = get_family(block.family)
         except ValueError as err:
-            yield f"models.{name}: {err}"
+            yield name_file(f"models.{name}: {err}", "models")
             continue
         for fault in _find_setting_faults(family, block, parameters, stages):
             yield f"models.{name}: {fault}"
@@ -276,25 +277,24 @@ def _find_setting_faults(
     family: Family, block: ModelBlock, parameters: RawParameters, stages: Collection[str]
 ) -> Iterator[str]:
     params = block.params
-    try:
-        family.require_libraries(f"The family {block.family}")
-        params.check_names(family)
-    except ValueError as err:
-        yield str(err)
+    if missing := list(_catch(family.require_libraries, f"The family {block.family}")):
+        yield from missing
+        return
+    if wrong := list(_catch(params.check_names, family)):
+        yield from _told("models", wrong)
         return
     blocks = {stage: parameters.get(stage) for stage in sorted(stages)}
     lengths = [n for stage, block in blocks.items() for _, n in find_values(block, [LENGTH], stage)]
     for n_checkpoints in lengths or [look_up(parameters, "training.n_checkpoints")]:
         if isinstance(n_checkpoints, int):
-            yield from _catch(params.check_length, family, n_checkpoints)
+            yield from _told("models", _catch(params.check_length, family, n_checkpoints))
     if lengths or "training" in stages:
         wrong = [
             fault
             for configuration in params.list_extremes()
             for fault in _catch(family.check_values, configuration)
         ]
-        for fault in dict.fromkeys(wrong):
-            yield f"{end_sentence(fault)} Correct parameters_models.yml."
+        yield from _told("models", dict.fromkeys(wrong))
     if "training" in stages:
         yield from _find_grid_size(params, parameters)
     if "evaluation" in stages:

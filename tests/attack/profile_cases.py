@@ -42,13 +42,16 @@ class ProfileCase:
     def must_fail(self) -> bool:
         """Whether nothing can have measured that, whatever the metric."""
         from rightfit.api.profile_check import POSSIBLE
-        from rightfit.measuring.profile import profiles_schema
+        from rightfit.measuring.profile import LEVEL_ERROR, profiles_schema
 
         dtype = profiles_schema()[self.column]
         name = self.column.removesuffix("_low").removesuffix("_high")
         if dtype in (pl.Float64, pl.Int64):
             is_bounded = dtype == pl.Int64 or POSSIBLE.get(name) != "any"
             is_zero = self.value == "zero" and dtype == pl.Int64
+            # an interval may be so wide that it tells nothing
+            is_error = self.column in (f"{name}_low", f"{name}_high", LEVEL_ERROR)
+            is_bounded &= not (is_error and self.value == "a huge number")
             is_impossible = self.value in NOT_POSSIBLE and is_bounded
             is_other = isinstance(VALUES[self.value], str | bool | list | dict | date | bytes)
             return self.value in NUMBERS or is_impossible or is_zero or is_other

@@ -137,10 +137,19 @@ CHANGES: list[tuple[str, Callable[[Path], None], str]] = [
             "n_threads": 0,
             "device": ["cpu"],
             "inputs": 5,
-            "classes": [1],
+            "classes": ["low", "low", "high"],
             "threshold": "high",
             "costs": [[0, 1]],
         }.items()
+    ),
+    ("numbers as classes", lambda out: change_call(out, classes=[1]), "wrong: classes"),
+    *(
+        (
+            f"{len(classes)} classes",
+            lambda out, classes=classes: change_call(out, classes=classes),
+            f"answers 3 numbers a row, its description has {len(classes) or 1}",
+        )
+        for classes in ([], ["low", "high"], ["low", "middle", "high", "top"])
     ),
     ("threads", lambda out: change_call(out, n_threads=10**9), "wrong: n_threads"),
     ("device", lambda out: change_call(out, device="tpu"), "wrong: device"),

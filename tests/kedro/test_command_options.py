@@ -46,6 +46,16 @@ def test_what_kedro_refuses_and_what_is_right_stay_as_they_are() -> None:
     assert read("a.b=[1],c=null").output == "{'a': {'b': [1]}, 'c': None}\n"
 
 
+def test_a_version_without_a_name_is_refused_with_what_is_expected() -> None:
+    explain_run_params()
+
+    result = CliRunner().invoke(run, ["--load-versions", "garbage"])
+
+    assert result.exit_code == 2
+    assert "Expected the form of 'load_versions'" in result.output
+    assert "found garbage instead" in result.output
+
+
 def test_reader_is_wrapped_once() -> None:
     (option,) = (one for one in run.params if one.name == "params")
     once = explain_run_params()

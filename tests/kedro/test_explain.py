@@ -52,6 +52,12 @@ def test_error_of_the_system_is_told_with_its_place(error: Exception, place: str
     assert str(explain(raise_error(wrapped))).startswith(place)
 
 
+def test_a_full_disk_is_told_with_the_places_that_may_be_full() -> None:
+    error = raise_error(OSError(errno.ENOSPC, "No space left on device"))
+
+    assert "in data_root and in the folder of temporary files" in str(explain(error))
+
+
 def test_own_check_is_told_in_its_words() -> None:
     error = catch(lambda: check_data_root(""))
 
@@ -123,3 +129,11 @@ def test_a_csv_file_in_the_place_of_a_parquet_file_needs_an_entry(
     )
     assert 'load_args: {separator: ";"}' in advice
     assert describe_csv(str(tmp_path / "houses.parquet")) == ""
+
+
+def test_fault_of_a_parameter_ends_with_the_file_that_holds_its_block() -> None:
+    error = RightfitError("training.device is cuda.", key="training.device")
+
+    assert explain(error) == (
+        "training.device is cuda. The block training stands in parameters_training.yml."
+    )

@@ -9,9 +9,16 @@ class RightfitError(ValueError):
 
     The message says what is wrong, what was allowed, what arrived, and where to mend it.
     A full stop that follows the one of a quoted message is dropped.
+
+    Args:
+        key: The parameter that mends it, such as ``training.device``: a project knows in which file
+            it stands.
     """
 
-    def __init__(self, *args: object) -> None:
+    key: str | None = None
+
+    def __init__(self, *args: object, key: str | None = None) -> None:
+        self.key = key or self.key
         super().__init__(*(re.sub(r"(?<=[^\s./])\.\.(?=\s|$)", ".", str(arg)) for arg in args))
 
 

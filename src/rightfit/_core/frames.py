@@ -43,6 +43,8 @@ _PLAIN: Mapping[Any, type[pl.DataType]] = {
 class RawTableError(RightfitError):
     """Raw tables that do not fit their description; commands show its message without traceback."""
 
+    key = "datasets"
+
 
 class ScannedTable:
     """A table on disk. Columns are read when they are asked for: ask for few at once.

@@ -162,12 +162,14 @@ def find_uneven_line(path: Path) -> str:
         path: A file in UTF-8.
 
     Returns:
-        The first such line's number and beginning, its fields and those of the header; nothing if
-        there is none.
+        A title above the header, else the first such line's number and beginning, its fields and
+        those of the header; nothing if there is none.
 
     Raises:
         UnicodeDecodeError: If the file is in another encoding.
     """
+    if title := _find_title(path):
+        return title
     separator = find_separator(path)
     with path.open(encoding="utf-8-sig", newline="") as file, suppress(csv.Error):
         rows = csv.reader(file, delimiter=separator)
@@ -187,6 +189,23 @@ def find_uneven_line(path: Path) -> str:
                 )
             first = last + 1
     return ""
+
+
+def _find_title(path: Path) -> str:
+    """Say that a line without separators stands above the header; nothing if none does."""
+    with path.open(encoding="utf-8-sig") as file:
+        sample = (line.strip() for line in file.readlines(N_SAMPLE_BYTES))
+        title, header = [*filter(None, sample), "", ""][:2]
+    fields = max((header.split(separator) for separator in SEPARATORS), key=len)
+    is_header = len(fields) > 1 and all(
+        field[:1].strip() and not field[:1].isdigit() for field in fields
+    )
+    if not is_header or any(separator in title for separator in SEPARATORS):
+        return ""
+    return (
+        f"its header seems to stand below a title: line 1 is {title[:N_SHOWN]!r}, the next has "
+        f"{len(fields)} fields. Delete what stands above the header, or skip it (skip_rows)"
+    )
 
 
 def find_separator(path: Path) -> str:

@@ -126,8 +126,7 @@ def require_machine(name: str, machines: Mapping[str, Machine]) -> Machine:
         raise ValueError(
             f"No measurements of the environment {name!r} were imported (known: "
             f"{', '.join(machines) or 'none'}). Measure it there with rightfit remote pack and "
-            "rightfit remote import, or correct the name in "
-            "conf/base/parameters_applications.yml."
+            "rightfit remote import, or correct the name."
         )
     return machines[name]
 

@@ -15,6 +15,7 @@ from rightfit.api.progress_line import showing_progress
 from rightfit.api.rank import ApplicationsLike, read_applications
 from rightfit.measuring.profile import Profile
 from rightfit.measuring.targets import Quality
+from rightfit.models.imported.predictors import expand_predictors
 from rightfit.models.runtimes import NATIVE, ONNX
 
 
@@ -98,7 +99,8 @@ def compare(
     """Measure models side by side, in turns, so that fluctuations of the machine meet them all.
 
     Args:
-        models: Models by name; see :func:`measure`.
+        models: Models by name; see :func:`measure`. A predictor of AutoGluon is compared as the
+            models that it consists of: see :func:`candidates`.
         rows: Rows that all of them can answer.
         targets: As of :func:`measure`.
         dataset: Name of the rows, in the results.
@@ -121,6 +123,7 @@ def compare(
     if not isinstance(models, Mapping) or not models:
         raise RightfitError("Give the models by name: compare({'a': model}, X, y).")
     _require_names("models", [*models])
+    models = expand_predictors(models)
     _require_names("dataset", [dataset])
     wanted = (NATIVE, ONNX) if runtimes is None else runtimes
     params = read_params(wanted, n_threads, devices, preset)

@@ -101,7 +101,7 @@ def rank(
     Args:
         profiles: What was measured, or its table as a frame of polars or pandas.
         applications: By name; or the path of a YAML file, whose form is that of
-            ``parameters_applications.yml``; or one alone. The name of one of the library's examples
+            a project's ``applications``; or one alone. The name of one of the library's examples
             may take the place of an application: ``interactive``, ``batch``, ``small_device``,
             ``quality_first``.
         rules: Confidence and tie rules; ``None``: the library's.

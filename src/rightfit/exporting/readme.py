@@ -10,6 +10,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from rightfit._core.formatting import NOT_MEASURED, clean_text, format_version
 from rightfit._core.spelling import name_some
 from rightfit.exporting.model_call import Model, ModelCall
+from rightfit.exporting.model_card import write_card_head
 from rightfit.measuring.naming import format_metric, metric_name, sentence_case
 from rightfit.ranking.explanation.answer import Answer, describe_origin
 from rightfit.ranking.explanation.decisions import describe_batches, describe_input
@@ -63,7 +64,7 @@ def write_readme(answer: Answer, model: Model, call: ModelCall) -> str:
         finalize=escape_markdown,
     )
     environment.filters["code"] = quote_code
-    return environment.get_template("README.md.j2").render(
+    text = environment.get_template("README.md.j2").render(
         answer=answer,
         bundle=model.bundle,
         call=call,
@@ -80,6 +81,7 @@ def write_readme(answer: Answer, model: Model, call: ModelCall) -> str:
         batches=answer.profile and describe_batches(answer.decision, answer.profile),
         origin=describe_origin(answer.origin),
     )
+    return write_card_head(answer, model) + text
 
 
 def _describe_rows(model: Model) -> str:

@@ -60,6 +60,7 @@ from rightfit.models.imported.objects import (
 )
 from rightfit.models.imported.onnx_form import GIVEN, OutputChoice, adapt_onnx, read_classes
 from rightfit.models.imported.pickles import write_object
+from rightfit.models.imported.predictors import is_predictor, list_models
 from rightfit.models.imported.row_table import RowTable, take_stored
 from rightfit.models.onnx_session import open_session
 from rightfit.models.predictions import check_predictions
@@ -343,6 +344,8 @@ def adapt_model(
         return wrap_onnx(model, "the ONNX model", first)
     if type(model).__name__ == "ModelProto":
         return wrap_onnx(model.SerializeToString(), "the ONNX model", first)
+    if is_predictor(model):
+        model = next(iter(list_models(model).values()))
     if not isinstance(model, str | Path):
         return UserObject(model, describe_object(model), first)
     path = read_path("model", model)

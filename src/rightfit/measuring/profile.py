@@ -349,8 +349,8 @@ def find_impossible(column: str, values: pl.Series, *, is_end: bool = False) -> 
     Args:
         column: One of ``POSSIBLE``.
         values: Floats in the column's unit; null: not measured.
-        is_end: Whether they are ends of intervals. These have no bound, as a few disturbed
-            processes tell little, may be 0, and are no counts.
+        is_end: Whether they are ends of intervals. These, and errors, have no bound, as a few
+            disturbed processes tell little; ends may be 0, and are no counts.
 
     Returns:
         The end of a sentence; empty where all are possible.
@@ -367,13 +367,13 @@ def find_impossible(column: str, values: pl.Series, *, is_end: bool = False) -> 
         return f"must lie between 0 and {HIGHEST[column]}"
     if possible != "any" and (values < 0).any():
         return "must not be negative"
-    if metric is None or is_end:
+    if is_end or column == LEVEL_ERROR:
         return ""
     if possible != "any" and (values > MAX_SIZE).any():
         return f"must be {MAX_SIZE:g} at most"
     if possible == "positive" and (values == 0).any():
         return "must not be 0; what was not measured is null"
-    if metric.is_count and (values != values.round()).any():
+    if metric is not None and metric.is_count and (values != values.round()).any():
         return "must hold whole numbers"
     return ""
 

@@ -53,20 +53,19 @@ def load_family(reference: str) -> ServedFamily:
     if "." not in path or not all(part.isidentifier() for part in path.split(".")):
         raise RightfitError(
             f"There is no model family {reference!r}; the library has {list(find_plugins(GROUP))}, "
-            "any other is named by its import path, as in family: my_study.families.svm. Correct "
-            "parameters_models.yml."
+            "any other is named by its import path, as in family: my_study.families.svm.",
+            key="models",
         )
     from rightfit.models.served_family import ServedFamily
 
-    family = import_by_path(
-        f"{path}.{ATTRIBUTE}", kind="model family", key="family in parameters_models.yml"
-    )
+    family = import_by_path(f"{path}.{ATTRIBUTE}", kind="model family", key="the model's family")
     if made_of and callable(family):
         family = _make_family(family, "+".join(made_of))
     if not isinstance(family, ServedFamily):
         raise RightfitError(
             f"{path}.{ATTRIBUTE} must be an object of a class that derives from rightfit.Family, "
-            f"but is {family!r}. Correct parameters_models.yml."
+            f"but is {family!r}.",
+            key="models",
         )
     return family
 

@@ -7,7 +7,7 @@ import logging
 from collections.abc import Iterator, Mapping
 from typing import Any, Self
 
-from pydantic import ConfigDict, model_validator
+from pydantic import model_validator
 
 from rightfit._core.strict_model import read_key
 from rightfit.measuring.metrics import METRICS_BY_COLUMN
@@ -26,8 +26,6 @@ LEAST_MS = 1e-4  # 100 ns: a call of the fastest model takes microseconds
 
 class ApplicationsParams(Applications):
     """All applications, every metric of theirs known (``params:applications``)."""
-
-    model_config = ConfigDict(title="conf/base/parameters_applications.yml", frozen=True)
 
     @model_validator(mode="before")
     @classmethod

@@ -57,10 +57,7 @@ class EvaluationParams(StrictModel):
     def _check(self) -> EvaluationParams:
         names = [tier.name for tier in self.tiers]
         if len(set(names)) < len(names):
-            raise ValueError(
-                f"tiers must have different names, but got {names}. Correct "
-                "parameters_evaluation.yml."
-            )
+            raise ValueError(f"tiers must have different names, but got {names}.")
         return self
 
 
@@ -85,14 +82,12 @@ def find_preset_faults(parameters: RawParameters) -> Iterator[str]:
         sizes = application.batch_sizes
         if sizes and (fault := sizes.find_fault(name, params.settings.batch_sizes)):
             yield (
-                f"{fault} by evaluation.preset {params.preset}. Correct "
-                "parameters_applications.yml, or add the size to the preset's batch_sizes in "
-                "parameters_evaluation.yml."
+                f"{fault} by evaluation.preset {params.preset}. Ask for another size, or add it "
+                f"to evaluation.presets.{params.preset}.batch_sizes"
             )
         if params.settings.server.n_processes == 0 and UNDER_LOAD in application.needed_metrics():
             yield (
                 f"applications.{name} asks for {UNDER_LOAD}, but evaluation.preset "
                 f"{params.preset} serves no requests at random, so no candidate would qualify. "
-                "Name its rate (rate_per_s: 100), or take evaluation.preset: standard. Correct "
-                "parameters_applications.yml or parameters_evaluation.yml."
+                "Name its rate (rate_per_s: 100), or take evaluation.preset: standard"
             )

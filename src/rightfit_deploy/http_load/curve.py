@@ -59,7 +59,7 @@ class CurvePlan(StrictModel):
         if not rising or not self.rate_shares[-1] <= 10:
             raise ValueError(
                 "rate_shares must rise from above 0 to at most 10, but got "
-                f"{list(self.rate_shares)}. Correct parameters_http_load.yml."
+                f"{list(self.rate_shares)}."
             )
         return self
 

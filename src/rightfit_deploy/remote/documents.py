@@ -36,6 +36,9 @@ MEASURED_FILE = "measured.json"
 RUNTIME = ONNX  # it needs no library of the models' families
 _PREFIX = "elsewhere-"  # of the keys under which machines are kept
 
+MAX_BYTES = 2**28  # of a document; a configuration measured takes some 12 KiB
+STATE_KEY = r"[0-9a-f]+|reference-[0-9]+-[0-9a-f]+"
+
 MAX_MIB = 1e9
 MAX_CORES = 100_000
 MAX_COUNT = 10**12
@@ -105,6 +108,8 @@ def read_document(kind: type[Document], path: Path) -> Document:
     """
     require_regular(path)
     try:
+        if (n_bytes := path.stat().st_size) > MAX_BYTES:
+            raise ValueError(f"it has {n_bytes:,} bytes, {MAX_BYTES:,} are allowed")
         plain = parse_json(path.read_text(encoding="utf-8"))
     except FileNotFoundError as err:
         raise ValueError(f"There is no {path}.") from err
@@ -137,6 +142,11 @@ def parse_document(kind: type[Document], plain: Mapping[str, object], source: st
         faults = []
         if isinstance(document, RemoteMeasurements):
             faults = list(_check_figures(document.environment, "environment"))
+            faults += [
+                f"states: {key[:80]!r} is no key of a measurement"
+                for key in document.states
+                if not re.fullmatch(STATE_KEY, key)
+            ]
             for key, state in document.states.items():
                 faults += _check_figures(state, f"states.{key}")
                 faults += _check_rounds(state, f"states.{key}")
@@ -158,15 +168,32 @@ def import_measured(folder: Path, name: str, store: JsonStore) -> RemoteMeasurem
         raise ValueError(
             f"{THIS_MACHINE} is the one that runs the pipeline. Choose another --name."
         )
-    measured = read_document(RemoteMeasurements, folder / MEASURED_FILE)
+    path = folder / MEASURED_FILE
+    measured = read_document(RemoteMeasurements, path)
+    plain = json.loads(path.read_text(encoding="utf-8"))
+    if unknown := next(_find_unknown(plain, json.loads(json.dumps(to_plain(measured))), ""), None):
+        raise ValueError(f"{path} does not hold what it should: {unknown} is an unknown key")
     if not measured.n_measured:
         errors = {str(state.error) for state in measured.states.values()}
         raise ValueError(
-            f"{folder / MEASURED_FILE} holds no successful measurement; errors: "
+            f"{path} holds no successful measurement; errors: "
             f"{sorted(errors)[:3]}. Correct them there, then run: rightfit remote measure"
         )
     store.put(_PREFIX + name, to_plain(measured))
     return measured
+
+
+def _find_unknown(given: object, known: object, where: str) -> Iterator[str]:
+    """Name the keys of JSON that nothing has read."""
+    if isinstance(given, dict) and isinstance(known, dict):
+        for key, content in given.items():
+            if key in known:
+                yield from _find_unknown(content, known[key], f"{where}{key}.")
+            else:
+                yield f"{where}{key}"
+    elif isinstance(given, list) and isinstance(known, list):
+        for number, (content, read) in enumerate(zip(given, known, strict=True)):
+            yield from _find_unknown(content, read, f"{where}{number}.")
 
 
 def load_measured(name: str, store: JsonStore) -> RemoteMeasurements:

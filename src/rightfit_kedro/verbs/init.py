@@ -17,10 +17,12 @@ from kedro.config import AbstractConfigLoader
 from kedro.framework.project import settings
 from kedro.io import DatasetError
 from kedro.utils import find_kedro_project
+from pydantic import ValidationError
 
+from rightfit._core.frames import Table
 from rightfit._core.processes.regular_files import find_special, require_regular
 from rightfit._core.spelling import find_nearest
-from rightfit._core.strict_model import read_key
+from rightfit._core.strict_model import list_faults, read_key
 from rightfit._core.yaml_documents import read_yaml
 from rightfit.api.rank import EXAMPLES
 from rightfit.cli.options import FiniteRange, faults_as_message
@@ -94,8 +96,8 @@ def init(
         base = settings.CONFIG_LOADER_ARGS.get("base_env", "base")
         loader = make_loader(source, env=base)
         parameters = load_configuration(loader, "parameters")
-        is_described = bool(read_key(parameters.get("datasets"), dataset))
-        if entry is not None and not is_described:
+        described = read_key(parameters.get("datasets"), dataset)
+        if entry is not None and not described:
             results = location.open_results(raw_table=entry)
             block = describe_entry(results, entry, column, at_least=at_least, dataset=dataset)
         planned = plan_files(source / base, parameters, dataset=dataset, block=block)
@@ -104,9 +106,11 @@ def init(
             click.echo(f"kept     {file.path}: {file.kept_because}")
             if entry is None or file.path.name != "parameters_datasets.yml":
                 continue
-            if is_described:
+            if described:
                 paths = ", ".join(map(str, find_dataset(loader, dataset)))
                 click.echo(f"{dataset} is described already, below datasets in {paths}")
+                if dry_run:
+                    click.echo(show_completed(location, described, dataset).rstrip())
             else:
                 click.echo(f"To describe {entry}, add to it below datasets:\n{block}".rstrip())
             continue
@@ -148,6 +152,46 @@ def describe_entry(
         ValueError: If the entry cannot be loaded or is no regular file, the column is not in it, or
             something cannot be inferred.
     """
+    tables = {entry: load_table(results, entry)}
+    columns = tables[entry].columns
+    if column is None or column not in columns:
+        raise ValueError(f"--target must be a column of {entry}, one of {columns}; got {column!r}.")
+    settings = {"column": column, "at_least": at_least}
+    if faults := explain_faults("", {"target": settings}, ["target"], Target):
+        raise ValueError("; ".join(faults))
+    try:
+        block = DatasetBlock(tables={entry: entry}, target=Target.model_validate(settings))
+        return complete(block, tables, dataset)
+    except ValueError as err:
+        reason = " ".join(str(err).split())
+        raise ValueError(f"The table {entry} cannot be described: {reason}") from err
+
+
+def show_completed(location: ProjectLocation, described: object, dataset: str) -> str:
+    """Return a dataset's own block with all that is inferred from its tables, or why it cannot be.
+
+    Args:
+        location: The project.
+        described: What the configuration says of the dataset.
+        dataset: Its name.
+    """
+    try:
+        block = DatasetBlock.model_validate(described)
+        opened = {entry: location.open_results(raw_table=entry) for entry in block.tables.values()}
+        tables = {name: load_table(opened[entry], entry) for name, entry in block.tables.items()}
+        text = complete(block, tables, dataset)
+    except ValueError as err:
+        faults = list_faults(err) if isinstance(err, ValidationError) else str(err).split()
+        return f"What is inferred cannot be shown: {' '.join(faults)}"
+    return f"With all that is inferred from its tables it is:\n{text}"
+
+
+def load_table(results: StoredResults, entry: str) -> Table:
+    """Load a catalog entry, or the file of a table without one.
+
+    Raises:
+        ValueError: If it cannot be loaded, or is no regular file or no table.
+    """
     path = results.find_source(entry)
     for special in () if path is None else find_special(path):
         require_regular(special)
@@ -161,25 +205,20 @@ def describe_entry(
             "If a pipeline of yours makes it, give it a catalog entry and run that pipeline first."
         )
         raise ValueError(f"The table {entry} cannot be loaded. {question}{advice} {err}") from err
-    tables = read_tables({entry: entry}, [loaded])
-    columns = tables[entry].columns
-    if column is None or column not in columns:
-        raise ValueError(f"--target must be a column of {entry}, one of {columns}; got {column!r}.")
-    settings = {"column": column, "at_least": at_least}
-    if faults := explain_faults("", {"target": settings}, ["target"], Target):
-        raise ValueError("; ".join(faults))
-    target = Target(column=column, at_least=at_least)
-    try:
-        block = DatasetBlock(tables={entry: entry}, target=target)
-        proposal = complete_block(block, tables, dataset_name=entry)
-        # prepared as in a run, so that no run refuses the block
-        check_tables(proposal.spec, tables, dataset_name=dataset)
-        rows, _ = assemble(proposal.spec, tables)
-        fit_encoder(proposal.spec.features, rows, proposal.spec.list_decimals())
-    except ValueError as err:
-        reason = " ".join(str(err).split())
-        raise ValueError(f"The table {entry} cannot be described: {reason}") from err
-    return write_block(dataset, proposal)
+    return read_tables({entry: entry}, [loaded])[entry]
+
+
+def complete(block: DatasetBlock, tables: Mapping[str, Table], dataset: str) -> str:
+    """Return a block as YAML with all that is inferred; it is prepared as in a run.
+
+    Raises:
+        ValueError: If something cannot be inferred, or a run would refuse the block.
+    """
+    completed = complete_block(block, tables, dataset_name=dataset)
+    check_tables(completed.spec, tables, dataset_name=dataset)
+    rows, _ = assemble(completed.spec, tables)
+    fit_encoder(completed.spec.features, rows, completed.spec.list_decimals())
+    return write_block(dataset, completed)
 
 
 @dataclass(frozen=True)

@@ -220,8 +220,8 @@ class RightfitClassifier(ClassifierMixin, _SearchingEstimator):  # type: ignore[
     free text and whose values may be missing.
 
     Args:
-        application: Who will use the model: a :class:`rightfit.Application`, a mapping as in
-            ``parameters_applications.yml``, or the name of one of the library's examples
+        application: Who will use the model: a :class:`rightfit.Application`, a mapping of its
+            values, or the name of one of the library's examples
             (``interactive``, ``batch``, ``small_device``, ``quality_first``). Its
             candidates are measured in other processes, by rows that are kept from the search.
             ``None``: quality alone decides, in this process.

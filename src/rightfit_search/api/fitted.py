@@ -167,7 +167,9 @@ class Preprocessor:
                 column = table[step.column].drop_nulls()
                 texts = column.filter(column.str.strip_chars() != "")
                 distinct = texts.unique(maintain_order=True)
-                is_date, _ = read_texts(distinct.to_list(), month_first=step.month_first)
+                is_date, _ = read_texts(
+                    distinct.to_list(), month_first=step.month_first, month_names=step.month_names
+                )
                 others = distinct.filter(is_date[:, 0] == 0)
                 if len(others):
                     n_others = int(texts.is_in(others.to_list()).sum())

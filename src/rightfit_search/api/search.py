@@ -150,7 +150,7 @@ def search(
         applications: Who will use the model: :class:`rightfit.Application` by name, or the path of
             a YAML file of them. ``None``: quality alone decides.
         families: Names of the library's families, import paths of families or of estimators, or
-            blocks by name as in ``parameters_models.yml``. ``None``: ``linear``, ``forest``,
+            blocks by name as a project's ``models``. ``None``: ``linear``, ``forest``,
             ``boosting``, ``lightgbm``, ``catboost`` and ``net``, as far as their libraries are
             installed.
         budget_cpu_s: CPU seconds of the call, all processes together: preparing, searching and
@@ -166,7 +166,7 @@ def search(
         quality: Metric that judges: a scorer of scikit-learn, a function ``(y_true, y_answer) ->
             float`` as of :func:`rightfit.measure`, or a mapping as in a dataset's block with
             ``name``, ``worst``, ``best`` or ``costs``. ``None``: as the target's values say.
-        dataset: What else a block of ``parameters_datasets.yml`` says, such as ``not_features``,
+        dataset: What else a project's block of a dataset says, such as ``not_features``,
             ``features``, ``split`` or ``validation``.
         early_stopping: ``pausing``, one of Optuna's pruners by name, ``none``, or a rule of your
             own: see :class:`rightfit.StoppingRule`. It runs in the scheduling process.

@@ -115,7 +115,7 @@ def prepare_table(
     }  # fmt: skip
     if not isinstance(dataset, Mapping | None):
         raise RightfitError(
-            f"dataset must be a block as in parameters_datasets.yml, but got {dataset!r:.80}."
+            f"dataset must be a mapping of keys, as a dataset's block, but got {dataset!r:.80}."
         )
     stated = dataset or {}
     repeated = [

@@ -30,8 +30,8 @@ class BoostingFamily(EnsembleFamily):
         if model.is_categorical_ is not None:
             raise ValueError(
                 "Boosted trees on native categories can't be exported to ONNX: the converter "
-                "reads categories as numbers. Encode them in parameters_datasets.yml "
-                "(features.categorical)."
+                "reads categories as numbers. Encode them "
+                "(features.categorical of the dataset)."
             )
         return super().export_onnx(model, schema)
 

@@ -28,7 +28,7 @@ class EnsembleFamily(SklearnFamily):
 
     Args:
         estimator: Import path of the classifier's class, or of a regressor's.
-        settings: What ``parameters_models.yml`` must set; each is an argument of the estimator.
+        settings: What a model's block must set; each is an argument of the estimator.
         length_setting: The setting that counts the members: trees, or rounds of boosting.
         options: Arguments that are the same for every configuration.
         trusted: Types beside scikit-learn's own classes that its weights consist of.

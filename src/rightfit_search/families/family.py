@@ -5,7 +5,7 @@ with the rows says which (``InputSchema.task``).
 
 A family is an object of a class that derives from :class:`Family`, named ``FAMILY`` in a module of
 its own.
-A model's block in ``parameters_models.yml`` names the module by its import path, so that it may lie
+A model's block names the module by its import path, so that it may lie
 in any package. Heavy libraries are imported inside the methods, so that naming a family costs
 nothing.
 """
@@ -73,7 +73,8 @@ class TrainingData(LabelledRows):
             if not np.ptp(self.labels) > 0:
                 raise RightfitError(
                     f"The values to learn are all {self.labels[0]}: nothing can be learnt from "
-                    "them. Correct target.column of the dataset in parameters_datasets.yml."
+                    "them. Correct the dataset's target.column.",
+                    key="datasets",
                 )
             return
         present = set(np.unique(self.labels).tolist())
@@ -81,7 +82,8 @@ class TrainingData(LabelledRows):
         if absent:
             raise RightfitError(
                 f"The training rows hold no example of the classes {absent}. "
-                "Raise max_train_rows of the dataset in parameters_datasets.yml."
+                "Raise the dataset's max_train_rows.",
+                key="datasets",
             )
 
 
@@ -338,7 +340,8 @@ def split_training(n_units: int, n_checkpoints: int) -> list[int]:
     if n_checkpoints > n_units:
         raise RightfitError(
             f"A training of {n_units=} epochs or trees can't have {n_checkpoints=}. "
-            "Lower training.n_checkpoints or raise the family's budget in parameters_models.yml."
+            "Lower training.n_checkpoints or raise the family's budget.",
+            key="models",
         )
     halvings = range(n_checkpoints - 1, -1, -1)
     return [max(1, round(n_units / 2**halving)) for halving in halvings]
@@ -355,5 +358,6 @@ def require_settings(configuration: Configuration, allowed: tuple[str, ...]) -> 
     if missing or unknown:
         raise RightfitError(
             f"{missing=}, {unknown=}; the settings are {sorted(allowed)}, each "
-            "either under fixed or under space. Correct parameters_models.yml."
+            "either under fixed or under space.",
+            key="models",
         )

@@ -102,8 +102,7 @@ def require_complete(study: optuna.Study, cell: Cell) -> optuna.Study:
     reasons = sorted({str(trial.user_attrs.get(STOP_REASON)) for trial in finished})[:3]
     raise SearchFailedError(
         f"No trial of {cell.name} was completed: {reasons}. Raise training.n_trials or "
-        "the training.budget_… in parameters_training.yml, or correct the space in "
-        "parameters_models.yml."
+        "the training.budget_…, or correct the model's space."
     )
 
 

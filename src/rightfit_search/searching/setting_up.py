@@ -67,7 +67,8 @@ def make_cell(
     except ValueError as err:
         raise RightfitError(
             f"{name}: {err}. List the datasets that the model is for in its block, under datasets, "
-            "in parameters_models.yml, or take it out of grid.models."
+            "or take it out of grid.models.",
+            key="models",
         ) from err
     return Cell(
         name=name,
@@ -161,7 +162,7 @@ def pick_device(device: str, usable: tuple[str, ...]) -> Literal["cpu", "cuda"]:
         return "cuda"
     if device == "cuda":
         raise RightfitError(
-            "training.device is cuda, but torch finds no CUDA device here. "
-            "Set it to auto or cpu in parameters_training.yml."
+            "training.device is cuda, but torch finds no CUDA device here. Set it to auto or cpu.",
+            key="training.device",
         )
     return "cpu"

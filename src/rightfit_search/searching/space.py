@@ -237,8 +237,7 @@ class ModelParams(StrictModel):
         counts = [length for length in lengths if type(length) is int and 0 < length <= MAX_LENGTH]
         if len(counts) < len(lengths):
             raise ValueError(
-                f"{name} must be a whole number from 1 to {MAX_LENGTH:,}, but got {lengths}. "
-                "Correct parameters_models.yml."
+                f"{name} must be a whole number from 1 to {MAX_LENGTH:,}, but got {lengths}."
             )
         split_training(min(counts), n_checkpoints)
 

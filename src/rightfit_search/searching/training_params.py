@@ -103,7 +103,7 @@ class TrainingParams(StrictModel):
         if all(limit is None for limit in limits):
             raise ValueError(
                 "n_trials, budget_cpu_s, budget_wall_s and patience are all null, so a search "
-                "would never end. Give at least one of them in parameters_training.yml."
+                "would never end. Give at least one of them."
             )
         if self.patience is not None and self.early_stopping == "pausing":
             raise ValueError(

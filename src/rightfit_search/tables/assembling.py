@@ -194,7 +194,7 @@ def join_and_derive(
             reason = " ".join(str(err).split())
             raise RawTableError(
                 f"The derived column {derived.name} ({derived.op} of {derived.column}) cannot be "
-                f"computed: {reason}. Correct derived in parameters_datasets.yml."
+                f"computed: {reason}. Correct derived."
             ) from err
     return rows.select(spec.features.columns if columns is None else columns), unmatched
 

@@ -215,7 +215,7 @@ def _describe_texts(outcome: pl.Series) -> str:
 
 
 def write_block(name: str, complete: CompleteBlock) -> str:
-    """Write a description as a block of ``parameters_datasets.yml``, below its ``datasets:``.
+    """Write a description as a block of YAML, below ``datasets:``.
 
     Keys at their default value are left out; remarks are comments above the block.
     """

@@ -16,7 +16,7 @@ import numpy.typing as npt
 import polars as pl
 
 from rightfit._core.frames import RawTableError, require_columns
-from rightfit.data.request_path.dates import DATE_PARTS, WEEKDAYS, read_texts
+from rightfit.data.request_path.dates import DATE_PARTS, WEEKDAYS, find_months, read_texts
 from rightfit.data.request_path.encoder import (
     MEAN,
     OTHER,
@@ -95,7 +95,7 @@ def fit_encoder_steps(
     if empty:
         raise RawTableError(
             f"The numeric features {empty} have no value in the {train.height} train rows. "
-            "Remove them from features in parameters_datasets.yml or raise max_train_rows."
+            "Remove them from features or raise max_train_rows."
         )
     steps: list[Step] = [_fit_standardise(train[name]) for name in features.numeric]
     steps += [Indicate(column=name) for name in features.indicate_missing]
@@ -122,7 +122,7 @@ def fit_encoder_steps(
     if twice:
         raise RawTableError(
             f"Encoding would give several columns the names {twice}. "
-            "Rename or derive one of their sources in parameters_datasets.yml."
+            "Rename or derive one of their sources."
         )
     return encoder
 
@@ -275,8 +275,7 @@ def _fit_standardise(column: pl.Series) -> Standardise:
         highest = np.abs(values.to_numpy()).max()
         raise RawTableError(
             f"The numeric feature {column.name!r} has values up to {highest:.1e}, too "
-            "large to standardise. Correct them, or remove it from features in "
-            "parameters_datasets.yml."
+            "large to standardise. Correct them, or remove it from features."
         )
     return Standardise(
         column=column.name,
@@ -356,7 +355,7 @@ def _fit_date(column: pl.Series, *, month_first: bool) -> Date:
     if not len(dates):
         raise RawTableError(
             f"The date feature {column.name!r} has no date in the {len(texts)} train rows. Remove "
-            "it from features in parameters_datasets.yml."
+            "it from features."
         )
     figures = {}  # of each part: what fills it, its mean and its scale
     for part, values in zip(DATE_PARTS, dates.T, strict=True):
@@ -374,6 +373,7 @@ def _fit_date(column: pl.Series, *, month_first: bool) -> Date:
         means=means,
         scales=scales,
         month_first=month_first,
+        month_names=any(map(find_months, texts)),
     )
 
 
@@ -385,7 +385,7 @@ def _fit_words(column: pl.Series, *, max_words: int) -> Words:
     if not shared:
         raise RawTableError(
             f"The text feature {column.name!r} has no word in the {len(texts)} train rows. "
-            "Remove it from features in parameters_datasets.yml."
+            "Remove it from features."
         )
     words = sorted(sorted(shared, key=lambda word: (-shared[word], word))[:max_words])
     return Words(

@@ -17,7 +17,7 @@ import polars as pl
 from rightfit._core.errors import RightfitError
 from rightfit._core.frames import Table
 from rightfit._core.spelling import name_some
-from rightfit.data.request_path.dates import read_texts
+from rightfit.data.request_path.dates import MONTHS, read_texts
 from rightfit.data.request_path.encoder import Notation
 from rightfit.data.request_path.feeding import SIGNS
 from rightfit.data.request_path.number_texts import (
@@ -89,6 +89,11 @@ _TRUTH_VALUES = {
 TIME = r"([T ,]+\d{1,2}:\d{2}(:\d{2}([.,]\d+)?)?\s*(Z|UTC|[+-]\d{2}:?\d{2})?)?$"
 YEAR_FIRST = r"^\d{4}-\d{2}$|^\d{4}[-/.]\d{1,2}[-/.]\d{1,2}" + TIME
 YEAR_LAST = r"^\d{1,2}[-/.]\d{1,2}[-/.]\d{4}" + TIME
+_MONTH = rf"[-/., ]*({'|'.join(sorted(MONTHS, reverse=True))})[-/., ]*"
+NAMED = (
+    rf"(?i)^([a-z]{{3,9}},? )?(\d{{1,2}}{_MONTH}\d{{4}}|{_MONTH}(\d{{1,2}}[-/., ]+)?\d{{4}}"
+    rf"|\d{{4}}{_MONTH}\d{{1,2}}){TIME}"
+)
 
 KindName = Literal["numeric", "categorical", "text", "date", "bytes", "unused"]
 
@@ -767,9 +772,10 @@ def _find_date(texts: pl.Series) -> Kind | None:
     if texts.is_empty():
         return None
     begins_with_year = texts.str.contains(YEAR_FIRST)
-    if not (begins_with_year | texts.str.contains(YEAR_LAST)).all():
+    is_named = texts.str.contains(NAMED)
+    if not (begins_with_year | texts.str.contains(YEAR_LAST) | is_named).all():
         return None
-    others = texts.filter(~begins_with_year)
+    others = texts.filter(~begins_with_year & ~is_named)
     reads = {
         month_first: bool(read_texts(texts.to_list(), month_first=month_first)[0].all())
         for month_first in (False, True)

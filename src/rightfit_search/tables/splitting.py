@@ -201,7 +201,7 @@ def _require_rows(spec: DatasetSpec, rows: pl.DataFrame) -> None:
             raise RawTableError(
                 "Regression needs at least two different values of the target in train, validation "
                 f"and test, but the split leaves {sizes}. Add rows, or change split, validation, "
-                "max_train_rows or max_test_rows in parameters_datasets.yml."
+                "max_train_rows or max_test_rows."
             )
         return
     counts = {
@@ -221,8 +221,7 @@ def _require_rows(spec: DatasetSpec, rows: pl.DataFrame) -> None:
             "Each class needs a row in train, validation and test, but the split leaves these "
             "classes without:\n" + "\n".join(lacking) + "\n"
             "Add rows of these classes, leave the classes out (drop their rows and remove them "
-            "from target.classes), or change split, validation, max_train_rows or max_test_rows "
-            "in parameters_datasets.yml."
+            "from target.classes), or change split, validation, max_train_rows or max_test_rows."
         )
 
 

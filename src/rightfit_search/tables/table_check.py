@@ -85,7 +85,7 @@ def check_tables(
     """
     messages = []
     join_keys = {join.table: join.keys for join in spec.joins}
-    description = f"datasets.{dataset_name} in parameters_datasets.yml"
+    description = f"datasets.{dataset_name}"
     if inferred_file is not None:
         description += (
             "; an earlier run inferred from its tables what that leaves out, and removing "

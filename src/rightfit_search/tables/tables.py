@@ -13,6 +13,9 @@ from rightfit.data.request_path.number_texts import parse_numbers
 from rightfit_search.tables.description_parts import DATETIME
 
 _NO_NAME = re.compile(r"|\*|\^.*\$", re.DOTALL)
+_EMPTY_CELL = re.compile(
+    r"|_duplicated_\d+|Unnamed: \d+"
+)  # of a header, as polars and pandas name it
 
 
 def count_distinct_rows(table: Table) -> int:
@@ -46,8 +49,16 @@ def require_names(table: Table, *, entry: str) -> Table:
     """Return a table to learn from, if each of its columns can be named.
 
     Raises:
-        RawTableError: If a column has no name, or one that stands for several in polars.
+        RawTableError: If a column has no name, or one that stands for several in polars; or if so
+            many have none that the header must stand further below.
     """
+    empty = [column for column in table.columns if _EMPTY_CELL.fullmatch(column)]
+    if len(empty) > 1 and 2 * len(empty) >= len(table.columns):
+        raise RawTableError(
+            f"{entry} has names for {len(table.columns) - len(empty)} of its {len(table.columns)} "
+            "columns: a title or merged cells seem to stand above the header. Delete them, or skip "
+            "them (skip_rows in polars, skiprows in pandas)."
+        )
     if unnamed := [column for column in table.columns if _NO_NAME.fullmatch(column)]:
         index = " (pandas writes its index so: to_csv(index=False))" if "" in unnamed else ""
         raise RawTableError(

@@ -31,7 +31,8 @@ def refuse_grid(grid: dict[str, Any]) -> None:
     """
     raise RightfitError(
         f"No model of grid.models trains in batches: got {grid['models']}, families that do are "
-        f"{list(BATCHED_FAMILIES)}. Add one in parameters_grid.yml, or choose another environment."
+        f"{list(BATCHED_FAMILIES)}. Add one, or choose another environment.",
+        key="grid",
     )
 
 

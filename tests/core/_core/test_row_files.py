@@ -56,6 +56,11 @@ def test_another_encoding_is_refused_with_what_to_do(n_lines: int, tmp_path: Pat
 @pytest.mark.parametrize(
     ("text", "message"),
     [
+        (
+            "Cars of 2026\n\nbrand;km\nVW;1,5\nVW;2,5\n",
+            "its header seems to stand below a title: line 1 is 'Cars of 2026'",
+        ),
+        ("km\n1,5\n2,5\n", "line 2 has 2 fields, the header has 1: '1,5'"),
         ("a,b\n1,2\n3,4,5\n6,7,8\n", "line 3 has 3 fields, the header has 2: '3,4,5'"),
         ("a,b\r\n1,2\r\n\r\n3\r\n4,5,6\r\n", "line 5 has 3 fields, the header has 2: '4,5,6'"),
         ("a;b\n1;2\n3;4;5\n6;7\n", "line 3 has 3 fields, the header has 2: '3;4;5'"),

@@ -18,10 +18,12 @@ SIGNATURES = {
     "compare": "(models, rows, targets=None, *, dataset='data', runtimes=None, n_threads=(1,), "
     "devices=('cpu',), preset='quick', quality=None, applications=None, trust=False, "
     "verbose=None, on_progress=None)",
+    "candidates": "(found, rows=None, targets=None, *, build=None, most=5)",
     "rank": "(profiles, applications, *, rules=None, previous=None)",
     "tune_serving": "(model, rows, targets=None, *, applications, name='model', "
     "runtimes=('native', 'onnx', 'onnx_int8'), n_threads=(1, 'all'), keeps_rounds=False, "
     "preset='quick', quality=None, trust=False, verbose=None, on_progress=None)",
+    "log_export": "(folder, *, name='model')",
     "open_project": "(folder='.', *, env=None, data_root=None)",
     "search": (
         "(table, target, *, teacher=None, applications=None, families=None, "

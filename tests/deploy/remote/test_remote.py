@@ -341,6 +341,35 @@ def test_machine_that_cannot_be_is_refused(
         import_measured(tmp_path, "board", JsonStore(tmp_path / "store"))
 
 
+@pytest.mark.parametrize(
+    ("place", "reason"),
+    [
+        ((), "surprise is an unknown key"),
+        (("environment",), r"environment\.surprise is an unknown key"),
+        (("states",), "'surprise' is no key of a measurement"),
+    ],
+    ids=["document", "environment", "states"],
+)
+def test_what_nothing_reads_is_refused(
+    place: tuple[str, ...], reason: str, came_back: Path, tmp_path: Path
+) -> None:
+    content = json.loads((came_back / "measured.json").read_text())
+    part = content[place[0]] if place else content
+    part["surprise"] = next(iter(content["states"].values()))
+    (tmp_path / "measured.json").write_text(json.dumps(content))
+
+    with pytest.raises(ValueError, match=f"should: .*{reason}"):
+        import_measured(tmp_path, "board", JsonStore(tmp_path / "store"))
+
+
+def test_a_document_larger_than_any_measurement_is_not_read(tmp_path: Path) -> None:
+    with (tmp_path / "measured.json").open("wb") as file:
+        file.truncate(2**30)  # zeros, which take no place on the disk
+
+    with pytest.raises(ValueError, match="it has 1,073,741,824 bytes, 268,435,456 are allowed"):
+        import_measured(tmp_path, "board", JsonStore(tmp_path / "store"))
+
+
 def test_record_that_an_older_version_took_in_is_checked_when_a_run_reads_it(
     came_back: Path, tmp_path: Path
 ) -> None:

@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 import yaml
 from click.testing import CliRunner
@@ -112,4 +113,36 @@ def test_dataset_that_is_described_already_is_told_with_its_file(
 
     assert result.exit_code == 0
     assert f"houses is described already, below datasets in {path}\n" in result.output
+    assert "What is inferred cannot be shown: The table homes cannot be loaded." in result.output
     assert "parameters_grid.yml" in result.output
+
+
+def test_a_dry_run_shows_what_is_inferred_of_a_dataset_that_is_described(
+    tmp_path: Path, project_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "base" / "parameters_datasets.yml"
+    path.parent.mkdir()
+    path.write_text(
+        "datasets: {homes: {tables: [homes, towns], target: {column: price}, "
+        "joins: [{table: towns, keys: [town], columns: [height]}]}}\n"
+    )
+    raw = tmp_path / "data" / "01_raw"
+    raw.mkdir(parents=True)
+    table = pl.DataFrame({"size": range(60), "town": ["a", "b"] * 30})
+    table.with_columns(price=pl.col("size") * 1.5).sample(
+        fraction=1, shuffle=True, seed=0
+    ).write_parquet(raw / "homes.parquet")
+    pl.DataFrame({"town": ["a", "b"], "height": [1, 9]}).write_parquet(raw / "towns.parquet")
+    monkeypatch.chdir(project_path)
+    options = ["--conf-source", str(tmp_path), "--data-root", str(tmp_path / "data")]
+
+    result = CliRunner().invoke(
+        verbs, ["init", "--dry-run", "-d", "homes", "-t", "price", *options]
+    )
+
+    assert result.exit_code == 0
+    shown = result.output.partition("it is:\n")[2].partition("would be")[0]
+    block = yaml.safe_load(shown)["homes"]
+    assert set(block["schemas"]) == {"homes", "towns"}
+    assert block["task"] == "regression"
+    assert path.read_text().count("\n") == 1

@@ -266,7 +266,7 @@ def write(writing: Callable[[Path], object], path: Path) -> Path:
         ({"folder": "/proc"}, "folder: /proc cannot be used"),
         ({"task": "guess"}, r"dataset\.task: .*'classification' or 'regression'"),
         ({"quality": {"name": "r2", "best": float("nan")}}, r"dataset\.quality\.best: .*finite"),
-        ({"dataset": [1]}, "dataset must be a block as in parameters_datasets.yml"),
+        ({"dataset": [1]}, "dataset must be a mapping of keys"),
         ({"applications": 5}, "applications must be rightfit.Application by name"),
         ({"n_trials": None}, "Give budget_cpu_s, budget_s or n_trials"),
         ({"n_trials": 0}, "n_trials: must be greater than 0"),

@@ -97,8 +97,7 @@ def test_all_faults_of_all_tables_are_reported_at_once(describe: Describe, table
         "column 'day': allowed is 1 to 31",
         "column 'load': allowed is dtype Float64, but got String",
         "column 'split': the split needs rows of ['train', 'test'], but got none of ['test']",
-        "without one data/01_raw/trips.parquet), or, if the data are right, "
-        "datasets.travel in parameters_datasets.yml.",
+        "without one data/01_raw/trips.parquet), or, if the data are right, datasets.travel.",
         "raw table places of the dataset travel",
         "columns ['place']: allowed is one row per key, but 2 rows share a key, such as ('A',)",
         "without one data/01_raw/places.parquet",

@@ -207,6 +207,22 @@ def test_cast_changes_no_value(column: pl.Series, dtype: str, cast: list[Any] | 
         assert (str(found.dtype), found.to_list()) == (dtype, cast)
 
 
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["Cars of 2026", "", "_duplicated_0"],
+        ["Cars of 2026", "Unnamed: 1", "Unnamed: 2"],
+        ["Car", "", "Price", "_duplicated_0"],
+    ],
+    ids=["polars", "pandas", "merged"],
+)
+def test_a_title_or_merged_cells_above_the_header_are_told(names: list[str]) -> None:
+    table = pl.DataFrame({name: ["km"] for name in names})
+
+    with pytest.raises(RawTableError, match=f"of its {len(names)} columns: a title or merged"):
+        read_tables({"cars": "cars"}, [table])
+
+
 @pytest.mark.parametrize("kind", [pl.DataFrame, pl.LazyFrame, pd.DataFrame])
 @pytest.mark.parametrize("name", ["", "*", "^.*$"])
 def test_columns_without_a_name_of_their_own_are_refused(

@@ -33,7 +33,7 @@ def test_grid_without_a_family_that_trains_in_batches_ends_with_one_message(
     params = {"data_root": str(tmp_path), "grid": {"models": ["linear", "forest"]}}
     message = (
         r"No model of grid\.models trains in batches: got \['linear', 'forest'\], families that "
-        r"do are \['net'\]\. Add one in parameters_grid\.yml"
+        r"do are \['net'\]\. Add one, or choose"
     )
     with (
         RightfitSession.create(bootstrapped, env="test", runtime_params=params) as session,

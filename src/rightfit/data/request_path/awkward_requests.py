@@ -58,7 +58,9 @@ def _draw_column(step: StepJson, rng: np.random.Generator) -> Any:
             ]
         case "date":
             days = (np.datetime64("1890-01-01") + rng.integers(0, 80_000, N_ROWS)).tolist()
-            written = ("%Y-%m-%d", "%Y-%m-%dT%H:%M:%SZ", "%d.%m.%Y", "%m/%d/%Y %H:%M")
+            written = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%SZ", "%d.%m.%Y", "%m/%d/%Y %H:%M"]
+            if step.get("month_names"):
+                written += ["%d-%b-%Y", "%B %d, %Y %H:%M"]
             texts = [day.strftime(_pick(rng, written)) for day in days]
             is_unseen = rng.random(N_ROWS) < UNSEEN_SHARE
             return [

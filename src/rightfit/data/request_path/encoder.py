@@ -138,6 +138,7 @@ class Date(_Step):
     means: tuple[float, ...]
     scales: tuple[Annotated[float, AfterValidator(_refuse_zero)], ...]
     month_first: bool = False
+    month_names: bool = False  # whether names of months are read
 
     @model_validator(mode="after")
     def _check_parts(self) -> Date:

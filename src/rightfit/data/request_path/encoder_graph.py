@@ -20,7 +20,15 @@ from numpy.lib.mixins import NDArrayOperatorsMixin
 from rightfit._core.errors import RightfitError
 from rightfit._core.processes.codec import hash_json
 from rightfit.data.request_path.awkward_requests import N_EXTREME, draw_requests
-from rightfit.data.request_path.dates import DATE_PARTS, N_NUMBERS, NUMBER, read_parts
+from rightfit.data.request_path.dates import (
+    DATE_PARTS,
+    LETTERS,
+    MONTHS,
+    N_NUMBERS,
+    NUMBER,
+    place_month,
+    read_parts,
+)
 from rightfit.data.request_path.feeding import TensorInput
 from rightfit.data.request_path.raw_inputs import (
     IMAGE,
@@ -253,16 +261,8 @@ def _find_place(builder: _EncoderNodes, step: StepJson, position: int) -> str:
     """Return each text's place among the step's categories, shape (n_rows,); others come last."""
     categories = tuple(step["categories"])
     if (position, categories) not in builder.places:
-        names = [*categories, ""]  # never an empty list, which onnxruntime refuses
-        table: dict[str, Any] = {"keys_strings": names, "values_int64s": [*range(len(names))]}
-        if builder.ml_version == 1:
-            table = {"classes_strings": names}
-        builder.places[position, categories] = builder.add(
-            "LabelEncoder",
-            _pick_texts(builder, position),
-            domain=ML_DOMAIN,
-            default_int64=len(categories),
-            **table,
+        builder.places[position, categories] = _look_up(
+            builder, _pick_texts(builder, position), categories
         )
     return builder.places[position, categories]
 
@@ -271,16 +271,7 @@ def _add_words(builder: _EncoderNodes, steps: Sequence[StepJson], at: Sequence[i
     parts = []
     for step, position in zip(steps, at, strict=True):
         text = _pick_texts(builder, position)
-        lower = builder.add("StringNormalizer", text, case_change_action="LOWER", locale="C")
-        split = builder.add(
-            "Tokenizer",
-            lower,
-            domain=CONTRIB,
-            mark=0,
-            mincharnum=1,
-            pad_value="",
-            tokenexp=WORD_IN_ONNX,
-        )
+        split = _split(builder, _lower(builder, text), WORD_IN_ONNX)
         # Given weights, the vectorizer would add them up, which rounds otherwise than a product.
         counts = builder.add(
             "TfIdfVectorizer",
@@ -309,17 +300,12 @@ def _add_date(builder: _EncoderNodes, steps: Sequence[StepJson], at: Sequence[in
     start, stop, axis = (builder.keep(np.array([i], dtype=np.int64)) for i in (0, N_NUMBERS, 1))
     parts = []
     for step, position in zip(steps, at, strict=True):
-        texts = builder.add(
-            "Tokenizer",
-            _pick_texts(builder, position),
-            domain=CONTRIB,
-            mark=0,
-            mincharnum=1,
-            pad_value="0",
-            tokenexp=NUMBER,
-        )
-        padded = builder.add("Pad", builder.cast(texts, "float64"), whole)
+        text = _pick_texts(builder, position)
+        found = _split(builder, text, NUMBER, pad_value="0")
+        padded = builder.add("Pad", builder.cast(found, "float64"), whole)
         numbers = _Columns(builder, builder.add("Slice", padded, start, stop, axis))
+        if step.get("month_names"):
+            numbers = place_month(numbers, _find_months(builder, text))
         is_date, values = read_parts(numbers, month_first=step["month_first"])
         columns = np.array([DATE_PARTS.index(part) for part in step["parts"]], dtype=np.int64)
         chosen = builder.add("Gather", values.name, builder.keep(columns), axis=1)
@@ -329,6 +315,41 @@ def _add_date(builder: _EncoderNodes, steps: Sequence[StepJson], at: Sequence[in
         scaled = builder.add("Mul", builder.add("Sub", filled, mean), per_scale)
         parts.append(builder.cast(scaled, "float32"))
     return parts
+
+
+def _find_months(builder: _EncoderNodes, text: str) -> _Columns:
+    """Return the month that each word names, 0 for none, shape (n_rows, n_words)."""
+    words = _split(builder, _lower(builder, text), LETTERS)
+    place = _look_up(builder, words, [*MONTHS])
+    months = builder.keep(np.array([*MONTHS.values(), 0], dtype=np.float64))
+    return _Columns(builder, builder.add("Gather", months, place, axis=0))
+
+
+def _lower(builder: _EncoderNodes, text: str) -> str:
+    """Lower the letters A to Z."""
+    return builder.add("StringNormalizer", text, case_change_action="LOWER", locale="C")
+
+
+def _split(builder: _EncoderNodes, text: str, pattern: str, *, pad_value: str = "") -> str:
+    """Return the parts of texts that a pattern of RE2 matches, shape (n_rows, n_parts)."""
+    return builder.add(
+        "Tokenizer",
+        text,
+        domain=CONTRIB,
+        mark=0,
+        mincharnum=1,
+        pad_value=pad_value,
+        tokenexp=pattern,
+    )
+
+
+def _look_up(builder: _EncoderNodes, texts: str, known: Sequence[str]) -> str:
+    """Return the position of each text among those that are known; others come last."""
+    names = [*known, ""]  # never an empty list, which onnxruntime refuses
+    table: dict[str, Any] = {"keys_strings": names, "values_int64s": [*range(len(names))]}
+    if builder.ml_version == 1:
+        table = {"classes_strings": names}
+    return builder.add("LabelEncoder", texts, domain=ML_DOMAIN, default_int64=len(known), **table)
 
 
 class _Columns(NDArrayOperatorsMixin):

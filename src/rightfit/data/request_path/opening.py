@@ -254,7 +254,9 @@ def _date(step: StepJson, position: int) -> Part:
 
     def part(feed: Inputs) -> Floats:
         texts = feed[TEXTS][:, position].tolist()
-        is_date, parts = read_texts(texts, month_first=step["month_first"])
+        is_date, parts = read_texts(
+            texts, month_first=step["month_first"], month_names=step.get("month_names", False)
+        )
         filled = np.where(is_date > 0, parts[:, columns], fill)
         scaled: Floats = ((filled - mean) * per_scale).astype(np.float32)
         return scaled

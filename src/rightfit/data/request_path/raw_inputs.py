@@ -58,6 +58,7 @@ class StepJson(TypedDict, total=False):
     fills: Sequence[float]
     scales: Sequence[float]
     month_first: bool
+    month_names: bool
     shape: Sequence[int]
 
 

@@ -103,7 +103,12 @@ def read_export(folder: Path = FOLDER, *, needed: Sequence[str] = ()) -> Exporte
 
 
 def open_graph(
-    graph: Path | bytes, inputs: Sequence[TensorInput], *, n_threads: int, device: str
+    graph: Path | bytes,
+    inputs: Sequence[TensorInput],
+    *,
+    n_threads: int,
+    device: str,
+    n_outputs: int | None = None,
 ) -> Answer:
     """Open an ONNX model that reads raw columns.
 
@@ -112,13 +117,14 @@ def open_graph(
         inputs: Its inputs. How a compiled graph's are filled, the graph says itself.
         n_threads: Threads of one call.
         device: ``cpu`` or ``cuda``.
+        n_outputs: Answers to a row; ``None``: any number.
 
     Returns:
         A function from raw columns to the model's answers, shape (n_rows, n_outputs).
 
     Raises:
-        ValueError: If onnxruntime cannot open it or use the device, its inputs are others, or its
-            metadata does not fit them.
+        ValueError: If onnxruntime cannot open it or use the device, its inputs or the number of its
+            answers are others, or its metadata does not fit them.
     """
     from onnxruntime.capi.onnxruntime_pybind11_state import InvalidArgument
 
@@ -129,6 +135,12 @@ def open_graph(
     if {tensor.name for tensor in session.get_inputs()} != expected or not outputs:
         path = graph if isinstance(graph, Path) else "The graph"
         raise ValueError(f"{path} has other inputs or outputs than its description says. {AGAIN}")
+
+    [width] = [tensor.shape[-1] for tensor in session.get_outputs() if tensor.name == outputs[0]]
+    if isinstance(width, int) and n_outputs not in (None, width):
+        raise ValueError(
+            f"The graph answers {width} numbers a row, its description has {n_outputs}. {AGAIN}"
+        )
 
     types = {tensor.name: TENSOR_TYPES.get(tensor.type) for tensor in session.get_inputs()}
     fillings = onnx_session.read_filling(session)
@@ -250,8 +262,30 @@ def open_model(folder: Path | str = FOLDER, model: ExportedModel | None = None) 
     folder = Path(folder)
     model = model or read_export(folder)
     return open_graph(
-        folder / model.onnx_file, model.inputs, n_threads=model.n_threads, device=model.device
+        folder / model.onnx_file,
+        model.inputs,
+        n_threads=model.n_threads,
+        device=model.device,
+        n_outputs=len(model.classes) or 1,
     )
+
+
+class _MlflowModel:
+    """The exported model as MLflow calls it: a pandas frame in, of each row what is answered."""
+
+    def __init__(self, folder: Path) -> None:
+        self._model = read_export(folder)
+        self._answer = open_model(folder, self._model)
+
+    def predict(self, frame: Any, params: Any = None) -> list[dict[str, Any]]:  # noqa: ARG002
+        model = self._model
+        columns = {name: frame[name].tolist() for name in frame.columns}
+        return name_answers(self._answer(columns), model.classes, model.threshold, model.costs)
+
+
+def _load_pyfunc(path: str) -> _MlflowModel:
+    """Open an exported folder for MLflow, which calls this by its name."""
+    return _MlflowModel(Path(path))
 
 
 def to_columns(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
@@ -370,7 +404,8 @@ def _parse_call(content: Any) -> ExportedModel:
         "n_threads": type(n_threads) is not int or not 1 <= n_threads <= MAX_THREADS,
         "device": content["device"] not in onnx_session.PROVIDERS,
         "inputs": not inputs,
-        "classes": not all(isinstance(name, str) for name in classes),
+        "classes": not all(isinstance(name, str) for name in classes)
+        or len(set(classes)) < len(classes),
         "threshold": threshold is not None
         and (len(classes) != 2 or type(threshold) not in (int, float)),
         "costs": costs is not None and np.array(costs, float).shape != (len(classes),) * 2,

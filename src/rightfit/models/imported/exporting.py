@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import Any
 
 from rightfit._core.errors import RightfitError
-from rightfit._core.extras import require
+from rightfit._core.extras import is_of, require
 from rightfit.models.booster import Booster
 from rightfit.models.bundle import ONNX_FILE, Bundle
 from rightfit.models.bundle_exports import add_onnx, keep_onnx, offer_export
@@ -21,6 +21,7 @@ from rightfit.models.imported.feeds import Feed, fill, make_rows, plan_feeds, re
 from rightfit.models.imported.kinds import PICKLE_FILE
 from rightfit.models.imported.objects import ServedObject
 from rightfit.models.imported.onnx_form import GIVEN, OutputChoice, adapt_onnx
+from rightfit.models.imported.predictors import AutoGluonModel, Trees
 from rightfit.models.imported.row_table import RowTable
 from rightfit.models.onnx_session import open_session
 from rightfit.models.references import load_family
@@ -56,6 +57,11 @@ def _export(bundle: Bundle, rows: RowTable) -> Bundle:
         raise RightfitError("it is not known what it predicts")
     served: ServedObject = bundle.load_native()
     schema, read = bundle.schema, rows.select(bundle.schema.features, of=bundle.model)
+    if isinstance(served.model, AutoGluonModel):
+        exported = _convert_trees(served.model.find_trees(), read, schema)
+        return keep_onnx(bundle, exported, served(native_rows), {"rows": read.to("floats")})
+    if is_of(served.model, "flaml", "AutoML"):
+        raise RightfitError("FLAML's own preparation of the columns has no ONNX form")
     is_sklearn = _find_library(served) is None
     reads_columns = is_sklearn and (
         any(hasattr(step, "transformers_") for step in _walk_steps(served.model))
@@ -102,6 +108,21 @@ def _convert(served: ServedObject, rows: RowTable, schema: InputSchema) -> bytes
     if kind == "estimator":
         model = model.booster_ if library == "lightgbm" else model.get_booster()
     return load_family(library).export_onnx(Booster(model, schema.task), schema)
+
+
+def _convert_trees(trees: Trees, rows: RowTable, schema: InputSchema) -> bytes:
+    """Return a graph of another tuner's trees, which reads all columns as a matrix.
+
+    Raises:
+        RightfitError: If its preparation of the columns changes more than their types.
+    """
+    if not _are_numbers(rows):
+        raise RightfitError("only trees of numbers are exported, but there are others")
+    if trees.features != schema.features:
+        raise RightfitError("the trees read other columns than the rows have")
+    model = trees.model.get_booster() if trees.library == "xgboost" else trees.model
+    booster = Booster(model, schema.task)
+    return load_family(trees.library).export_onnx(booster, schema)
 
 
 def _find_library(served: ServedObject) -> str | None:

@@ -1,7 +1,7 @@
 """Applications: what a use of a model needs, and the rules by which all of them are ranked.
 
-The models validate ``parameters_applications.yml`` (objectives, weights and hard limits) and
-``parameters_ranking.yml`` (confidence and the tie rule). Whether a metric exists is checked where
+The models validate blocks of ``applications`` (objectives, weights and hard limits) and
+``ranking`` (confidence and the tie rule). Whether a metric exists is checked where
 the parameters enter the pipeline, and where an application is made in Python.
 """
 
@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self, TypeVar, get_args
 
-from pydantic import ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from rightfit._core.spelling import suggest
 from rightfit._core.strict_model import (
@@ -472,8 +472,6 @@ class MachineKind(StrictModel, metaclass=OneSentence):
 class RankingRules(StrictModel):
     """Rules of ranking, the same for every application (``params:ranking``)."""
 
-    model_config = ConfigDict(title="conf/base/parameters_ranking.yml")
-
     confidence_level: float = Field(gt=0.5, le=0.9999)
     n_draws: int = Field(
         ge=1_000, le=MAX_DRAWS
@@ -505,8 +503,5 @@ class RankingRules(StrictModel):
             name for name, rule in rules.items() if len({key.by for key in rule}) < len(rule)
         ]
         if repeated:
-            raise ValueError(
-                f"ranking.ties names a column twice in {repeated}. "
-                "Correct conf/base/parameters_ranking.yml."
-            )
+            raise ValueError(f"ranking.ties names a column twice in {repeated}.")
         return self

@@ -165,7 +165,7 @@ def write_baseline(present: Baseline, path: Path) -> None:
     if gaps := list(find_gaps(present)):
         raise ValueError(
             f"The last ranking makes no baseline: {'; '.join(gaps)}. A check needs winners with "
-            "measured metrics: relax the limits in parameters_applications.yml, or run: kedro run "
+            "measured metrics: relax the applications' limits, or run: kedro run "
             "--pipelines perf"
         )
     path.write_text(present.model_dump_json(indent=2) + "\n", encoding="utf-8")

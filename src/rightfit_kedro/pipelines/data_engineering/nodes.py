@@ -10,7 +10,7 @@ import polars as pl
 from pydantic import ValidationError
 
 from rightfit._core.errors import RightfitError
-from rightfit._core.formatting import count, end_sentence
+from rightfit._core.formatting import count
 from rightfit._core.frames import RawTableError, Table
 from rightfit._core.processes.json_store import JsonStore
 from rightfit._core.processes.leftovers import temporary_folder
@@ -64,9 +64,7 @@ def check_raw_tables(
     try:
         complete = _complete(dataset, inferred, tables, dataset_name, key)
     except ValueError as err:
-        raise RawTableError(
-            f"datasets.{dataset_name}: {end_sentence(str(err))} Correct parameters_datasets.yml."
-        ) from err
+        raise RawTableError(f"datasets.{dataset_name}: {err}") from err
     reports = check_tables(
         complete.spec,
         tables,
@@ -160,9 +158,7 @@ def assemble_taught_rows(
                 columns=teacher.columns,
             )
         except ValueError as err:
-            raise RightfitError(
-                f"models.{teacher_name}: {end_sentence(str(err))} Correct parameters_models.yml."
-            ) from err
+            raise RightfitError(f"models.{teacher_name}: {err}", key="models") from err
         runtime = available_runtimes(bundle)[0]
         first = WorkerFirstRows(shared_pool())
         predict = stack.enter_context(first.answering(bundle, runtime))

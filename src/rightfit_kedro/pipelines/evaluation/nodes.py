@@ -249,7 +249,8 @@ def collect_profiles(
         if params.mixed_environments == "refuse":
             raise RightfitError(
                 f"{message} Measure again on one machine, or set evaluation.mixed_environments: "
-                "label in parameters_evaluation.yml."
+                "label.",
+                key="evaluation",
             )
         logger.warning("%s Compare them by the column environment_id only.", message)
     stored = measurements.get(ENVIRONMENT_KEY.format(id=ids.mode().sort().first()))

@@ -179,7 +179,8 @@ def import_model(
     except ValueError as err:
         raise RightfitError(
             f"models.{name}: {model.file} does not fit {dataset}: {end_sentence(str(err))} "
-            "Correct parameters_models.yml; datasets there lists those that the file is for."
+            f"models.{name}.datasets lists those that the file is for.",
+            key="models",
         ) from err
     logger.info(
         "%s: imported %s, served as %s",

@@ -1,6 +1,6 @@
 """Any estimator of scikit-learn by import path, or several as a pipeline: no Python needed.
 
-``family: sklearn`` with ``estimator: sklearn.svm.SVC`` in ``parameters_models.yml``. A class, or a
+``family: sklearn`` with ``estimator: sklearn.svm.SVC`` in a model's block. A class, or a
 function without arguments that returns an estimator; a list of paths is a pipeline, whose settings
 are named as scikit-learn does: ``svc__C``. A classifier stands for its regressor too where there is
 one of that name beside it: ``…Regressor`` for ``…Classifier``, ``SVR`` for ``SVC``.
@@ -96,10 +96,7 @@ class EstimatorFamily(SklearnFamily):
         defaults = self.list_defaults()
         unknown = sorted(set(configuration) - set(defaults))
         if unknown:
-            raise ValueError(
-                f"{self._named} has no settings {unknown}; it has {sorted(defaults)}. Correct "
-                "parameters_models.yml."
-            )
+            raise ValueError(f"{self._named} has no settings {unknown}; it has {sorted(defaults)}.")
         settings = {name: value for name, value in configuration.items() if value is not None}
         try:
             model = self._estimator(settings, seed=0, n_threads=1)
@@ -107,7 +104,7 @@ class EstimatorFamily(SklearnFamily):
                 if hasattr(step, "_parameter_constraints"):  # not every estimator declares any
                     step._validate_params()
         except (TypeError, ValueError) as err:
-            raise ValueError(f"{self._named}: {err} Correct parameters_models.yml.") from err
+            raise ValueError(f"{self._named}: {err}") from err
 
     def describe_structure(self, model: Any) -> dict[str, float]:
         """Count the stored numbers and the operations of a row.
@@ -288,19 +285,16 @@ def make_estimator(path: str) -> Any:
     Raises:
         ValueError: If the path leads nowhere, to what needs arguments, or to no estimator.
     """
-    make = import_by_path(path, kind="model's estimator", key="estimator in parameters_models.yml")
+    make = import_by_path(path, kind="model's estimator", key="the model's estimator")
     try:
         estimator = make()
     except TypeError as err:
         raise ValueError(
             f"{path} can't be made without arguments: {err}. Name a function of your own that "
-            "returns the estimator. Correct estimator in parameters_models.yml."
+            "returns the estimator."
         ) from err
     if not (hasattr(estimator, "fit") and hasattr(estimator, "get_params")):
-        raise ValueError(
-            f"{path} is no estimator of scikit-learn: it has no fit or no get_params. Correct "
-            "estimator in parameters_models.yml."
-        )
+        raise ValueError(f"{path} is no estimator of scikit-learn: it has no fit or no get_params.")
     return estimator
 
 
@@ -328,7 +322,7 @@ def choose_growth(estimator: Any, configuration: Configuration) -> Growth:
 
     Args:
         estimator: Not yet fitted.
-        configuration: Settings from ``parameters_models.yml``. Passes are taken only where it says
+        configuration: Settings from the model's block. Passes are taken only where it says
             how many: an estimator that stops by its own rule is fitted by shares of rows.
     """
     length = find_length_setting(estimator)

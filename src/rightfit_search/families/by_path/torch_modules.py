@@ -1,6 +1,6 @@
 """Any torch module by import path, with its own layers and its own loss.
 
-``family: torch`` with ``module: my_study.nets.Net`` in ``parameters_models.yml``. The module is
+``family: torch`` with ``module: my_study.nets.Net`` in a model's block. The module is
 made with ``n_features`` and ``n_outputs``, with ``image_shape`` if it takes it, and with the
 block's settings other than those of the training. It maps rows, shape (n_rows, n_features), to
 scores, shape (n_rows, n_outputs), or in regression to values, of which those of a target with mean
@@ -54,8 +54,7 @@ class ModuleFamily(NetFamily):
         if missing or (unknown and not takes_any):
             raise ValueError(
                 f"{self._path}: {missing=}, {unknown=}; the settings of the training are "
-                f"{list(_TRAINING)}, those of the module {sorted(module_parameters)}. Correct "
-                "parameters_models.yml."
+                f"{list(_TRAINING)}, those of the module {sorted(module_parameters)}."
             )
 
     def check_values(self, configuration: Configuration) -> None:
@@ -158,8 +157,7 @@ def make_module(path: str, schema: InputSchema, settings: Mapping[str, object]) 
 
 
 def _import_module(path: str) -> Any:
-    key = "module in parameters_models.yml"
-    make = import_by_path(path, kind="torch module", key=key)
+    make = import_by_path(path, kind="torch module", key="the model's module")
     if not callable(make):
-        raise ValueError(f"{path} is no class of module and no function. Correct {key}.")
+        raise ValueError(f"{path} is no class of module and no function.")
     return make

@@ -87,10 +87,7 @@ class BoosterFamily(Family):
         options = self.list_settings() - set(self._taken)
         unknown = sorted(set(configuration) - options)
         if unknown:
-            raise ValueError(
-                f"{self.library} has no settings {unknown}; it has {sorted(options)}. Correct "
-                "parameters_models.yml."
-            )
+            raise ValueError(f"{self.library} has no settings {unknown}; it has {sorted(options)}.")
 
     def count_columns(self, configuration: Configuration, n_features: int) -> float:
         """Return what ``colsample_bytree`` leaves of the columns."""

@@ -54,7 +54,8 @@ class DaskWorkers:
         except (OSError, ValueError) as err:
             raise RightfitError(
                 f"training.cluster: no Dask scheduler answers at {address} ({err}). Start one with "
-                "`dask scheduler`, or correct parameters_training.yml."
+                "`dask scheduler`, or correct the address.",
+                key="training.cluster",
             ) from err
         self._jobs: dict[str, str] = {}  # by search
         # with the search and the worker

@@ -28,6 +28,10 @@ WRITTEN = {
     "day/month": "%d/%m/%Y",
     "month/day": "%m/%d/%Y %H:%M",
     "dots": "%d.%m.%Y %H:%M",
+    "name in the middle": "%d %b %Y",
+    "name first": "%B %d, %Y %H:%M",
+    "name between strokes": "%d-%b-%Y",
+    "weekday and name": "%a, %d %b %Y %H:%M:%S",
 }
 ODD = [
     "",
@@ -38,6 +42,19 @@ ODD = [
     "2/2024",
     "9" * 400,
     "²/1/2024",
+    "3 Jan 2024",
+    "JAN 3, 2024 10:15",
+    "03jan2024",
+    "2024-Sept-03",
+    "May 2024",
+    "1 may or june 2024",
+    "1 jan 2 jan 2024",
+    "1 Apr\u0131l 2024",
+    "1 Apr\u0130L 2024",
+    "1 \u017fep 2024",
+    "janu 3 2024",
+    "Jan",
+    "32 Dec 2024",
 ]
 DATE = Date(
     column="when",
@@ -81,9 +98,12 @@ def test_any_date_is_read_as_python_reads_it(time: datetime.datetime) -> None:
         max_size=5,
     ),
     month_first=st.booleans(),
+    month_names=st.booleans(),
 )
-def test_graph_and_numpy_read_any_text_alike(texts: list[str], month_first: bool) -> None:
-    step = DATE.model_copy(update={"month_first": month_first})
+def test_graph_and_numpy_read_any_text_alike(
+    texts: list[str], month_first: bool, month_names: bool
+) -> None:
+    step = DATE.model_copy(update={"month_first": month_first, "month_names": month_names})
     encoder = Encoder(steps=(step,)).to_json()
     column = np.array(texts, dtype=object)[:, None]
 
@@ -107,6 +127,40 @@ def test_texts_are_recognised_and_read_as_times_are(written: str) -> None:
     np.testing.assert_array_equal(
         compile_encoder(by_texts.encoder.to_json())({"when": texts.to_list()}), encoded
     )
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("3 Jan 2024", "2024-01-03T00:00"),
+        ("Jan 3, 2024", "2024-01-03T00:00"),
+        ("03-JAN-2024 10:15", "2024-01-03T10:15"),
+        ("2024-September-03", "2024-09-03T00:00"),
+        ("May 2024", "2024-05-01T00:00"),
+        ("Sun, 31 Dec 2023 23:59:59 +0000", "2023-12-31T23:59"),
+        ("3 Janvier 2024", None),
+        ("3 Jan 24", None),
+        ("Jan 3", None),
+        ("1 May or June 2024", None),
+    ],
+)
+@pytest.mark.parametrize("month_first", [False, True])
+def test_names_of_months_are_read_wherever_they_stand(
+    text: str, expected: str | None, month_first: bool
+) -> None:
+    is_date, parts = read_texts([text], month_first=month_first)
+
+    assert bool(is_date[0, 0]) is (expected is not None)
+    if expected is not None:
+        np.testing.assert_array_equal(parts, read_texts([expected], month_first=month_first)[1])
+
+
+def test_only_a_column_that_has_names_of_months_is_searched_for_them() -> None:
+    plain = prepare(pl.Series("when", [time.strftime("%Y-%m-%d") for time in TIMES]))
+    named = prepare(pl.Series("when", [time.strftime("%d %b %Y") for time in TIMES]))
+
+    assert [step["month_names"] for step in plain.encoder.to_json()["steps"]] == [False]
+    assert [step["month_names"] for step in named.encoder.to_json()["steps"]] == [True]
 
 
 def test_a_gap_is_filled_with_the_median_of_the_train_rows() -> None:

@@ -151,9 +151,9 @@ def test_neighbours_weighted_by_distance_stay_native(
 @pytest.mark.parametrize(
     ("path", "configuration", "message"),
     [
-        ("sklearn.svm.SCV", {}, r"module sklearn\.svm has no 'SCV'.*estimator in parameters_mod"),
+        ("sklearn.svm.SCV", {}, r"module sklearn\.svm has no 'SCV'.*the model's estimator"),
         ("sklearn.smv.SVC", {}, r"no module 'sklearn\.smv'"),
-        ("SVC", {}, r"import path with a dot, not 'SVC'. Correct estimator"),
+        ("SVC", {}, r"import path with a dot, not 'SVC'. Correct the model's estimator"),
         ("sklearn.metrics.accuracy_score", {}, "can't be made without arguments"),
         ("collections.OrderedDict", {}, r"is no estimator of scikit-learn"),
         ("sklearn.ensemble.StackingClassifier", {}, "can't be made without arguments"),

@@ -85,7 +85,7 @@ def test_structure_counts_each_place_of_a_convolution(image_blobs: TrainingData)
 @pytest.mark.parametrize(
     ("module", "configuration", "message"),
     [
-        ("fakes.networks.TwoLayer", TWO_LAYERS, r"has no 'TwoLayer'. Correct module in"),
+        ("fakes.networks.TwoLayer", TWO_LAYERS, r"has no 'TwoLayer'. Correct the model's module"),
         ("networks_of_test.TwoLayers", TWO_LAYERS, "no module 'networks_of_test'"),
         ("fakes.networks.TwoLayers", TRAINING, r"missing=\['n_units'\]"),
         ("fakes.networks.TwoLayers", {"n_units": 8}, r"missing=\['batch_size', "),
