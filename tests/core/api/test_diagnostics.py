@@ -54,7 +54,9 @@ def test_classification_agrees_with_scikit_learn(seed: int) -> None:
 def test_regression_has_residuals_alone() -> None:
     case = Diagnostics("regression", np.array([1.0, 2.0]), np.array([[0.5], [3.0]], np.float32))
 
-    assert case.confusion_matrix is case.calibration is case.thresholds is None
+    assert case.confusion_matrix is None
+    assert case.calibration is None
+    assert case.thresholds is None
     np.testing.assert_array_equal(case.residuals, [0.5, -1.0])
 
 
