@@ -13,6 +13,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from optuna.storages import RDBStorage
+
+from rightfit_search.searching.studies.study_store import _opened
+
 HOW_TO_INSTALL = "PostgreSQL is not installed; on Debian: apt-get install postgresql"
 
 
@@ -94,9 +98,19 @@ def serving_postgres(database: str) -> Iterator[Postgres]:
             _run([*user, *createdb, "--username", "postgres", database])
             yield server
         finally:
+            _close_connections(port)
             server.stop()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _close_connections(port: int) -> None:
+    """Close what this process keeps open of a server: collected later, it would warn there."""
+    for key, storage in list(_opened.items()):
+        if isinstance(storage, RDBStorage) and f":{port}/" in str(key):
+            del _opened[key]
+            storage.remove_session()
+            storage.engine.dispose()
 
 
 def _free_port() -> int:
