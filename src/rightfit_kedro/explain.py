@@ -41,8 +41,9 @@ def explain(error: BaseException, raw: Mapping[str, str] | None = None) -> str |
     """
     if isinstance(error, RightfitError):
         block = (error.key or "").partition(".")[0]
-        file = f" The block {block} stands in parameters_{block}.yml." if block else ""
-        return f"{error}{file}"
+        if not block:
+            return str(error)
+        return f"{end_sentence(str(error))} The block {block} stands in parameters_{block}.yml."
     for err in _follow(error):
         if isinstance(err, VersionNotFoundError):
             name, _, where = str(error).partition(": Did not find any versions for ")

@@ -13,6 +13,7 @@ NEEDS_MORE = {  # pages whose Python is a part of something, and what runs it
     "docs/howto/airflow.md": "a job of Dagster",
     "docs/howto/existing_project.md": "tests/kedro/adoption/test_adoption.py",
     "docs/howto/large_table.md": "a Dask cluster; test_dask_training.py",
+    "docs/howto/mlflow.md": "MLflow, a large install; tests/deploy/test_mlflow_model.py",
     "docs/howto/own_parts.md": "tests/guides/test_your_own.py, tests/docs/test_answers.py",
     "docs/howto/run.md": "tests/search/api/test_python_guide.py, in a project",
 }

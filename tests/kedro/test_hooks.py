@@ -106,7 +106,8 @@ def test_dataset_error_is_told_in_short_where_all_nodes_are_own() -> None:
 def test_faulty_raw_table_is_told_in_short_in_every_run() -> None:
     mixed = FOREIGN + OWN["data_engineering"]
 
-    assert explain_run_error(RawTableError("no column"), mixed, DataCatalog()) == "no column"
+    told = explain_run_error(RawTableError("no column"), mixed, DataCatalog())
+    assert told == "no column. The block datasets stands in parameters_datasets.yml."
 
 
 def test_recommendations_of_another_pipeline_are_not_shown(

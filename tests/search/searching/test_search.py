@@ -215,7 +215,9 @@ def test_search_without_a_complete_trial_says_what_to_mend(
 
     monkeypatch.setattr(get_family("linear"), "train", fail)
 
-    with pytest.raises(RuntimeError, match=r"No trial of blobs\.linear .*overflow.*parameters_"):
+    with pytest.raises(
+        RuntimeError, match=r"No trial of blobs\.linear .*overflow.*training\.n_trials"
+    ):
         run_search(cells.make_cell(blobs), cells.make_settings(), store)
 
 

@@ -126,9 +126,10 @@ def truncate(file: Path) -> None:
 def test_a_damaged_teacher_is_named_in_one_line(
     settings: dict[str, Any], suffix: str, spec: DatasetSpec, tmp_path: Path
 ) -> None:
-    with pytest.raises(RightfitError, match=r"^models\.slow: .*parameters_models\.yml") as raised:
+    with pytest.raises(RightfitError, match=r"^models\.slow: ") as raised:
         teach(spec, tmp_path, suffix=suffix, **settings)
 
+    assert raised.value.key == "models"
     assert "\n" not in str(raised.value)
 
 

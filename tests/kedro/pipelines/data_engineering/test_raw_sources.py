@@ -186,7 +186,7 @@ def test_inferred_description_of_another_form_is_made_anew(
 def test_first_run_has_no_earlier_description_to_remove(prepare: Prepare) -> None:
     infinite = make_orders().with_columns(mass=pl.Series([math.inf, 1.0] * (N // 2)))
 
-    with pytest.raises(RawTableError, match=r"data are right, datasets\.orders in [\w.]+\.$"):
+    with pytest.raises(RawTableError, match=r"data are right, datasets\.orders\.$"):
         prepare(ORDERS, {"orders_2026": infinite})
 
 
@@ -218,7 +218,6 @@ def test_block_that_does_not_fit_its_table_is_named(prepare: Prepare) -> None:
 
     with pytest.raises(
         RawTableError,
-        match=r"datasets\.orders: target.column 'lat' is not a column of orders; did you mean "
-        r"'late'\? Correct parameters_datasets\.yml\.",
+        match=r"datasets\.orders: target.column 'lat' is not a column of orders; did you mean",
     ):
         prepare(block, {"orders_2026": make_orders()})
