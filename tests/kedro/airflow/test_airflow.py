@@ -201,6 +201,7 @@ def test_two_runs_at_once_end_well_although_a_task_is_killed(
     for run_id in ("first", "second"):
         api.post(f"{DAG}/dagRuns", {"dag_run_id": run_id, "logical_date": None})
     wait_for("trial to interrupt", lambda: kill_a_search(studies), every_s=0.05)
+    studies.dispose()
     runs = {
         run_id: wait_for(f"end of {run_id}", lambda: finished_run(api, run_id), every_s=2)  # noqa: B023
         for run_id in ("first", "second")
