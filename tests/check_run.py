@@ -175,8 +175,7 @@ def _ask_which(project: Path, application: str, dataset: str) -> dict[str, Any]:
     line = next(line for line in text.splitlines() if line.split()[:1] == ["quality"])
     return {
         "which": re.search(r"(-?[\d.,]+) \(", line).group(1),  # type: ignore[union-attr]
-        "which --json, metrics": answer["winner"]["metrics"]["quality_raw"]["value"],
-        "which --json, quality": answer["winner"]["quality"]["value"],
+        "which --json": answer["winner"]["metrics"]["quality_raw"]["value"],
     }
 
 
