@@ -18,6 +18,7 @@ import pytest
 from factories.studies import make_raw
 from harness.python_programs import run_python
 from harness.served_export import ARROW, JSON, Server, start
+from prometheus_client.parser import text_string_to_metric_families
 
 from rightfit.data.request_path.encoder import Encoder
 from rightfit.data.request_path.usage import PROFILE, read_export
@@ -224,15 +225,29 @@ def test_a_bad_arrow_table_is_refused_with_its_reason(
 def test_a_client_that_leaves_within_its_body_fails_nobody_else(
     server: Server, rows: list[dict[str, Any]]
 ) -> None:
+    before = count_refused(server)
     head = b"POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
     with socket.create_connection(("127.0.0.1", server.port)) as client:
         client.sendall(head + b"Content-Length: 100\r\n\r\n[")
-    deadline = time.monotonic() + 120
-    while b'status="400"' not in server.get("/metrics").body and time.monotonic() < deadline:
+    deadline = time.monotonic() + 20
+    while count_refused(server) == before and time.monotonic() < deadline:
         time.sleep(0.05)
 
+    assert count_refused(server) == before + 1
     assert server.predict(json.dumps(rows).encode()).status == 200
     assert 'status_code="500"' not in server.get("/metrics").body.decode()
+
+
+def count_refused(server: Server) -> float:
+    """Return how many requests were counted with status 400."""
+    metrics = text_string_to_metric_families(server.get("/metrics").body.decode())
+    return sum(
+        sample.value
+        for metric in metrics
+        for sample in metric.samples
+        if sample.name.endswith("_count")
+        and sample.labels.get("http_response_status_code") == "400"
+    )
 
 
 @pytest.mark.parametrize("value", ["7", [1], {}, float("inf"), 1e308])
